@@ -1,0 +1,165 @@
+//! JSON-RPC messages: read from bytes in one strict pass, written around parts that are passed on as they are.
+
+use bytes::Bytes;
+
+use crate::error::{RpcError, code};
+use crate::id::RequestId;
+use crate::json::{Chunks, Json, Object, Payload, Pieces};
+use crate::method::Method;
+use crate::scan::{self, Kind, Reason, ScanError};
+
+/// One JSON-RPC message.
+#[derive(Clone, Debug)]
+pub enum Message {
+    Request(Request),
+    Notification(Notification),
+    Response(Response),
+}
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub id: RequestId,
+    pub method: Method,
+    pub params: Payload,
+}
+
+#[derive(Clone, Debug)]
+pub struct Notification {
+    pub method: Method,
+    pub params: Payload,
+}
+
+/// An answer. `id` is absent only where the peer could not read the request.
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub id: Option<RequestId>,
+    pub outcome: Result<Payload, RpcError>,
+}
+
+/// Why bytes are not a message: what to answer, and the id if one could be read.
+#[derive(Clone, Debug)]
+pub struct Malformed {
+    pub id: Option<RequestId>,
+    pub error: RpcError,
+    /// The text was not acceptable JSON at all.
+    pub is_syntax: bool,
+}
+
+impl Malformed {
+    fn syntax(error: ScanError) -> Self {
+        if error.reason == Reason::NotAnObject {
+            return Self::shape(None, "a message must be a JSON object".to_owned());
+        }
+        Self { id: None, error: RpcError::new(code::PARSE, format!("Parse error: {error}")), is_syntax: true }
+    }
+
+    fn shape(id: Option<RequestId>, why: String) -> Self {
+        Self { id, error: RpcError::new(code::INVALID_REQUEST, format!("Invalid Request: {why}")), is_syntax: false }
+    }
+}
+
+impl Message {
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// `-32700` for text that is not acceptable JSON, `-32600` for JSON that is not a JSON-RPC 2.0 message.
+    pub fn parse(text: &Bytes) -> Result<Self, Malformed> {
+        let scanned = scan::message(text).map_err(Malformed::syntax)?;
+        let top = Object::new(text.clone(), scan::Span { start: 0, end: text.len() }, scanned.top);
+        let meta = scanned.meta.map(|(span, members)| Object::new(text.clone(), span, members));
+        let body = scanned.body.map(|(span, members)| Object::new(text.clone(), span, members));
+        let payload = Payload { object: body.unwrap_or_default(), meta };
+        let id = top.get("id");
+        let readable = id.clone().and_then(RequestId::from_json);
+        let shape = |why: &str| Malformed::shape(readable.clone(), why.to_owned());
+        if top.text("jsonrpc").as_deref() != Some("2.0") {
+            return Err(shape("`jsonrpc` must be \"2.0\""));
+        }
+        if top.has("method") {
+            let Some(method) = top.text("method") else { return Err(shape("`method` must be a string")) };
+            if top.has("result") || top.has("error") {
+                return Err(shape("a request has no `result` or `error`"));
+            }
+            if !matches!(top.kind("params"), None | Some(Kind::Object)) {
+                return Err(shape("`params` must be an object"));
+            }
+            let method = Method::parse(&method);
+            return match (id, readable) {
+                (None, _) => Ok(Self::Notification(Notification { method, params: payload })),
+                (Some(_), Some(id)) => Ok(Self::Request(Request { id, method, params: payload })),
+                (Some(_), None) => Err(Malformed::shape(None, "`id` must be a string or a number".to_owned())),
+            };
+        }
+        let outcome = match (top.kind("result"), top.kind("error")) {
+            (Some(Kind::Object), None) => Ok(payload),
+            (None, Some(Kind::Object)) => Err(RpcError::from_payload(&payload)),
+            _ => return Err(shape("a message has `method`, or an object under either `result` or `error`")),
+        };
+        if readable.is_none() && outcome.is_ok() {
+            return Err(shape("a result must have an `id`"));
+        }
+        Ok(Self::Response(Response { id: readable, outcome }))
+    }
+}
+
+/// Tells whether a text is a batch: its first byte that is no space opens an array.
+#[must_use]
+pub fn is_batch(text: &[u8]) -> bool {
+    text.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[')
+}
+
+/// Splits a batch into the texts of its messages.
+///
+/// # Errors
+/// The text is not an acceptable JSON array.
+pub fn split_batch(text: &Bytes) -> Result<Vec<Bytes>, Malformed> {
+    let elements = scan::array(text).map_err(Malformed::syntax)?;
+    Ok(elements.into_iter().map(|(span, _)| text.slice(span.start..span.end)).collect())
+}
+
+/// Writes a request around finished parameters.
+#[must_use]
+pub fn request(id: &RequestId, method: &str, params: &Chunks) -> Chunks {
+    let mut out = Pieces::with_capacity(params.len() + method.len() + 64);
+    out.text("{\"jsonrpc\":\"2.0\",\"id\":").json(id.as_json());
+    out.text(",\"method\":").json(&Json::of(method));
+    out.text(",\"params\":").chunks(params).text("}");
+    out.finish()
+}
+
+/// Writes a notification; empty parameters are left out.
+#[must_use]
+pub fn notification(method: &str, params: &Chunks) -> Chunks {
+    let mut out = Pieces::with_capacity(params.len() + method.len() + 64);
+    out.text("{\"jsonrpc\":\"2.0\",\"method\":").json(&Json::of(method));
+    if !params.is_empty() {
+        out.text(",\"params\":").chunks(params);
+    }
+    out.text("}");
+    out.finish()
+}
+
+/// Writes a successful response around a finished result object.
+#[must_use]
+pub fn result(id: &RequestId, result: &Chunks) -> Chunks {
+    let mut out = Pieces::with_capacity(result.len() + 64);
+    out.text("{\"jsonrpc\":\"2.0\",\"id\":").json(id.as_json());
+    out.text(",\"result\":").chunks(result).text("}");
+    out.finish()
+}
+
+/// Writes an error response; without an id only where the request's could not be read.
+///
+/// The older revisions want `"id":null` there (JSON-RPC 2.0), 2026-07-28 wants it absent.
+#[must_use]
+pub fn error(id: Option<&RequestId>, error: &RpcError) -> Chunks {
+    let mut out = Pieces::with_capacity(256);
+    out.text("{\"jsonrpc\":\"2.0\",");
+    if let Some(id) = id {
+        out.text("\"id\":").json(id.as_json()).text(",");
+    }
+    out.text("\"error\":");
+    error.write(&mut out);
+    out.text("}");
+    out.finish()
+}

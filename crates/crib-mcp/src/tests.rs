@@ -1,0 +1,55 @@
+use bytes::Bytes;
+
+use crate::{Json, Message, Payload, Reason, message};
+
+fn reason(text: &str) -> Option<Reason> {
+    Json::parse(&Bytes::copy_from_slice(text.as_bytes())).err().map(|e| e.reason)
+}
+
+#[test]
+fn duplicate_keys_are_refused_at_any_depth_and_through_escapes() {
+    assert_eq!(reason(r#"{"a":1,"a":2}"#), Some(Reason::DuplicateKey));
+    assert_eq!(reason(r#"[{"x":[{"a":1,"b":2,"a":3}]}]"#), Some(Reason::DuplicateKey));
+    assert_eq!(reason(r#"{"a":1,"\u0061":2}"#), Some(Reason::DuplicateKey));
+    let many: Vec<String> = (0..40).map(|i| format!("\"k{i}\":{i}")).collect();
+    assert_eq!(reason(&format!("{{{}}}", many.join(","))), None);
+    assert_eq!(reason(&format!("{{{},\"k7\":0}}", many.join(","))), Some(Reason::DuplicateKey));
+    assert_eq!(reason(r#"{"a":{"b":1},"b":{"a":1}}"#), None);
+}
+
+#[test]
+fn depth_bom_trailing_and_surrogates_are_refused() {
+    assert_eq!(reason(&format!("{}{}", "[".repeat(128), "]".repeat(128))), None);
+    assert_eq!(reason(&format!("{}{}", "[".repeat(129), "]".repeat(129))), Some(Reason::TooDeep));
+    assert_eq!(reason("\u{feff}{}"), Some(Reason::ByteOrderMark));
+    assert_eq!(reason("{} {}"), Some(Reason::Trailing));
+    assert_eq!(reason(r#""\ud800""#), Some(Reason::Escape));
+    assert_eq!(reason(r#""\ud83d\ude00""#), None);
+    assert_eq!(reason("01"), Some(Reason::Trailing));
+    assert_eq!(reason("-"), Some(Reason::Number));
+    assert_eq!(reason("\"a\u{1}\""), Some(Reason::Control));
+    assert_eq!(Json::parse(&Bytes::from_static(b"\"\xff\"")).err().map(|e| e.reason), Some(Reason::Utf8));
+}
+
+#[test]
+fn an_edit_changes_only_what_it_names() {
+    let payload = Payload::parse(&Bytes::from_static(br#"{ "name": "x__a",  "arguments":{"n":1e3}, "_meta":{"a":1,"b":2} }"#)).unwrap();
+    let mut meta = payload.edit_meta();
+    meta.remove("a").set("c", Json::from_static("3"));
+    let mut edit = payload.edit();
+    edit.set("name", Json::of("a")).set("_meta", meta.finish());
+    let text = edit.finish().into_bytes();
+    assert_eq!(text, br#"{"name": "a","arguments":{"n":1e3},"_meta":{"c":3,"b":2}}"#.as_slice());
+    assert!(payload.edit_meta().remove("a").remove("b").leaves_nothing());
+}
+
+#[test]
+fn ids_keep_their_text() {
+    for id in ["1", "\"1\"", "9007199254740993", "18446744073709551615", "\"\\u00e9\"", "1.5"] {
+        let text = Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#));
+        let Message::Request(request) = Message::parse(&text).unwrap() else { panic!("not a request") };
+        assert_eq!(request.id.as_json().as_str(), id);
+        let out = message::result(&request.id, &Json::from_static("{}").into()).into_bytes();
+        assert_eq!(out, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#).as_bytes());
+    }
+}

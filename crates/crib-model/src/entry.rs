@@ -1,0 +1,60 @@
+//! The record of one call: written exactly once, whatever became of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crib_mcp::{Method, Revision};
+
+use crate::code::Code;
+use crate::principal::Principal;
+use crate::trace::TraceContext;
+use crate::upstream::Slug;
+
+/// How a call ended, for metering and audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Ok,
+    /// The tool ran and said `isError`.
+    ToolError,
+    /// The upstream answered with a JSON-RPC error of this code.
+    UpstreamError(i64),
+    /// Waits for the client's answers; the retry has an entry of its own.
+    InputRequired,
+    /// Goes on as a task.
+    Task,
+    /// Refused or failed on this side.
+    Failed(Code),
+    /// The client went away before the end.
+    Abandoned,
+}
+
+/// One call, settled.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub principal: Arc<Principal>,
+    pub client: Revision,
+    /// `Implementation.name` of the client, as it says.
+    pub client_name: Option<Arc<str>>,
+    pub method: Method,
+    /// The upstream that was asked, once known.
+    pub upstream: Option<Slug>,
+    /// Tool, prompt or resource in the upstream's words, once resolved; never free text of the client.
+    pub target: Option<Arc<str>>,
+    pub ending: Ending,
+    pub latency: Duration,
+    pub request_bytes: usize,
+    pub reply_bytes: usize,
+    pub trace: Option<TraceContext>,
+    /// The span of this call, a child of the client's.
+    pub parent_span: Option<u64>,
+}
+
+/// Where entries go: metrics, access log, audit, traces. Must not block.
+pub trait Ledger: Send + Sync + 'static {
+    fn settle(&self, entry: &Entry);
+
+    /// Tells whether entries should carry a trace context of their own.
+    fn traces(&self) -> bool {
+        false
+    }
+}
