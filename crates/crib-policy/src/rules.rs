@@ -1,0 +1,276 @@
+//! Which principal may use what: allow and deny patterns such as `files.*` and `*.delete_*`.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use crib_model::{Code, Fault, Principal, Slug};
+
+/// What kind of thing is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Tool,
+    Prompt,
+    Resource,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tool => "tool",
+            Self::Prompt => "prompt",
+            Self::Resource => "resource",
+        })
+    }
+}
+
+/// Patterns as configured. No `allow` at all allows everything; `deny` always wins.
+///
+/// A pattern is `SERVER.NAME`, where `*` stands for any text, also in its exposed form `SERVER__NAME`. It speaks of
+/// tools; `prompt:` or `resource:` in front makes it speak of those. `SERVER.*` and `*`, without such a word, speak of
+/// everything the server offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleSpec {
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
+}
+
+/// The rules of all principals.
+#[derive(Debug, Default)]
+pub struct Rules {
+    by_principal: HashMap<Arc<str>, RuleSet>,
+    global: RuleSet,
+}
+
+/// The rules of one principal: those for everybody and its own.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    /// Each list that is there must allow.
+    allow: Vec<Patterns>,
+    deny: Patterns,
+}
+
+/// One decision per position of a list, made ahead.
+#[derive(Clone, Debug, Default)]
+pub struct Allowed {
+    words: Vec<u64>,
+    count: usize,
+}
+
+impl Rules {
+    /// Compiles the rules for everybody and those of single principals, by name.
+    ///
+    /// # Errors
+    /// A pattern cannot be read ([`Code::ConfigInvalid`]).
+    pub fn build<'a>(global: &RuleSpec, own: impl IntoIterator<Item = (&'a str, &'a RuleSpec)>) -> Result<Self, Fault> {
+        let global_set = RuleSet::build(&[global])?;
+        let mut by_principal = HashMap::new();
+        for (name, spec) in own {
+            by_principal.insert(Arc::from(name), RuleSet::build(&[global, spec])?);
+        }
+        Ok(Self { by_principal, global: global_set })
+    }
+
+    /// Returns the rules of a principal.
+    #[must_use]
+    pub fn of(&self, principal: &Principal) -> &RuleSet {
+        self.by_principal.get(&principal.name).unwrap_or(&self.global)
+    }
+
+    /// Tells whether a principal may use something, by the upstream's own name or URI for it.
+    #[must_use]
+    pub fn allows(&self, principal: &Principal, slug: &Slug, kind: Kind, name: &str) -> bool {
+        self.of(principal).allows(slug, kind, name)
+    }
+}
+
+impl RuleSet {
+    /// Compiles patterns that all hold together.
+    ///
+    /// # Errors
+    /// A pattern cannot be read ([`Code::ConfigInvalid`]).
+    pub fn build(specs: &[&RuleSpec]) -> Result<Self, Fault> {
+        let mut set = Self::default();
+        for spec in specs {
+            if !spec.allow.is_empty() {
+                set.allow.push(Patterns::compile(&spec.allow)?);
+            }
+            set.deny.add(&spec.deny)?;
+        }
+        Ok(set)
+    }
+
+    /// Tells whether something may be used, by the upstream's own name or URI for it. Does not allocate.
+    #[must_use]
+    pub fn allows(&self, slug: &Slug, kind: Kind, name: &str) -> bool {
+        if self.allows_everything() {
+            return true;
+        }
+        let mut room = [0; Slug::LEN_MAX];
+        let server = fold(slug, &mut room);
+        !self.deny.match_any(server, kind, name) && self.allow.iter().all(|allow| allow.match_any(server, kind, name))
+    }
+
+    /// Tells whether there is nothing to look at.
+    #[must_use]
+    pub fn allows_everything(&self) -> bool {
+        self.allow.is_empty() && self.deny.is_empty()
+    }
+
+    /// Decides for a whole list ahead.
+    #[must_use]
+    pub fn decide<'a>(&self, list: impl IntoIterator<Item = (&'a Slug, Kind, &'a str)>) -> Allowed {
+        let mut allowed = Allowed::default();
+        for (slug, kind, name) in list {
+            allowed.push(self.allows(slug, kind, name));
+        }
+        allowed
+    }
+}
+
+impl Allowed {
+    /// Tells whether the thing at this position of the list may be used.
+    #[must_use]
+    pub fn has(&self, position: usize) -> bool {
+        self.words.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+    }
+
+    /// Returns how many of the list may be used.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Returns how long the list is.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn push(&mut self, is_allowed: bool) {
+        if self.count.is_multiple_of(64) {
+            self.words.push(0);
+        }
+        if let Some(word) = self.words.last_mut() {
+            *word |= u64::from(is_allowed) << (self.count % 64);
+        }
+        self.count += 1;
+    }
+}
+
+/// Compiled patterns: plain ones in a table, those with `*` in a list.
+#[derive(Clone, Debug, Default)]
+struct Patterns {
+    /// Server in lower case to the names in it.
+    exact: HashMap<Box<str>, HashSet<(Kind, Box<str>)>>,
+    globs: Vec<Pattern>,
+}
+
+#[derive(Clone, Debug)]
+struct Pattern {
+    /// `None` speaks of everything a server offers.
+    kind: Option<Kind>,
+    server: Glob,
+    name: Glob,
+}
+
+/// A text with `*` for any run of characters, cut at the stars.
+#[derive(Clone, Debug)]
+struct Glob {
+    head: Box<str>,
+    middle: Vec<Box<str>>,
+    /// `None` for a text without a star, which must match whole.
+    tail: Option<Box<str>>,
+}
+
+impl Patterns {
+    fn compile(texts: &[String]) -> Result<Self, Fault> {
+        let mut patterns = Self::default();
+        patterns.add(texts)?;
+        Ok(patterns)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.globs.is_empty()
+    }
+
+    fn add(&mut self, texts: &[String]) -> Result<(), Fault> {
+        for text in texts {
+            let pattern = Pattern::parse(text).ok_or_else(|| malformed(text))?;
+            self.globs.push(pattern);
+        }
+        Ok(())
+    }
+
+    fn match_any(&self, server: &str, kind: Kind, name: &str) -> bool {
+        self.globs
+            .iter()
+            .any(|pattern| pattern.kind.is_none_or(|wanted| wanted == kind) && pattern.server.matches(server) && pattern.name.matches(name))
+    }
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = match text.split_once(':') {
+            Some(("tool", rest)) => (Some(Kind::Tool), rest),
+            Some(("prompt", rest)) => (Some(Kind::Prompt), rest),
+            Some(("resource", rest)) => (Some(Kind::Resource), rest),
+            Some(_) | None => (None, text),
+        };
+        let (server, name) = if rest == "*" { ("*", "*") } else { split(rest)? };
+        let kind = kind.or((name != "*").then_some(Kind::Tool));
+        let fits = !server.is_empty() && !name.is_empty();
+        fits.then(|| Self { kind, server: Glob::parse(&server.to_ascii_lowercase()), name: Glob::parse(name) })
+    }
+}
+
+/// Cuts `SERVER.NAME` or `SERVER__NAME` where the server ends; a server's name holds neither.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let dot = text.split_once('.');
+    let underscores = text.split_once("__");
+    match (dot, underscores) {
+        (Some(a), Some(b)) => Some(if a.0.len() < b.0.len() { a } else { b }),
+        (a, b) => a.or(b),
+    }
+}
+
+fn malformed(text: &str) -> Fault {
+    Fault::new(Code::ConfigInvalid, format!("`{text}` is not a pattern for tools"))
+        .hint("write `SERVER.TOOL`, for example `files.*`, `*.delete_*` or `prompt:git.commit`")
+}
+
+impl Glob {
+    fn parse(text: &str) -> Self {
+        let mut parts: Vec<Box<str>> = text.split('*').map(Box::from).collect();
+        let tail = if parts.len() > 1 { parts.pop() } else { None };
+        let head = if parts.is_empty() { Box::default() } else { parts.remove(0) };
+        parts.retain(|part| !part.is_empty());
+        Self { head, middle: parts, tail }
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        let Some(tail) = &self.tail else { return text == &*self.head };
+        let Some(mut rest) = text.strip_prefix(&*self.head) else { return false };
+        for part in &self.middle {
+            match rest.split_once(&**part) {
+                Some((_, behind)) => rest = behind,
+                None => return false,
+            }
+        }
+        rest.ends_with(&**tail)
+    }
+}
+
+/// Writes a slug in lower case into room on the stack.
+fn fold<'a>(slug: &Slug, room: &'a mut [u8; Slug::LEN_MAX]) -> &'a str {
+    let text = slug.as_str().as_bytes();
+    let Some(place) = room.get_mut(..text.len()) else { return "" };
+    place.copy_from_slice(text);
+    place.make_ascii_lowercase();
+    std::str::from_utf8(place).unwrap_or_default()
+}
