@@ -1,1 +1,13 @@
-//! placeholder
+//! Connectors: what is behind the [`crib_model::Upstream`] port.
+//!
+//! Invariants
+//! - Nothing is started or contacted before the first call.
+//! - Every task and child process has an owner that ends it; dropping a call cancels it at the server.
+//! - What one caller is asked reaches only the caller whose call caused it.
+//!
+//! To write a server of your own in this process, read [`demo`](fn@demo)'s sources: a tool is a type with its arguments.
+
+mod demo;
+mod steps;
+
+pub use demo::{Demo, demo};
