@@ -1,0 +1,94 @@
+//! Hop 2: what came in, from whom, in which era, and so which front's rules it goes by.
+
+mod batch;
+mod http_legacy;
+mod line;
+
+use std::sync::Arc;
+
+use crib_mcp::ladder::{self, Era, Refusal};
+use crib_mcp::{Message, RpcError, code, message};
+use crib_model::{Answer, Carrier, Code, Fault, Inbound, Principal, Scope, Verb};
+use http::{HeaderMap, HeaderValue};
+
+use crate::call::fault_error;
+use crate::modern::{self, Caller};
+use crate::plane::Plane;
+
+/// Takes one act of a client.
+pub(crate) async fn receive(plane: Arc<Plane>, inbound: Inbound) -> Answer {
+    let principal = match &inbound.carrier {
+        // Who can start the process may use it.
+        Carrier::Stdio(_) => Arc::new(Principal::anonymous()),
+        Carrier::Http | Carrier::Sse { .. } => match plane.authenticate(&inbound.headers) {
+            Ok(principal) => principal,
+            Err(fault) => return unauthenticated(&fault, &inbound.headers, &inbound.scope),
+        },
+    };
+    if plane.snapshot().in_scope(&inbound.scope).is_none() {
+        return refuse(404, &Fault::new(Code::UnknownTarget, "no such server on this gateway"));
+    }
+    match (&inbound.carrier, inbound.verb) {
+        (Carrier::Http, Verb::Post) => post(plane, principal, inbound).await,
+        (Carrier::Http, Verb::Get) => http_legacy::get(&plane, &principal, &inbound),
+        (Carrier::Http, Verb::Delete) => http_legacy::delete(&plane, &principal, &inbound),
+        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Get) => line::open(&plane, &principal, &inbound),
+        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Post) => line::post(plane, principal, inbound).await,
+        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Delete) => Answer::empty(405),
+    }
+}
+
+/// One POST of Streamable HTTP.
+async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inbound) -> Answer {
+    if message::is_batch(&inbound.body) {
+        return batch::http(plane, principal, inbound).await;
+    }
+    let message = match Message::parse(&inbound.body) {
+        Ok(message) => message,
+        Err(malformed) => return Answer::json(400, message::error(malformed.id.as_ref(), &malformed.error)),
+    };
+    match ladder::classify_http(&message, &inbound.headers) {
+        Err(refusal) => refused(&refusal),
+        Ok(Era::Legacy) => http_legacy::post(plane, principal, inbound, message).await,
+        Ok(Era::Modern(era)) => match message {
+            Message::Request(request) => {
+                let caller = Caller { snapshot: plane.snapshot(), principal, scope: inbound.scope };
+                modern::answer(plane, caller, request, era, Some(inbound.headers)).await
+            }
+            // On HTTP there is nothing a modern client could notify of (2026-07-28, Streamable HTTP, "Sending Messages").
+            Message::Notification(_) => Answer::empty(202),
+            Message::Response(_) => {
+                let error = RpcError::new(code::INVALID_REQUEST, "Invalid Request: a client sends no responses in this revision");
+                Answer::json(400, message::error(None, &error))
+            }
+        },
+    }
+}
+
+pub(crate) fn refused(refusal: &Refusal) -> Answer {
+    Answer::json(refusal.status, message::error(refusal.id.as_ref(), &refusal.error))
+}
+
+/// Writes a refusal that answers no request in particular.
+pub(crate) fn refuse(status: u16, fault: &Fault) -> Answer {
+    let mut answer = Answer::json(status, message::error(None, &fault_error(fault)));
+    if let (503, Answer::Message { headers, .. }) = (status, &mut answer) {
+        headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    answer
+}
+
+/// 401 with the way to this resource's metadata (RFC 9728, RFC 6750).
+fn unauthenticated(fault: &Fault, headers: &HeaderMap, scope: &Scope) -> Answer {
+    let mut answer = refuse(401, fault);
+    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let path = match scope {
+        Scope::All => "/mcp".to_owned(),
+        Scope::One(slug) => format!("/mcp/{slug}"),
+    };
+    let challenge = format!("Bearer resource_metadata=\"http://{host}/.well-known/oauth-protected-resource{path}\"");
+    if let (Answer::Message { headers, .. }, Ok(value)) = (&mut answer, HeaderValue::try_from(challenge)) {
+        headers.insert(http::header::WWW_AUTHENTICATE, value);
+    }
+    answer
+}

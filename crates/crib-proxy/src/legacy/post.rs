@@ -1,0 +1,214 @@
+//! Where the answer to a legacy request goes: into the HTTP response as JSON, onto a stream that opens when there is
+//! something to say first, or onto the one stream of its carrier.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crib_mcp::{Chunks, Request, Revision, message};
+use crib_model::{Answer, BoxFuture, Frame};
+use http::HeaderMap;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use crate::legacy::{self, Peer};
+use crate::plane::Plane;
+use crate::stream::{Ids, StreamLog};
+
+/// After this long without a word a stream is opened, so that a client that loses the connection can come back.
+const QUIET_MAX: Duration = Duration::from_secs(1);
+/// How long a client should wait before it comes back to a stream.
+const RETRY_MS: u64 = 500;
+
+/// The way back for one request.
+pub(crate) struct Post {
+    peer: Peer,
+    kind: Kind,
+    headers: Option<HeaderMap>,
+    stream: Mutex<Option<Arc<StreamLog>>>,
+    opened: Notify,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The stream opens when it is needed.
+    Lazy,
+    /// The client takes JSON only: nothing can be said before the end.
+    Mute,
+    /// Everything goes to the session's one stream.
+    Outlet,
+}
+
+impl Post {
+    fn new(peer: &Peer, kind: Kind, headers: Option<HeaderMap>) -> Arc<Self> {
+        Arc::new(Self { peer: peer.clone(), kind, headers, stream: Mutex::default(), opened: Notify::new() })
+    }
+
+    pub(super) fn headers(&self) -> Option<&HeaderMap> {
+        self.headers.as_ref()
+    }
+
+    /// Says something before the end.
+    pub(super) fn say(&self, text: Chunks) {
+        if let Some(stream) = self.open() {
+            stream.push(text);
+        }
+    }
+
+    /// Returns the stream on which the client can be asked; `None` if it reads none.
+    pub(super) fn asking(&self) -> Option<Arc<StreamLog>> {
+        self.peer.session.as_ref()?;
+        self.open()
+    }
+
+    fn open(&self) -> Option<Arc<StreamLog>> {
+        match self.kind {
+            Kind::Mute => return None,
+            Kind::Outlet => return self.peer.session.as_ref().map(|session| Arc::clone(&session.outlet)),
+            Kind::Lazy => {}
+        }
+        let mut stream = self.stream.lock();
+        if let Some(stream) = &*stream {
+            return Some(Arc::clone(stream));
+        }
+        let log = match &self.peer.session {
+            Some(session) => session.open_stream(),
+            None => StreamLog::new(String::new(), Ids::None),
+        };
+        if self.peer.session.is_some() && self.peer.client.revision >= Revision::V2025_11_25 {
+            // Primes the client to come back (2025-11-25, transports, "Sending Messages" 6).
+            log.push_frame(Frame { retry_ms: Some(RETRY_MS), ..Frame::default() });
+        }
+        *stream = Some(Arc::clone(&log));
+        self.opened.notify_one();
+        Some(log)
+    }
+
+    fn opened(&self) -> Option<Arc<StreamLog>> {
+        self.stream.lock().clone()
+    }
+}
+
+/// Answers a request over Streamable HTTP. The call runs on when the client goes away.
+pub(crate) async fn answer_http(plane: Arc<Plane>, peer: Peer, request: Request, headers: HeaderMap) -> Answer {
+    let kind = if accepts_stream(&headers) { Kind::Lazy } else { Kind::Mute };
+    let can_prime = kind == Kind::Lazy && peer.session.is_some() && peer.client.revision >= Revision::V2025_11_25;
+    let post = Post::new(&peer, kind, Some(headers));
+    let mut work = RunsOn { tracker: plane.tracker.clone(), work: Some(Box::pin(run(plane, peer, request, Arc::clone(&post)))) };
+    let quiet = tokio::time::sleep(QUIET_MAX);
+    tokio::pin!(quiet);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return match (done, post.opened()) {
+                (Some(text), _) => Answer::json(200, text),
+                (None, Some(log)) => stream_answer(&log),
+                // Cancelled by the client, which waits for nothing any more.
+                (None, None) => Answer::empty(202),
+            },
+            () = post.opened.notified() => {}
+            () = &mut quiet, if can_prime => {
+                post.open();
+            }
+        }
+        if let Some(log) = post.opened() {
+            // From here on the work writes to the log, whoever reads it.
+            work.let_go();
+            return stream_answer(&log);
+        }
+    }
+}
+
+/// Answers a request on the session's one stream (HTTP+SSE, stdio).
+pub(crate) fn answer_on_outlet(plane: &Arc<Plane>, peer: &Peer, request: Request) {
+    let Some(session) = peer.session.clone() else { return };
+    let post = Post::new(peer, Kind::Outlet, None);
+    let work = run(Arc::clone(plane), peer.clone(), request, post);
+    plane.tracker.spawn(async move {
+        if let Some(text) = work.await {
+            session.outlet.push(text);
+        }
+    });
+}
+
+fn stream_answer(log: &Arc<StreamLog>) -> Answer {
+    Answer::Stream { headers: HeaderMap::new(), frames: Box::pin(log.read(None)) }
+}
+
+/// Runs one request to its end. Returns the response, unless it went to a stream or the client cancelled.
+async fn run(plane: Arc<Plane>, peer: Peer, request: Request, post: Arc<Post>) -> Option<Chunks> {
+    let id = request.id.clone();
+    let Some(session) = peer.session.clone() else {
+        return deliver(&post, legacy::respond(&plane, &peer, request, &post).await);
+    };
+    let token = match session.start(&id) {
+        Ok(token) => token,
+        Err(error) => return deliver(&post, message::error(Some(&id), &error)),
+    };
+    let text = tokio::select! {
+        text = legacy::respond(&plane, &peer, request, &post) => Some(text),
+        () = token.cancelled() => None,
+    };
+    session.finish(&id);
+    match text {
+        Some(text) => deliver(&post, text),
+        None => {
+            if let Some(log) = post.opened() {
+                log.end();
+            }
+            None
+        }
+    }
+}
+
+/// Puts the response where the client looks for it.
+fn deliver(post: &Post, text: Chunks) -> Option<Chunks> {
+    match post.opened() {
+        Some(log) => {
+            log.push(text);
+            log.end();
+            None
+        }
+        None => Some(text),
+    }
+}
+
+fn accepts_stream(headers: &HeaderMap) -> bool {
+    let mut accepts = headers.get_all(http::header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    // Many older clients say nothing and read streams all the same.
+    accepts.peek().is_none() || accepts.any(|value| value.contains("text/event-stream") || value.contains("*/*"))
+}
+
+/// Work that is finished by the tracker when nobody waits for it here any more: a legacy client that loses its
+/// connection has not cancelled anything.
+struct RunsOn {
+    tracker: TaskTracker,
+    work: Option<BoxFuture<'static, Option<Chunks>>>,
+}
+
+impl RunsOn {
+    fn let_go(&mut self) {
+        if let Some(work) = self.work.take() {
+            self.tracker.spawn(work);
+        }
+    }
+}
+
+impl Future for RunsOn {
+    type Output = Option<Chunks>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Chunks>> {
+        let Some(work) = &mut self.work else { return Poll::Ready(None) };
+        let done = std::task::ready!(work.as_mut().poll(cx));
+        self.work = None;
+        Poll::Ready(done)
+    }
+}
+
+impl Drop for RunsOn {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}

@@ -1,0 +1,338 @@
+//! The one way a call takes: route, authorize, admit, call, filter, settle.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crib_mcp::{Chunks, Json, Method, Payload, RpcError, code, translate};
+use crib_model::{Client, Code, Ending, Event, Fault, Forward, Outcome, Principal, Reply, Slug, Step, Steps};
+use crib_plan::sched::Slot;
+use crib_policy::{Permit, Problem, Refusal};
+use futures_core::Stream;
+use tokio::time::Sleep;
+
+use crate::call::{Call, Finish, Item, Served, fault_error};
+use crate::mapping::{self, Uris};
+use crate::plane::Plane;
+use crate::route::{self, Routed};
+use crate::settle::Ticket;
+use crate::{listen, lists, tasks};
+
+/// Takes a call through all hops.
+pub(crate) async fn run(plane: &Arc<Plane>, mut call: Call) -> Served {
+    let served = match call.method {
+        Method::Discover => {
+            let view = call.snapshot.view(&call.scope, &call.client.caps).await;
+            Ok(Finish::Result(lists::discover(&view, call.client.revision)))
+        }
+        Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList | Method::SkillsList => {
+            lists::serve(plane, &call).await
+        }
+        Method::Listen => return listen::serve(plane, call).await,
+        Method::ToolsCall
+        | Method::PromptsGet
+        | Method::ResourcesRead
+        | Method::ResourcesDirectoryRead
+        | Method::SkillsGet
+        | Method::Complete
+        | Method::TasksGet
+        | Method::TasksUpdate
+        | Method::TasksCancel => return forward(plane, call).await,
+        _ => {
+            let error = RpcError::new(code::METHOD_NOT_FOUND, format!("Method not found: {}", call.method));
+            call.ticket.refuse(Code::UnknownTarget);
+            return Served::Done(Finish::Error(error));
+        }
+    };
+    call.ticket.sized(call.params.to_json().bytes().len());
+    Served::Done(match served {
+        Ok(finish) => {
+            let bytes = if let Finish::Result(result) = &finish { result.len() } else { 0 };
+            call.ticket.settle(Ending::Ok, bytes);
+            finish
+        }
+        Err(fault) => {
+            call.ticket.fail(&fault);
+            Finish::fault(&fault)
+        }
+    })
+}
+
+async fn forward(plane: &Arc<Plane>, mut call: Call) -> Served {
+    call.ticket.sized(call.params.to_json().bytes().len());
+    let routed = match route::route(plane, &call).await {
+        Ok(routed) => routed,
+        Err(fault) => return refused(call, &fault),
+    };
+    call.ticket.routed(routed.slug.clone(), Some(Arc::clone(&routed.name)));
+    let permit = match authorize(&call, routed) {
+        Ok(permit) => permit,
+        Err((code, finish)) => {
+            call.ticket.refuse(code);
+            return Served::Done(finish);
+        }
+    };
+    let deadline = call.ticket.opened() + call.snapshot.setup.call_timeout;
+    let slot = match plane.admission.load().admit(&permit.inner().slug, || tokio::time::sleep_until(deadline.into())).await {
+        Ok(slot) => slot,
+        Err(fault) => return refused(call, &fault),
+    };
+    dispatch(plane, call, permit, slot, deadline).await
+}
+
+fn refused(call: Call, fault: &Fault) -> Served {
+    call.ticket.fail(fault);
+    Served::Done(Finish::fault(fault))
+}
+
+/// Hop 4: rules and arguments, then the mirrored headers.
+fn authorize(call: &Call, routed: Routed) -> Result<Permit<Routed>, (Code, Finish)> {
+    let mismatch = match (&routed.param_headers, &call.headers) {
+        (Some(wanted), Some(headers)) => wanted.check(headers, routed.arguments.as_ref()).err(),
+        _ => None,
+    };
+    let view = Arc::clone(&routed.view);
+    let rules = call.snapshot.setup.rules.of(&call.principal);
+    let permit = crib_policy::authorize(rules, &call.principal, routed).map_err(|refusal| {
+        let finish = match &refusal {
+            Refusal::Forbidden { exposed, .. } if call.method == Method::ResourcesRead => Finish::fault(&route::no_resource(exposed)),
+            Refusal::Forbidden { kind, exposed } => Finish::fault(&route::unknown(call, &view, exposed, &kind.to_string())),
+            Refusal::Arguments { exposed, problems } => {
+                Finish::Result(tool_error(&arguments_text(exposed, problems), &call.client))
+            }
+        };
+        (refusal.code(), finish)
+    })?;
+    // After the rules: what the caller may not use must not show itself by another error.
+    match mismatch {
+        Some(error) => Err((Code::ArgumentsInvalid, Finish::Error(error))),
+        None => Ok(permit),
+    }
+}
+
+fn arguments_text(tool: &str, problems: &[Problem]) -> String {
+    let mut text = format!("The arguments for `{tool}` are not valid:");
+    for problem in problems {
+        text.push_str(&format!("\n  {problem}"));
+    }
+    text
+}
+
+/// Writes a tool result that says what went wrong.
+pub(crate) fn tool_error(text: &str, client: &Client) -> Chunks {
+    let mut result = serde_json::json!({ "content": [{ "type": "text", "text": text }], "isError": true });
+    if let (true, Some(object)) = (client.revision.is_modern(), result.as_object_mut()) {
+        object.insert("resultType".to_owned(), "complete".into());
+    }
+    Json::of(&result).into()
+}
+
+/// What is needed to turn an upstream's answer into the client's.
+struct Finisher {
+    plane: Arc<Plane>,
+    client: Arc<Client>,
+    principal: Arc<Principal>,
+    method: Method,
+    slug: Slug,
+    is_untouched: bool,
+    asked: Option<Json>,
+    task: Option<Json>,
+    ticket: Option<Ticket>,
+    _slot: Slot,
+}
+
+/// Hop 6: the call itself.
+async fn dispatch(plane: &Arc<Plane>, call: Call, permit: Permit<Routed>, slot: Slot, deadline: Instant) -> Served {
+    let routed = permit.into_inner();
+    let forward = Forward {
+        method: call.method.clone(),
+        params: routed.params.unwrap_or(call.params),
+        target: routed.target,
+        param_headers: routed.param_headers,
+        client: Arc::clone(&call.client),
+        principal: Arc::clone(&call.principal),
+        log_level: call.log_level,
+        progress_token: call.progress_token,
+        inputs: call.inputs,
+        trace: call.trace,
+        deadline,
+    };
+    let mut finisher = Finisher {
+        plane: Arc::clone(plane),
+        client: call.client,
+        principal: call.principal,
+        method: call.method,
+        slug: routed.slug,
+        is_untouched: routed.view.catalog.is_untouched(),
+        asked: forward.method.target_key().and_then(|key| forward.params.get(key)),
+        task: routed.task,
+        ticket: Some(call.ticket),
+        _slot: slot,
+    };
+    let again = (forward.method == Method::ToolsCall && routed.tool.is_some()).then(|| forward.clone());
+    let mut reply = within(deadline, routed.upstream.call(forward)).await;
+    if let (Ok(Reply::Done(Outcome::Error(error, _))), Some(mut forward)) = (&reply, again)
+        && error.code == code::HEADER_MISMATCH
+    {
+        // The tool's schema has changed since it was listed: read it again and try once more.
+        let set = finisher.client.caps.set;
+        if let Some(source) = call.snapshot.source(&finisher.slug, set) {
+            source.refresh(deadline.saturating_duration_since(plane.clock.now())).await;
+        }
+        let view = call.snapshot.view(&call.scope, &finisher.client.caps).await;
+        let name = forward.target_name().map(std::borrow::Cow::into_owned).unwrap_or_default();
+        if let Some(tool) = view.catalog.tool_of(&finisher.slug, &name) {
+            forward.param_headers.clone_from(&tool.headers);
+            reply = within(deadline, routed.upstream.call(forward)).await;
+        }
+    }
+    match reply {
+        Ok(Reply::Done(outcome)) => Served::Done(finisher.finish(Ok(outcome))),
+        Ok(Reply::Stream(steps)) => Served::Stream(Box::pin(Streaming {
+            steps,
+            finisher: Some(finisher),
+            deadline: Box::pin(tokio::time::sleep_until(deadline.into())),
+        })),
+        Err(fault) => Served::Done(finisher.finish(Err(fault))),
+    }
+}
+
+async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    match tokio::time::timeout_at(deadline.into(), work).await {
+        Ok(result) => result,
+        Err(_) => Err(late()),
+    }
+}
+
+fn late() -> Fault {
+    Fault::new(Code::DeadlineExceeded, "the call ran out of time").hint("give the call or the server a longer `timeout`")
+}
+
+impl Finisher {
+    /// Hops 7 and 8: the answer in the client's words, and the entry.
+    fn finish(&mut self, outcome: Result<Outcome, Fault>) -> Finish {
+        let (finish, ending, bytes) = self.translate(outcome);
+        if let Some(ticket) = self.ticket.take() {
+            ticket.settle(ending, bytes);
+        }
+        finish
+    }
+
+    fn translate(&self, outcome: Result<Outcome, Fault>) -> (Finish, Ending, usize) {
+        let to = self.client.revision;
+        match outcome {
+            Ok(Outcome::Complete(payload, from)) => {
+                let is_error = payload.object.bool("isError") == Some(true);
+                let ending = if is_error { Ending::ToolError } else { Ending::Ok };
+                let payload = self.rename(payload);
+                let result = translate::result(&self.method, &payload, from, to, Some(&self.plane.info));
+                let bytes = result.len();
+                (Finish::Result(result), ending, bytes)
+            }
+            Ok(Outcome::Task(payload, from)) => {
+                let payload = tasks::expose(&self.plane, &self.principal, &self.slug, &payload, None);
+                let result = translate::result(&self.method, &payload, from, to, Some(&self.plane.info));
+                let bytes = result.len();
+                (Finish::Result(result), Ending::Task, bytes)
+            }
+            Ok(Outcome::InputRequired { requests, state, meta }) => {
+                (Finish::Input { requests, state, meta }, Ending::InputRequired, 0)
+            }
+            Ok(Outcome::Error(error, from)) => {
+                let ending = Ending::UpstreamError(error.code);
+                let bytes = error.message.len();
+                (self.upstream_error(&error, from), ending, bytes)
+            }
+            Err(fault) => (Finish::fault(&fault), Ending::Failed(fault.code()), 0),
+        }
+    }
+
+    fn rename(&self, payload: Payload) -> Payload {
+        if matches!(self.method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel) {
+            return tasks::expose(&self.plane, &self.principal, &self.slug, &payload, self.task.as_ref());
+        }
+        if self.is_untouched {
+            return payload;
+        }
+        if self.method == Method::SkillsGet {
+            return Payload::parse(&mapping::skill(&payload.to_json(), Uris::Of(&self.slug)).into_bytes()).unwrap_or(payload);
+        }
+        mapping::result(&self.method, &payload, Uris::Of(&self.slug)).unwrap_or(payload)
+    }
+
+    fn upstream_error(&self, error: &RpcError, from: crib_mcp::Revision) -> Finish {
+        match error.code {
+            // These describe the gateway's own request, not the client's.
+            code::HEADER_MISMATCH | code::UNSUPPORTED_VERSION => {
+                let fault = Fault::new(Code::ProtocolBroken, format!("`{}` refused the gateway's request", self.slug));
+                Finish::Error(fault_error(&fault.because(&error.message)))
+            }
+            code::MISSING_CAPABILITY if !self.client.revision.is_modern() => self.cannot_answer(error),
+            _ => {
+                let mut error = translate::error(&self.method, error, from, self.client.revision);
+                if let (false, Some(uri), Some(data)) = (self.is_untouched, &self.asked, &error.data) {
+                    // `data.uri` must be the URI that was asked for.
+                    let data = data.to_object().unwrap_or_default();
+                    if self.method == Method::ResourcesRead && data.object.has("uri") {
+                        let mut edit = data.edit();
+                        edit.set("uri", uri.clone());
+                        error = error.with_data(edit.to_payload().to_json());
+                    }
+                }
+                Finish::Error(error)
+            }
+        }
+    }
+
+    /// A legacy client has no error for a capability it lacks: the model is told in words.
+    fn cannot_answer(&self, error: &RpcError) -> Finish {
+        let needed = error.data.as_ref().map_or("a capability", Json::as_str);
+        let text = format!("`{}` needs something this client cannot do: {needed}", self.slug);
+        if self.method == Method::ToolsCall {
+            return Finish::Result(tool_error(&text, &self.client));
+        }
+        Finish::Error(fault_error(&Fault::new(Code::InputImpossible, text)))
+    }
+}
+
+/// A reply that says something before it ends. Settles the call at its end, or as abandoned when dropped.
+struct Streaming {
+    steps: Steps,
+    finisher: Option<Finisher>,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Stream for Streaming {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let this = &mut *self;
+        loop {
+            let Some(finisher) = &mut this.finisher else { return Poll::Ready(None) };
+            let step = match this.steps.as_mut().poll_next(cx) {
+                Poll::Ready(step) => step,
+                Poll::Pending if this.deadline.as_mut().poll(cx).is_ready() => Some(Step::Done(Err(late()))),
+                Poll::Pending => return Poll::Pending,
+            };
+            match step {
+                Some(Step::Event(Event(notification))) => {
+                    if let Some(notification) = translate::event(&notification, finisher.client.revision) {
+                        return Poll::Ready(Some(Item::Event(notification)));
+                    }
+                }
+                Some(Step::Done(outcome)) => {
+                    let finish = finisher.finish(outcome);
+                    this.finisher = None;
+                    return Poll::Ready(Some(Item::Done(finish)));
+                }
+                None => {
+                    let lost = Fault::new(Code::ServerGone, format!("`{}` ended its answer early", finisher.slug));
+                    let finish = finisher.finish(Err(lost));
+                    this.finisher = None;
+                    return Poll::Ready(Some(Item::Done(finish)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Hop 8: one entry for every call, written exactly once, whatever became of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crib_mcp::{Method, RpcError};
+use crib_model::{Client, Clock, Code, Ending, Entry, Fault, Ledger, Principal, Slug, TraceContext};
+
+/// The open account of one call. Dropping it unsettled writes the call down as abandoned.
+pub(crate) struct Ticket {
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    opened: Instant,
+    entry: Entry,
+    is_settled: bool,
+}
+
+impl Ticket {
+    pub(crate) fn open(ledger: &Arc<dyn Ledger>, clock: &Arc<dyn Clock>, principal: &Arc<Principal>, client: &Client, method: Method) -> Self {
+        let entry = Entry {
+            principal: Arc::clone(principal),
+            client: client.revision,
+            client_name: None,
+            method,
+            upstream: None,
+            target: None,
+            ending: Ending::Abandoned,
+            latency: std::time::Duration::ZERO,
+            request_bytes: 0,
+            reply_bytes: 0,
+            trace: None,
+            parent_span: None,
+        };
+        Self { ledger: Arc::clone(ledger), clock: Arc::clone(clock), opened: clock.now(), entry, is_settled: false }
+    }
+
+    pub(crate) fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    pub(crate) fn sized(&mut self, request_bytes: usize) {
+        self.entry.request_bytes = request_bytes;
+    }
+
+    pub(crate) fn traced(&mut self, trace: Option<TraceContext>, parent_span: Option<u64>) {
+        self.entry.trace = trace;
+        self.entry.parent_span = parent_span;
+    }
+
+    pub(crate) fn routed(&mut self, upstream: Slug, target: Option<Arc<str>>) {
+        self.entry.upstream = Some(upstream);
+        self.entry.target = target;
+    }
+
+    pub(crate) fn settle(mut self, ending: Ending, reply_bytes: usize) {
+        self.entry.ending = ending;
+        self.entry.reply_bytes = reply_bytes;
+        // The drop writes it down.
+    }
+
+    pub(crate) fn fail(self, fault: &Fault) {
+        self.settle(Ending::Failed(fault.code()), 0);
+    }
+
+    pub(crate) fn refuse(self, code: Code) {
+        self.settle(Ending::Failed(code), 0);
+    }
+
+    pub(crate) fn answered_error(self, error: &RpcError) {
+        self.settle(Ending::UpstreamError(error.code), error.message.len());
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !std::mem::replace(&mut self.is_settled, true) {
+            self.entry.latency = self.clock.now().saturating_duration_since(self.opened);
+            self.ledger.settle(&self.entry);
+        }
+    }
+}

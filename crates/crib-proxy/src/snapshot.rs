@@ -1,0 +1,203 @@
+//! Everything a call depends on, immutable and swapped whole: servers, keys, rules, names and the catalogue.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use crib_mcp::{CapSet, ClientCaps};
+use crib_model::{Scope, Slug, Upstream, limits};
+use crib_policy::{Keys, Rules};
+use crib_registry::NameStyle;
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ask;
+use crate::source::{Offer, Source};
+use crate::view::View;
+
+/// How long the first list waits for servers that are still starting; later ones come with `list_changed`.
+const FIRST_WAIT: Duration = Duration::from_secs(20);
+
+/// One server of the configuration.
+#[derive(Clone)]
+pub struct Server {
+    pub slug: Slug,
+    pub upstream: Arc<dyn Upstream>,
+}
+
+/// What the configuration says about the data plane.
+pub struct Setup {
+    pub servers: Vec<Server>,
+    pub names: NameStyle,
+    pub keys: Keys,
+    pub rules: Rules,
+    pub call_timeout: Duration,
+    /// Entries of one page of a list.
+    pub page_size: usize,
+}
+
+/// One state of the configuration and all that was learned under it.
+pub(crate) struct Snapshot {
+    pub(crate) setup: Setup,
+    by_slug: HashMap<Slug, usize>,
+    views: ArcSwap<HashMap<(CapSet, Scope), Arc<View>>>,
+    sources: Mutex<HashMap<(Slug, CapSet), Source>>,
+    /// One builder at a time, so that the newest lists win.
+    building: Mutex<()>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    me: Weak<Snapshot>,
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn new(setup: Setup, tracker: TaskTracker) -> Arc<Self> {
+        let by_slug = setup.servers.iter().enumerate().map(|(at, server)| (server.slug.clone(), at)).collect();
+        Arc::new_cyclic(|me| Self {
+            setup,
+            by_slug,
+            views: ArcSwap::default(),
+            sources: Mutex::default(),
+            building: Mutex::default(),
+            tracker,
+            stop: CancellationToken::new(),
+            me: me.clone(),
+        })
+    }
+
+    /// Returns what ends when this snapshot was replaced and nobody uses it any more.
+    pub(crate) fn stopped(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Ends what runs for this snapshot; calls under way keep theirs.
+    pub(crate) fn retire(&self) {
+        self.stop.cancel();
+    }
+
+    pub(crate) fn server(&self, slug: &Slug) -> Option<&Server> {
+        self.setup.servers.get(*self.by_slug.get(slug)?)
+    }
+
+    /// Returns the servers an endpoint serves; `None` for an endpoint that does not exist.
+    pub(crate) fn in_scope(&self, scope: &Scope) -> Option<&[Server]> {
+        match scope {
+            Scope::All => Some(&self.setup.servers),
+            Scope::One(slug) => self.by_slug.get(slug).map(|at| self.setup.servers.get(*at..=*at).unwrap_or_default()),
+        }
+    }
+
+    /// Tells whether an endpoint shows one server under its own names.
+    pub(crate) fn is_plain(&self, scope: &Scope) -> bool {
+        matches!(scope, Scope::One(_)) || (self.setup.names == NameStyle::Plain && self.setup.servers.len() == 1)
+    }
+
+    /// Returns the catalogue for clients with these capabilities, read first if nobody asked for it yet.
+    pub(crate) async fn view(&self, scope: &Scope, caps: &ClientCaps) -> Arc<View> {
+        if let Some(view) = self.known_view(scope, caps.set) {
+            return view;
+        }
+        let sources = self.sources(scope, caps);
+        join_all(sources.iter().map(|(_, source)| source.first_offer(FIRST_WAIT))).await;
+        self.rebuild(scope, caps.set)
+    }
+
+    pub(crate) fn known_view(&self, scope: &Scope, set: CapSet) -> Option<Arc<View>> {
+        // The key is built on the stack except for the slug's reference count.
+        self.views.load().get(&(set, scope.clone())).map(Arc::clone)
+    }
+
+    /// Returns the sources behind an endpoint for clients with these capabilities, started if need be.
+    pub(crate) fn sources(&self, scope: &Scope, caps: &ClientCaps) -> Vec<(Slug, Source)> {
+        let mut sources = self.sources.lock();
+        self.evict(&mut sources, caps.set);
+        let servers = self.in_scope(scope).unwrap_or_default();
+        servers
+            .iter()
+            .map(|server| {
+                let key = (server.slug.clone(), caps.set);
+                let source = sources.entry(key).or_insert_with(|| self.start(server, caps));
+                (server.slug.clone(), source.clone())
+            })
+            .collect()
+    }
+
+    fn start(&self, server: &Server, caps: &ClientCaps) -> Source {
+        let me = self.me.clone();
+        let (slug, set) = (server.slug.clone(), caps.set);
+        let on_offer = Arc::new(move || {
+            if let Some(snapshot) = me.upgrade() {
+                snapshot.offered(&slug, set);
+            }
+        });
+        let client = ask::gateway_client(caps.clone());
+        let upstream = Arc::clone(&server.upstream);
+        let (source, task) = Source::new(server.slug.clone(), upstream, client, on_offer, self.stop.child_token());
+        self.tracker.spawn(task);
+        source
+    }
+
+    /// Forgets the capabilities seen longest ago when there are too many kinds of clients.
+    fn evict(&self, sources: &mut HashMap<(Slug, CapSet), Source>, keep: CapSet) {
+        if sources.len() < limits::VIEWS_MAX * self.setup.servers.len().max(1) {
+            return;
+        }
+        let Some(gone) = sources.keys().map(|(_, set)| *set).find(|set| *set != keep) else { return };
+        sources.retain(|(_, set), _| *set != gone);
+        self.views.rcu(|views| {
+            let mut views = HashMap::clone(views);
+            views.retain(|(set, _), _| *set != gone);
+            views
+        });
+    }
+
+    /// Rebuilds the views that show a server whose lists changed.
+    fn offered(&self, slug: &Slug, set: CapSet) {
+        let views = self.views.load();
+        let shows = |scope: &Scope| *scope == Scope::All || *scope == Scope::One(slug.clone());
+        let scopes: Vec<Scope> = views.keys().filter(|(s, scope)| *s == set && shows(scope)).map(|(_, scope)| scope.clone()).collect();
+        for scope in scopes {
+            self.rebuild(&scope, set);
+        }
+    }
+
+    fn rebuild(&self, scope: &Scope, set: CapSet) -> Arc<View> {
+        let _one_at_a_time = self.building.lock();
+        let offers: Vec<(Slug, Option<Arc<Offer>>)> = {
+            let sources = self.sources.lock();
+            let servers = self.in_scope(scope).unwrap_or_default();
+            let offer = |slug: &Slug| sources.get(&(slug.clone(), set)).and_then(Source::offer);
+            servers.iter().map(|server| (server.slug.clone(), offer(&server.slug))).collect()
+        };
+        let style = if self.is_plain(scope) { NameStyle::Plain } else { self.setup.names.clone() };
+        let view = Arc::new(View::build(offers, &style, self.is_plain(scope)));
+        self.views.rcu(|views| {
+            let mut views = HashMap::clone(views);
+            views.insert((set, scope.clone()), Arc::clone(&view));
+            views
+        });
+        view
+    }
+
+    /// Asks for lists to be read again where they could be old.
+    pub(crate) fn refresh_if_stale(&self, scope: &Scope, set: CapSet, now: Instant) {
+        let sources = self.sources.lock();
+        for server in self.in_scope(scope).unwrap_or_default() {
+            if let Some(source) = sources.get(&(server.slug.clone(), set)) {
+                source.refresh_if_stale(now);
+            }
+        }
+    }
+
+    pub(crate) fn source(&self, slug: &Slug, set: CapSet) -> Option<Source> {
+        self.sources.lock().get(&(slug.clone(), set)).cloned()
+    }
+}

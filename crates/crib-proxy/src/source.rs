@@ -1,0 +1,492 @@
+//! One upstream as clients with one set of capabilities see it: its lists, kept fresh, and its changes.
+//!
+//! A source is a task. It alone reads the lists, so the list that was asked for last is the one that stays; it alone
+//! subscribes, so that many clients watching one resource cost the upstream one subscription. When the set of watched
+//! resources changes it opens the new subscription, waits for its acknowledgement and only then drops the old one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use crib_mcp::{Json, Method, Payload};
+use crib_model::{Client, Event, Fault, Reply, Slug, Step, Steps, Upstream, limits};
+use futures_util::StreamExt;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::ask::{self, Pages};
+
+/// How long one list of an upstream may take once it runs.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a subscription may take to be acknowledged.
+const ACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Lists of an upstream that announces no changes are read again after this, when somebody asks.
+const STALE: Duration = Duration::from_secs(30);
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// Open-ended requests get a deadline all the same.
+const LISTEN_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// What an upstream offers to clients with one set of capabilities.
+#[derive(Debug, Default)]
+pub(crate) struct Offer {
+    pub(crate) discover: Payload,
+    pub(crate) tools: Pages,
+    pub(crate) prompts: Pages,
+    pub(crate) resources: Pages,
+    pub(crate) templates: Pages,
+    pub(crate) skills: Pages,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) read_at: Option<Instant>,
+}
+
+impl Offer {
+    pub(crate) fn capability(&self, name: &str) -> Option<Payload> {
+        self.discover.get("capabilities")?.to_object().ok()?.get(name)?.to_object().ok()
+    }
+
+    pub(crate) fn has_extension(&self, id: &str) -> bool {
+        self.capability("extensions").is_some_and(|extensions| extensions.object.has(id))
+    }
+
+    fn announces(&self, capability: &str) -> bool {
+        self.capability(capability).is_some_and(|c| c.object.bool("listChanged") == Some(true))
+    }
+}
+
+/// Something changed at an upstream.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Tools,
+    Prompts,
+    Resources,
+    /// `notifications/resources/updated`, with the upstream's URI.
+    Updated(Payload),
+    /// `notifications/tasks`, with the upstream's task id.
+    Task(Payload),
+}
+
+/// Which resources and tasks somebody watches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watch {
+    pub(crate) uris: Vec<String>,
+    pub(crate) tasks: Vec<String>,
+}
+
+impl Watch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.uris.is_empty() && self.tasks.is_empty()
+    }
+}
+
+enum Command {
+    Watch(Watch, oneshot::Sender<Watch>),
+    Unwatch(Watch),
+    Refresh,
+}
+
+/// The handle of a source.
+#[derive(Clone)]
+pub(crate) struct Source {
+    offer: Arc<ArcSwapOption<Offer>>,
+    loaded: watch::Receiver<u64>,
+    changes: broadcast::Sender<Change>,
+    commands: mpsc::Sender<Command>,
+}
+
+/// Called after the lists of a source changed and before its clients are told.
+pub(crate) type OnOffer = Arc<dyn Fn() + Send + Sync>;
+
+impl Source {
+    /// Returns the handle and the task that somebody has to run.
+    pub(crate) fn new(
+        slug: Slug,
+        upstream: Arc<dyn Upstream>,
+        client: Arc<Client>,
+        on_offer: OnOffer,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (loaded_tx, loaded) = watch::channel(0);
+        let (changes, _) = broadcast::channel(limits::STREAM_QUEUE_MAX);
+        let (commands, inbox) = mpsc::channel(limits::STREAM_QUEUE_MAX);
+        let offer = Arc::new(ArcSwapOption::empty());
+        let handle = Self { offer: Arc::clone(&offer), loaded, changes: changes.clone(), commands };
+        let task = Task {
+            slug,
+            upstream,
+            client,
+            on_offer,
+            offer,
+            loaded: loaded_tx,
+            changes,
+            inbox,
+            watched: Watched::default(),
+            steps: None,
+            honoured: Watch::default(),
+            retry: RETRY_MIN,
+        };
+        (handle, async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = task.run() => {}
+            }
+        })
+    }
+
+    /// Returns what is known now.
+    pub(crate) fn offer(&self) -> Option<Arc<Offer>> {
+        self.offer.load_full()
+    }
+
+    /// Waits until the lists were read once, or `wait` is over.
+    pub(crate) async fn first_offer(&self, wait: Duration) -> Option<Arc<Offer>> {
+        if let Some(offer) = self.offer() {
+            return Some(offer);
+        }
+        let mut loaded = self.loaded.clone();
+        // Either way what there is counts.
+        drop(tokio::time::timeout(wait, loaded.wait_for(|n| *n > 0)).await);
+        self.offer()
+    }
+
+    /// Asks for the lists to be read again if they could be old.
+    pub(crate) fn refresh_if_stale(&self, now: Instant) {
+        let Some(offer) = self.offer() else { return };
+        let is_watched = offer.fault.is_none() && (offer.announces("tools") || offer.capability("tools").is_none());
+        let age = offer.read_at.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
+        let keep = Duration::from_millis(offer.tools.ttl_ms.min(3_600_000)).max(if offer.fault.is_some() { RETRY_MIN } else { STALE });
+        if !is_watched && age > keep {
+            // A full inbox means that it is at work already.
+            drop(self.commands.try_send(Command::Refresh));
+        }
+    }
+
+    /// Reads the lists again and waits for it.
+    pub(crate) async fn refresh(&self, wait: Duration) {
+        let mut loaded = self.loaded.clone();
+        let before = *loaded.borrow();
+        if self.commands.send(Command::Refresh).await.is_ok() {
+            drop(tokio::time::timeout(wait, loaded.wait_for(|n| *n > before)).await);
+        }
+    }
+
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Watches resources and tasks; returns those the upstream agreed to report.
+    pub(crate) async fn watch(&self, watch: Watch) -> Watch {
+        if watch.is_empty() {
+            return watch;
+        }
+        let (tx, rx) = oneshot::channel();
+        if self.commands.send(Command::Watch(watch, tx)).await.is_err() {
+            return Watch::default();
+        }
+        match tokio::time::timeout(ACK_TIMEOUT * 2, rx).await {
+            Ok(Ok(honoured)) => honoured,
+            Ok(Err(_)) | Err(_) => Watch::default(),
+        }
+    }
+
+    /// Gives up what [`Self::watch`] was asked for.
+    pub(crate) fn unwatch(&self, watch: Watch) {
+        if !watch.is_empty() && self.commands.try_send(Command::Unwatch(watch)).is_err() {
+            tracing::debug!("a source was too busy to drop a subscription");
+        }
+    }
+}
+
+/// How many clients watch what.
+#[derive(Default)]
+struct Watched {
+    uris: BTreeMap<String, usize>,
+    tasks: BTreeMap<String, usize>,
+}
+
+impl Watched {
+    /// Returns whether something is watched that was not before.
+    fn add(&mut self, watch: &Watch) -> bool {
+        let mut is_new = false;
+        for (map, names) in [(&mut self.uris, &watch.uris), (&mut self.tasks, &watch.tasks)] {
+            for name in names {
+                let count = map.entry(name.clone()).or_default();
+                is_new |= *count == 0;
+                *count += 1;
+            }
+        }
+        is_new
+    }
+
+    fn remove(&mut self, watch: &Watch) -> bool {
+        let mut is_gone = false;
+        for (map, names) in [(&mut self.uris, &watch.uris), (&mut self.tasks, &watch.tasks)] {
+            for name in names {
+                let Some(count) = map.get_mut(name) else { continue };
+                *count -= 1;
+                if *count == 0 {
+                    map.remove(name);
+                    is_gone = true;
+                }
+            }
+        }
+        is_gone
+    }
+}
+
+struct Task {
+    slug: Slug,
+    upstream: Arc<dyn Upstream>,
+    client: Arc<Client>,
+    on_offer: OnOffer,
+    offer: Arc<ArcSwapOption<Offer>>,
+    loaded: watch::Sender<u64>,
+    changes: broadcast::Sender<Change>,
+    inbox: mpsc::Receiver<Command>,
+    watched: Watched,
+    steps: Option<Steps>,
+    honoured: Watch,
+    retry: Duration,
+}
+
+enum Wake {
+    Command(Option<Command>),
+    Step(Option<Step>),
+    Retry,
+}
+
+impl Task {
+    async fn run(mut self) {
+        self.load().await;
+        self.listen().await;
+        loop {
+            let wake = self.next().await;
+            match wake {
+                Wake::Command(None) => return,
+                Wake::Command(Some(Command::Refresh)) => {
+                    self.load().await;
+                    if self.steps.is_none() {
+                        self.listen().await;
+                    }
+                }
+                Wake::Command(Some(Command::Watch(watch, ack))) => {
+                    if self.watched.add(&watch) || self.steps.is_none() {
+                        self.listen().await;
+                    }
+                    let honoured = Watch {
+                        uris: watch.uris.into_iter().filter(|uri| self.honoured.uris.contains(uri)).collect(),
+                        tasks: watch.tasks.into_iter().filter(|task| self.honoured.tasks.contains(task)).collect(),
+                    };
+                    // The one who asked may have left.
+                    drop(ack.send(honoured));
+                }
+                Wake::Command(Some(Command::Unwatch(watch))) => {
+                    if self.watched.remove(&watch) {
+                        self.listen().await;
+                    }
+                }
+                Wake::Step(Some(Step::Event(event))) => self.changed(event).await,
+                Wake::Step(Some(Step::Done(_)) | None) => self.steps = None,
+                Wake::Retry => {
+                    self.load().await;
+                    self.listen().await;
+                }
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Wake {
+        let wants = self.wants_retry();
+        let retry = self.retry;
+        let steps = async {
+            match &mut self.steps {
+                Some(steps) => steps.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            command = self.inbox.recv() => Wake::Command(command),
+            step = steps => Wake::Step(step),
+            () = tokio::time::sleep(retry), if wants => {
+                self.retry = (retry * 2).min(RETRY_MAX);
+                Wake::Retry
+            }
+        }
+    }
+
+    /// A subscription that should be there and is not is tried again, slower each time.
+    fn wants_retry(&self) -> bool {
+        self.steps.is_none() && self.offer.load().as_ref().is_some_and(|offer| offer.fault.is_none() && self.filter(offer).is_some())
+    }
+
+    async fn load(&self) {
+        let offer = self.read().await;
+        if let Some(fault) = &offer.fault {
+            tracing::warn!(upstream = %self.slug, code = %fault.code(), "{fault}");
+        }
+        self.publish(offer);
+    }
+
+    fn publish(&self, mut offer: Offer) {
+        offer.read_at = Some(Instant::now());
+        if let (Some(_), Some(last)) = (&offer.fault, self.offer.load().as_ref()) {
+            // What was known stays usable: the next call starts the server again or says why it cannot.
+            if last.fault.is_none() {
+                self.loaded.send_modify(|n| *n += 1);
+                return;
+            }
+        }
+        self.offer.store(Some(Arc::new(offer)));
+        (self.on_offer)();
+        self.loaded.send_modify(|n| *n += 1);
+    }
+
+    async fn read(&self) -> Offer {
+        let deadline = Instant::now() + limits::START_TIMEOUT + LIST_TIMEOUT;
+        let discover = ask::forward(&self.client, Method::Discover, Payload::default(), deadline);
+        let discover = match ask::result(&*self.upstream, discover).await {
+            Ok((discover, _)) => discover,
+            Err(fault) => return Offer { fault: Some(fault), ..Offer::default() },
+        };
+        let mut offer = Offer { discover, ..Offer::default() };
+        let lists = [
+            (Method::ToolsList, offer.capability("tools").is_some()),
+            (Method::PromptsList, offer.capability("prompts").is_some()),
+            (Method::ResourcesList, offer.capability("resources").is_some()),
+            (Method::ResourcesTemplatesList, offer.capability("resources").is_some()),
+            (Method::SkillsList, offer.has_extension(crib_mcp::meta::extension::SKILLS)),
+        ];
+        for (method, is_offered) in lists {
+            if is_offered {
+                self.read_list(&mut offer, &method).await;
+            }
+        }
+        offer
+    }
+
+    async fn read_list(&self, offer: &mut Offer, method: &Method) {
+        match ask::pages(&*self.upstream, &self.client, method, LIST_TIMEOUT).await {
+            Ok(pages) => match ask::list_key(method) {
+                "tools" => offer.tools = pages,
+                "prompts" => offer.prompts = pages,
+                "resourceTemplates" => offer.templates = pages,
+                "skills" => offer.skills = pages,
+                _ => offer.resources = pages,
+            },
+            // Several servers declare resources and do not know templates: the rest of what they offer still counts.
+            Err(fault) if *method == Method::ToolsList => offer.fault = Some(fault),
+            Err(fault) => tracing::debug!(upstream = %self.slug, method = %method, "{fault}"),
+        }
+    }
+
+    /// Returns what to subscribe to; `None` when there is nothing.
+    fn filter(&self, offer: &Offer) -> Option<serde_json::Value> {
+        let mut filter = serde_json::Map::new();
+        for (capability, key) in [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")] {
+            if offer.announces(capability) {
+                filter.insert(key.to_owned(), true.into());
+            }
+        }
+        if !self.watched.uris.is_empty() {
+            let uris: Vec<&String> = self.watched.uris.keys().collect();
+            filter.insert("resourceSubscriptions".to_owned(), serde_json::json!(uris));
+        }
+        if !self.watched.tasks.is_empty() {
+            let tasks: Vec<&String> = self.watched.tasks.keys().collect();
+            filter.insert("taskIds".to_owned(), serde_json::json!(tasks));
+        }
+        (!filter.is_empty()).then_some(filter.into())
+    }
+
+    /// Opens the subscription that fits what is watched, then drops the one before it.
+    async fn listen(&mut self) {
+        let Some(offer) = self.offer.load_full() else { return };
+        let Some(filter) = self.filter(&offer) else {
+            self.steps = None;
+            self.honoured = Watch::default();
+            return;
+        };
+        let params = Payload::of(&serde_json::json!({ "notifications": filter }));
+        let opened = tokio::time::timeout(ACK_TIMEOUT, self.subscribe(params)).await;
+        match opened {
+            Ok(Ok((honoured, steps))) => {
+                self.honoured = honoured;
+                self.steps = Some(steps);
+                self.retry = RETRY_MIN;
+            }
+            Ok(Err(fault)) => tracing::debug!(upstream = %self.slug, "no subscription: {fault}"),
+            Err(_) => tracing::debug!(upstream = %self.slug, "a subscription was not acknowledged in time"),
+        }
+    }
+
+    async fn subscribe(&self, params: Payload) -> Result<(Watch, Steps), Fault> {
+        let forward = ask::forward(&self.client, Method::Listen, params, Instant::now() + LISTEN_MAX);
+        let Reply::Stream(mut steps) = self.upstream.call(forward).await? else {
+            return Err(Fault::new(crib_model::Code::ProtocolBroken, "the server does not keep subscriptions open"));
+        };
+        match steps.next().await {
+            Some(Step::Event(Event(first))) if first.method == Method::Acknowledged => Ok((honoured(&first.params), steps)),
+            Some(Step::Done(Err(fault))) => Err(fault),
+            Some(Step::Event(_) | Step::Done(Ok(_))) | None => {
+                Err(Fault::new(crib_model::Code::ProtocolBroken, "the server did not acknowledge a subscription"))
+            }
+        }
+    }
+
+    async fn changed(&self, Event(event): Event) {
+        let change = match event.method {
+            Method::ToolsChanged => Change::Tools,
+            Method::PromptsChanged => Change::Prompts,
+            Method::ResourcesChanged => Change::Resources,
+            Method::ResourceUpdated => Change::Updated(event.params),
+            Method::TaskStatus => Change::Task(event.params),
+            _ => return,
+        };
+        let kind = match &change {
+            Change::Tools => Some([Method::ToolsList].as_slice()),
+            Change::Prompts => Some([Method::PromptsList].as_slice()),
+            Change::Resources => Some([Method::ResourcesList, Method::ResourcesTemplatesList].as_slice()),
+            Change::Updated(_) | Change::Task(_) => None,
+        };
+        if let Some(methods) = kind {
+            self.reload(methods).await;
+        }
+        // Nobody listening is fine.
+        drop(self.changes.send(change));
+    }
+
+    /// Reads single lists again and keeps the others.
+    async fn reload(&self, methods: &[Method]) {
+        let Some(last) = self.offer.load_full() else { return };
+        let mut offer = Offer { discover: last.discover.clone(), ..Offer::default() };
+        for method in methods {
+            self.read_list(&mut offer, method).await;
+        }
+        if offer.fault.is_some() {
+            return;
+        }
+        let has = |method: Method| methods.contains(&method);
+        let offer = Offer {
+            tools: if has(Method::ToolsList) { offer.tools } else { last.tools.share() },
+            prompts: if has(Method::PromptsList) { offer.prompts } else { last.prompts.share() },
+            resources: if has(Method::ResourcesList) { offer.resources } else { last.resources.share() },
+            templates: if has(Method::ResourcesTemplatesList) { offer.templates } else { last.templates.share() },
+            skills: last.skills.share(),
+            ..offer
+        };
+        self.publish(offer);
+    }
+}
+
+impl Pages {
+    fn share(&self) -> Self {
+        Self { items: self.items.clone(), ttl_ms: self.ttl_ms, is_public: self.is_public, revision: self.revision }
+    }
+}
+
+fn honoured(params: &Payload) -> Watch {
+    let filter = params.get("notifications").and_then(|filter| filter.to_object().ok()).unwrap_or_default();
+    let list = |name: &str| filter.get(name).and_then(|list| Json::read(&list).ok()).unwrap_or_default();
+    Watch { uris: list("resourceSubscriptions"), tasks: list("taskIds") }
+}

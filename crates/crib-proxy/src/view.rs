@@ -1,0 +1,160 @@
+//! The catalogue as clients with one set of capabilities see it on one endpoint, with what is derived from it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crib_mcp::{Json, Payload, Revision, meta};
+use crib_model::{Fault, Slug};
+use crib_policy::{Validator, Validators};
+use crib_registry::{CacheScope, Caching, Catalog, List, Listing, NameStyle};
+use parking_lot::Mutex;
+
+use crate::ask::{self, Pages};
+use crate::source::Offer;
+
+/// Finished list texts kept per view.
+const TEXTS_MAX: usize = 256;
+
+/// Names one finished page: list, dialect, position, and whose rules filtered it.
+pub(crate) type PageKey = (&'static str, Revision, usize, Arc<str>);
+
+pub(crate) struct View {
+    pub(crate) catalog: Catalog,
+    pub(crate) offers: Vec<(Slug, Option<Arc<Offer>>)>,
+    /// A `DiscoverResult` for this endpoint.
+    pub(crate) discover: Payload,
+    validators: Validators,
+    texts: Mutex<HashMap<PageKey, Bytes>>,
+}
+
+impl View {
+    pub(crate) fn build(offers: Vec<(Slug, Option<Arc<Offer>>)>, style: &NameStyle, is_plain: bool) -> Self {
+        let listings = offers.iter().map(|(slug, offer)| listing(slug, offer.as_deref())).collect();
+        let catalog = Catalog::build(listings, style);
+        for collision in catalog.collisions() {
+            tracing::info!("{collision}");
+        }
+        for dropped in catalog.dropped() {
+            tracing::warn!("{dropped}");
+        }
+        let validators = Validators::new(catalog.tools().len());
+        let discover = match offers.as_slice() {
+            [(_, Some(only))] if is_plain => discover_one(only),
+            _ => discover_all(&offers, &catalog),
+        };
+        Self { catalog, offers, discover, validators, texts: Mutex::default() }
+    }
+
+    /// Returns the validator of a tool's arguments, compiled at first use; `None` where its schema cannot be used.
+    pub(crate) fn validator(&self, position: usize) -> Option<&Validator> {
+        let tool = self.catalog.tools().get(position)?;
+        let report = |why| tracing::warn!(tool = %tool.exposed, "arguments are not checked: {why}");
+        self.validators.at(position, || tool.input_schema(), report)
+    }
+
+    /// Returns a finished page, made at first use.
+    pub(crate) fn text(&self, key: PageKey, make: impl FnOnce() -> Bytes) -> Bytes {
+        if let Some(text) = self.texts.lock().get(&key) {
+            return text.clone();
+        }
+        let text = make();
+        let mut texts = self.texts.lock();
+        if texts.len() >= TEXTS_MAX {
+            texts.clear();
+        }
+        texts.insert(key, text.clone());
+        text
+    }
+
+    /// Returns why a server's tools are not there.
+    pub(crate) fn fault(&self, slug: &Slug) -> Option<&Fault> {
+        let (_, offer) = self.offers.iter().find(|(other, _)| other == slug)?;
+        offer.as_ref()?.fault.as_ref()
+    }
+}
+
+fn listing(slug: &Slug, offer: Option<&Offer>) -> Listing {
+    let mut listing = Listing::empty(slug.clone(), Revision::LATEST_LEGACY);
+    let Some(offer) = offer else { return listing };
+    let list = |pages: &Pages| {
+        let scope = if pages.is_public { CacheScope::Public } else { CacheScope::Private };
+        let caching = pages.revision.map(|_| Caching { ttl_ms: pages.ttl_ms, scope });
+        List { items: pages.items.clone(), caching }
+    };
+    listing.tools = list(&offer.tools);
+    listing.prompts = list(&offer.prompts);
+    listing.resources = list(&offer.resources);
+    listing.templates = list(&offer.templates);
+    listing.revision = [&offer.tools, &offer.prompts, &offer.resources].into_iter().find_map(|p| p.revision).unwrap_or(listing.revision);
+    listing.fault.clone_from(&offer.fault);
+    listing
+}
+
+fn versions() -> Vec<&'static str> {
+    Revision::ALL.iter().map(|revision| revision.as_str()).collect()
+}
+
+/// One server under its own name: what it says, but for the revisions, which are the gateway's.
+fn discover_one(offer: &Offer) -> Payload {
+    if offer.fault.is_some() {
+        return discover_all(&[], &Catalog::default());
+    }
+    let mut edit = offer.discover.edit();
+    edit.set("supportedVersions", Json::of(&versions()))
+        .set("resultType", Json::from_static("\"complete\""))
+        .set_missing("ttlMs", Json::from_static("0"))
+        .set_missing("cacheScope", Json::from_static("\"private\""));
+    edit.to_payload()
+}
+
+/// Many servers as one: the union of what they can do.
+fn discover_all(offers: &[(Slug, Option<Arc<Offer>>)], catalog: &Catalog) -> Payload {
+    let mut capabilities = serde_json::Map::new();
+    let mut extensions = serde_json::Map::new();
+    let mut instructions = Vec::new();
+    for (slug, offer) in offers {
+        let Some(offer) = offer else { continue };
+        for name in ["tools", "prompts", "resources", "completions", "logging"] {
+            if let Some(capability) = offer.capability(name) {
+                merge(&mut capabilities, name, &capability);
+            }
+        }
+        for id in [meta::extension::TASKS, meta::extension::UI, meta::extension::SKILLS] {
+            if offer.has_extension(id) {
+                extensions.insert(id.to_owned(), serde_json::json!({}));
+            }
+        }
+        if let Some(text) = offer.discover.text("instructions").filter(|text| !text.is_empty()) {
+            instructions.push(format!("## {slug}\n{text}"));
+        }
+    }
+    if !extensions.is_empty() {
+        capabilities.insert("extensions".to_owned(), extensions.into());
+    }
+    let caching = catalog.tools_caching();
+    let mut result = serde_json::json!({
+        "resultType": "complete",
+        "supportedVersions": versions(),
+        "capabilities": capabilities,
+        "ttlMs": caching.ttl_ms,
+        "cacheScope": "private",
+        "_meta": { meta::SERVER_INFO: ask::gateway_info() },
+    });
+    if let (false, Some(object)) = (instructions.is_empty(), result.as_object_mut()) {
+        object.insert("instructions".to_owned(), instructions.join("\n\n").into());
+    }
+    Payload::of(&result)
+}
+
+/// Adds a server's capability to the union. Lists of the whole change when a server comes or goes, so they announce it.
+fn merge(capabilities: &mut serde_json::Map<String, serde_json::Value>, name: &str, capability: &Payload) {
+    let entry = capabilities.entry(name).or_insert_with(|| serde_json::json!({}));
+    let Some(object) = entry.as_object_mut() else { return };
+    if matches!(name, "tools" | "prompts" | "resources") {
+        object.insert("listChanged".to_owned(), true.into());
+    }
+    if capability.object.bool("subscribe") == Some(true) {
+        object.insert("subscribe".to_owned(), true.into());
+    }
+}
