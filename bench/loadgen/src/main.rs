@@ -121,11 +121,14 @@ fn main() -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     let is_good = local.block_on(&runtime, async {
-        match &*options {
-            options if options.is_first_call => run::first_call(options).await,
-            options if options.open_sessions > 0 => run::open_sessions(options).await,
-            options if options.save.is_some() => run::save(options).await,
-            _ => run::load(Rc::clone(&options)).await,
+        if options.is_first_call {
+            run::first_call(&options).await
+        } else if options.open_sessions > 0 {
+            run::open_sessions(&options).await
+        } else if options.save.is_some() {
+            run::save(&options).await
+        } else {
+            run::load(Rc::clone(&options)).await
         }
     });
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
