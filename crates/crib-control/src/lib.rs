@@ -1,1 +1,25 @@
-//! placeholder
+//! The control plane: from files of settings to what the data plane runs, and the plain HTTP interface.
+//!
+//! Invariants
+//! - Compiling a configuration is a pure function of texts and of a [`World`]; nothing here reads the environment.
+//! - What a user wrote wrong is said with file, line and column, and with what to do about it.
+//! - Our own files refuse what they do not know; files of other programs may hold anything.
+//!
+//! To add an option: a field with a comment in `config.rs`, its use in `compile.rs`, an example under
+//! `tests/examples/`; the schema test tells how to refresh `docs/guide/config.schema.json`.
+
+mod compile;
+pub mod config;
+mod dialect;
+mod nearest;
+mod problem;
+mod schema;
+mod tree;
+mod variables;
+mod world;
+
+pub use compile::{AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Source, ToolNames, Traces, compile, default_config};
+pub use nearest::nearest;
+pub use problem::{File, Place, Problem};
+pub use schema::schema;
+pub use world::{Fixed, World};

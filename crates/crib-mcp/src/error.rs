@@ -28,7 +28,8 @@ pub struct RpcError {
     pub code: i64,
     pub message: Cow<'static, str>,
     pub data: Option<Json>,
-    raw: Option<Json>,
+    /// Boxed to keep errors small: only relayed ones have it.
+    raw: Option<Box<Json>>,
 }
 
 impl RpcError {
@@ -60,7 +61,7 @@ impl RpcError {
             code: code.unwrap_or(code::INTERNAL),
             message: Cow::Owned(message.unwrap_or_else(|| "the server sent a malformed error".to_owned())),
             data: error.get("data"),
-            raw: code.map(|_| error.to_json()),
+            raw: code.map(|_| Box::new(error.to_json())),
         }
     }
 

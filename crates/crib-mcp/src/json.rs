@@ -210,7 +210,7 @@ impl Payload {
     /// # Errors
     /// The text is not one acceptable JSON object.
     pub fn parse(text: &Bytes) -> Result<Self, ScanError> {
-        let (span, members, meta) = scan::object(text)?;
+        let ((span, members), meta) = scan::object(text)?;
         let meta = meta.map(|(span, members)| Object::new(text.clone(), span, members));
         Ok(Self { object: Object::new(text.clone(), span, members), meta })
     }
@@ -402,14 +402,17 @@ impl<'a> Edit<'a> {
         let name = name.into();
         match self.position(&name) {
             Some(at) => self.changes.push((at, Change::Replace(value.into()))),
-            None => self.added.push((name, value.into())),
+            None => match self.added.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, old)) => *old = value.into(),
+                None => self.added.push((name, value.into())),
+            },
         }
         self
     }
 
-    /// Gives a member a value only where the object has none.
+    /// Gives a member a value only where the object, as it came, has none.
     pub fn set_missing(&mut self, name: &'a str, value: impl Into<Chunks>) -> &mut Self {
-        if self.position(name).is_none() {
+        if self.position(name).is_none() && self.added.iter().all(|(other, _)| other != name) {
             self.added.push((Cow::Borrowed(name), value.into()));
         }
         self
@@ -418,6 +421,8 @@ impl<'a> Edit<'a> {
     pub fn remove(&mut self, name: &str) -> &mut Self {
         if let Some(at) = self.position(name) {
             self.changes.push((at, Change::Remove));
+        } else {
+            self.added.retain(|(other, _)| other != name);
         }
         self
     }
@@ -490,6 +495,9 @@ impl<'a> Edit<'a> {
 
     #[must_use]
     pub fn finish(&self) -> Chunks {
+        if self.is_unchanged() {
+            return self.object.to_json().into();
+        }
         let mut out = Pieces::with_capacity(self.object.span.len() + 256);
         self.write(&mut out);
         out.finish()

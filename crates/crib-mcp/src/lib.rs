@@ -13,11 +13,15 @@ mod error;
 pub mod header;
 mod id;
 mod json;
+pub mod ladder;
+pub mod line;
 pub mod message;
 pub mod meta;
 mod method;
 mod revision;
 mod scan;
+pub mod sse;
+pub mod translate;
 
 pub use caps::{Ability, CapSet, ClientCaps};
 pub use error::{RpcError, code};

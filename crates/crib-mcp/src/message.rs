@@ -48,12 +48,12 @@ pub struct Malformed {
 impl Malformed {
     fn syntax(error: ScanError) -> Self {
         if error.reason == Reason::NotAnObject {
-            return Self::shape(None, "a message must be a JSON object".to_owned());
+            return Self::shape(None, "a message must be a JSON object");
         }
         Self { id: None, error: RpcError::new(code::PARSE, format!("Parse error: {error}")), is_syntax: true }
     }
 
-    fn shape(id: Option<RequestId>, why: String) -> Self {
+    fn shape(id: Option<RequestId>, why: &str) -> Self {
         Self { id, error: RpcError::new(code::INVALID_REQUEST, format!("Invalid Request: {why}")), is_syntax: false }
     }
 }
@@ -71,7 +71,7 @@ impl Message {
         let payload = Payload { object: body.unwrap_or_default(), meta };
         let id = top.get("id");
         let readable = id.clone().and_then(RequestId::from_json);
-        let shape = |why: &str| Malformed::shape(readable.clone(), why.to_owned());
+        let shape = |why: &str| Malformed::shape(readable.clone(), why);
         if top.text("jsonrpc").as_deref() != Some("2.0") {
             return Err(shape("`jsonrpc` must be \"2.0\""));
         }
@@ -87,7 +87,7 @@ impl Message {
             return match (id, readable) {
                 (None, _) => Ok(Self::Notification(Notification { method, params: payload })),
                 (Some(_), Some(id)) => Ok(Self::Request(Request { id, method, params: payload })),
-                (Some(_), None) => Err(Malformed::shape(None, "`id` must be a string or a number".to_owned())),
+                (Some(_), None) => Err(Malformed::shape(None, "`id` must be a string or a number")),
             };
         }
         let outcome = match (top.kind("result"), top.kind("error")) {

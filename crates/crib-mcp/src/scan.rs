@@ -116,13 +116,16 @@ pub enum Reason {
     NotAnArray,
 }
 
+/// An object that was noted: where it stands and its members.
+pub(crate) type Noted = (Span, Members);
+
 /// What one pass over a message found.
 #[derive(Debug, Default)]
 pub(crate) struct Scanned {
     pub(crate) top: Members,
     /// The object under `params`, `result` or `error`, whichever came first.
-    pub(crate) body: Option<(Span, Members)>,
-    pub(crate) meta: Option<(Span, Members)>,
+    pub(crate) body: Option<Noted>,
+    pub(crate) meta: Option<Noted>,
 }
 
 /// Scans one message, which must be an object.
@@ -144,7 +147,7 @@ pub(crate) fn message(text: &[u8]) -> Result<Scanned, ScanError> {
 }
 
 /// Scans an object of any content and returns its members, and those of its `_meta`.
-pub(crate) fn object(text: &[u8]) -> Result<(Span, Members, Option<(Span, Members)>), ScanError> {
+pub(crate) fn object(text: &[u8]) -> Result<(Noted, Option<Noted>), ScanError> {
     let mut scanner = Scanner::new(text);
     scanner.space();
     let start = scanner.pos;
@@ -156,7 +159,7 @@ pub(crate) fn object(text: &[u8]) -> Result<(Span, Members, Option<(Span, Member
     scanner.object(Level::Body(&mut meta), Some(&mut members))?;
     let span = Span { start, end: scanner.pos };
     scanner.end()?;
-    Ok((span, members, meta))
+    Ok(((span, members), meta))
 }
 
 /// Scans an array and returns where its elements stand.
@@ -200,7 +203,7 @@ pub(crate) fn unescape(raw: &[u8]) -> Cow<'_, str> {
 /// Which object is being read, and so what to note in it.
 enum Level<'a> {
     Top(&'a mut Scanned),
-    Body(&'a mut Option<(Span, Members)>),
+    Body(&'a mut Option<Noted>),
     Other,
 }
 

@@ -1,12 +1,31 @@
 //! Arguments against a tool's schema.
+//!
+//! A schema comes from an upstream and arguments from a client, so neither may cost more than a bound: schemas beyond
+//! the caps are not used, references must stay inside the schema, patterns run in linear time, and arguments that
+//! could make a schema branch without end are left to the server. What is left unchecked is never refused.
+
+mod cost;
+mod fast;
+mod words;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::OnceLock;
 
 use crib_mcp::Json;
+use serde_json::Value;
+
+use cost::Cost;
+use fast::{Fast, Verdict};
 
 /// Largest schema that is compiled; a tool with a larger one is not checked here.
 const SCHEMA_BYTES_MAX: usize = 256 * 1024;
+/// Largest compiled form of one regular expression.
+const PATTERN_BYTES_MAX: usize = 1024 * 1024;
+/// Problems told at once; who fixes these finds the rest.
+const PROBLEMS_MAX: usize = 8;
 
 /// One way in which arguments do not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,44 +47,61 @@ impl fmt::Display for Problem {
 #[error("{0}")]
 pub struct SchemaUnusable(String);
 
+impl SchemaUnusable {
+    fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
 /// A compiled schema.
 #[derive(Debug)]
 pub struct Validator {
-    slow: jsonschema::Validator,
+    fast: Option<Fast>,
+    full: jsonschema::Validator,
+    cost: Cost,
 }
 
 impl Validator {
-    /// Compiles a schema.
+    /// Compiles a schema of 2020-12, or of the older draft its `$schema` names.
     ///
     /// # Errors
     /// The schema is beyond the caps, refers to something elsewhere or is not valid.
     pub fn compile(schema: &Json) -> Result<Self, SchemaUnusable> {
         if schema.bytes().len() > SCHEMA_BYTES_MAX {
-            return Err(SchemaUnusable("the schema is larger than 256 KiB".to_owned()));
+            return Err(SchemaUnusable::new("the schema is larger than 256 KiB"));
         }
-        let value: serde_json::Value = schema.read().map_err(|e| SchemaUnusable(e.to_string()))?;
-        let slow = jsonschema::options()
-            .with_pattern_options(jsonschema::PatternOptions::regex())
+        let value: Value = schema.read().map_err(|e| SchemaUnusable::new(e.to_string()))?;
+        let cost = Cost::of(&value)?;
+        let patterns = jsonschema::PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX);
+        let full = jsonschema::options()
+            .offline()
+            .should_validate_formats(false)
+            .with_pattern_options(patterns)
             .build(&value)
-            .map_err(|e| SchemaUnusable(e.to_string()))?;
-        Ok(Self { slow })
+            .map_err(|e| SchemaUnusable::new(words::clip(&e.to_string())))?;
+        Ok(Self { fast: Fast::compile(&value), full, cost })
     }
 
     /// Checks arguments; none are the same as an empty object.
     ///
     /// # Errors
-    /// Everything that is wrong, up to a bound.
+    /// What is wrong, up to a bound.
     pub fn check(&self, arguments: Option<&Json>) -> Result<(), Vec<Problem>> {
-        let value: serde_json::Value = arguments.map_or_else(|| Ok(serde_json::json!({})), Json::read).unwrap_or_default();
-        if self.slow.is_valid(&value) {
+        let empty = Json::from_static("{}");
+        let arguments = arguments.unwrap_or(&empty);
+        if self.fast.as_ref().map_or(Verdict::Unsure, |fast| fast.check(arguments)) == Verdict::Fits {
             return Ok(());
         }
-        Err(self
-            .slow
-            .iter_errors(&value)
-            .take(16)
-            .map(|e| Problem { path: e.instance_path().to_string(), message: e.to_string() })
-            .collect())
+        self.check_fully(arguments)
+    }
+
+    fn check_fully(&self, arguments: &Json) -> Result<(), Vec<Problem>> {
+        // A number no common type can hold is not for us to judge.
+        let Ok(value) = arguments.read::<Value>() else { return Ok(()) };
+        if !self.cost.is_affordable(&value) || self.full.is_valid(&value) {
+            return Ok(());
+        }
+        Err(self.full.iter_errors(&value).take(PROBLEMS_MAX).map(|error| words::problem(&error)).collect())
     }
 }
 
@@ -82,7 +118,8 @@ impl Validators {
         Self { slots: std::iter::repeat_with(OnceLock::new).take(len).collect() }
     }
 
-    /// Returns the validator at a position, compiling it at first use; `None` where the schema cannot be used.
+    /// Returns the validator at a position, compiling it at first use; `None` where the schema cannot be used, which
+    /// is reported once.
     pub fn at(&self, position: usize, schema: impl FnOnce() -> Option<Json>, report: impl FnOnce(SchemaUnusable)) -> Option<&Validator> {
         let compile = || match Validator::compile(&schema()?) {
             Ok(validator) => Some(Box::new(validator)),

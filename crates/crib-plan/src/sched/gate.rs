@@ -49,6 +49,13 @@ pub(crate) enum Wait {
     Expired,
 }
 
+/// How joining the line went.
+enum Joined {
+    Waiting { ticket: u64, called: oneshot::Receiver<Slot> },
+    Entered(Slot),
+    Full,
+}
+
 impl Gate {
     pub(crate) fn new(width: Width) -> Self {
         let width = Width { calls: width.calls.max(1), ..width };
@@ -75,9 +82,10 @@ impl Gate {
 
     /// Waits in line until there is room or the patience ends.
     pub(crate) async fn enter(self: &Arc<Self>, patience: impl Future<Output = ()>) -> Wait {
-        let (ticket, mut called) = match self.queue() {
-            Ok(place) => place,
-            Err(wait) => return wait,
+        let (ticket, mut called) = match self.join() {
+            Joined::Waiting { ticket, called } => (ticket, called),
+            Joined::Entered(slot) => return Wait::Entered(slot),
+            Joined::Full => return Wait::Full,
         };
         // Leaves the line also when the caller goes away.
         let _leave = Leave { gate: self, ticket };
@@ -93,26 +101,24 @@ impl Gate {
         .await
     }
 
-    fn queue(self: &Arc<Self>) -> Result<(u64, oneshot::Receiver<Slot>), Wait> {
+    fn join(self: &Arc<Self>) -> Joined {
         let mut line = self.line();
-        // A slot may have become free on the way here; while anybody waits none does.
-        if let Some(slot) = self.try_enter() {
-            return Err(Wait::Entered(slot));
-        }
-        let join = |state| (unpack(state).waiting < self.width.waiting).then_some(state + ONE_WAITING);
-        // The state is read again in the same step in which the place is taken: if the last slot ends in between,
-        // its owner either sees this place or frees the slot, which the next reading finds.
         loop {
+            if let Some(slot) = self.try_enter() {
+                return Joined::Entered(slot);
+            }
             let state = self.state.load(Ordering::Acquire);
             let load = unpack(state);
             if load.waiting == 0 && load.running < self.width.calls {
-                match self.try_enter() {
-                    Some(slot) => return Err(Wait::Entered(slot)),
-                    None => continue,
-                }
+                continue;
             }
-            let Some(next) = join(state) else { return Err(Wait::Full) };
-            if self.state.compare_exchange(state, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            if load.waiting >= self.width.waiting {
+                return Joined::Full;
+            }
+            // Joins only if nothing has changed since it was seen that there is no room: a slot that ends later finds
+            // this call waiting, one that ended before makes the exchange fail.
+            let joined = self.state.compare_exchange(state, state + ONE_WAITING, Ordering::AcqRel, Ordering::Relaxed);
+            if joined.is_ok() {
                 break;
             }
         }
@@ -120,7 +126,7 @@ impl Gate {
         let ticket = line.next_ticket;
         line.next_ticket += 1;
         line.places.push_back(Place { ticket, call });
-        Ok((ticket, called))
+        Joined::Waiting { ticket, called }
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {

@@ -1,0 +1,219 @@
+//! From files of settings to what the data plane runs: a pure function.
+
+mod check;
+mod draft;
+mod server;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crib_model::{Code, Fault, Slug};
+use secrecy::SecretString;
+
+pub use server::{CompiledServer, Source};
+
+use crate::config::{Config, Era, Gateway, Observability, Tools};
+use crate::problem::Problem;
+use crate::world::World;
+
+/// A configuration that holds together.
+#[derive(Debug)]
+pub struct Compiled {
+    pub servers: Vec<CompiledServer>,
+    pub listen: Vec<SocketAddr>,
+    /// Whether every request needs a key.
+    pub needs_key: bool,
+    pub keys: Vec<CompiledKey>,
+    pub names: ToolNames,
+    pub eras: Vec<Era>,
+    pub limits: Limits,
+    pub allowed_hosts: Vec<String>,
+    pub allowed_origins: Vec<String>,
+    pub access_log: AccessLog,
+    pub traces: Option<Traces>,
+    /// Path of the metrics, where they are wanted.
+    pub metrics: Option<String>,
+    /// Oddities that do not stand in the way.
+    pub warnings: Vec<Problem>,
+    /// Every file that was read.
+    pub files: Vec<PathBuf>,
+}
+
+/// An API key and what it opens.
+#[derive(Clone, Debug)]
+pub struct CompiledKey {
+    pub name: String,
+    pub secret: SecretString,
+    /// Patterns over `server.tool`; empty means everything.
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
+}
+
+/// How tools and prompts are named to clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolNames {
+    /// As the server names them.
+    Plain,
+    /// By a template with `{server}` and `{tool}`.
+    Template(String),
+}
+
+/// Limits a configuration sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub page_size: usize,
+    pub call_timeout: Duration,
+    pub start_timeout: Duration,
+    pub session_idle: Duration,
+    pub body_bytes_max: usize,
+}
+
+/// Where the access log goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AccessLog {
+    #[default]
+    Off,
+    Stderr,
+    File(PathBuf),
+}
+
+/// Where traces go, and how many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    pub endpoint: String,
+    pub ratio: f64,
+}
+
+/// Compiles files of settings; later ones win over earlier ones.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the files.
+pub fn compile(paths: &[PathBuf], world: &dyn World) -> Result<Compiled, Vec<Problem>> {
+    let mut draft = draft::Draft::new(world);
+    for path in paths {
+        draft.load(&world.absolute(path), path);
+    }
+    draft.finish()
+}
+
+/// Returns what runs when there is no configuration: the built-in server `demo` on loopback.
+#[must_use]
+pub fn default_config() -> Compiled {
+    let mut compiled = Compiled::of(Config::default());
+    compiled.servers = vec![CompiledServer {
+        slug: Slug::from_name("demo"),
+        name: "demo".to_owned(),
+        source: Source::Builtin(crate::config::Builtin::Demo),
+        timeout: compiled.limits.call_timeout,
+        start_timeout: compiled.limits.start_timeout,
+        processes: 1,
+        tools: Tools::default(),
+        describe: "A little of everything, to try clients with".to_owned(),
+    }];
+    compiled
+}
+
+// === impl Compiled ===
+
+impl Compiled {
+    /// Takes what needs no further check.
+    fn of(config: Config) -> Self {
+        let Config { gateway, keys, observability, .. } = config;
+        let keys = keys.into_iter().map(|key| CompiledKey { name: key.name, secret: key.secret, allow: key.allow, deny: key.deny });
+        let Gateway { listen, eras, allowed_hosts, allowed_origins, .. } = &gateway;
+        Self {
+            servers: Vec::new(),
+            listen: listen.addresses(),
+            needs_key: false,
+            keys: keys.collect(),
+            names: ToolNames::of(&gateway.tool_names),
+            eras: eras.clone(),
+            limits: Limits::of(&gateway),
+            allowed_hosts: allowed_hosts.clone(),
+            allowed_origins: allowed_origins.clone(),
+            access_log: AccessLog::of(&gateway.access_log),
+            traces: Traces::of(&observability),
+            metrics: (observability.metrics != "off").then_some(observability.metrics),
+            warnings: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    /// Refuses to listen beyond loopback where nobody has to show a key.
+    ///
+    /// # Errors
+    /// Names the address.
+    pub fn check_bind(&self) -> Result<(), Fault> {
+        let open = self.listen.iter().find(|address| !address.ip().to_canonical().is_loopback());
+        match open {
+            Some(address) if !self.needs_key => {
+                let message = format!("refusing to listen on {address}: anyone who reaches it could call every tool");
+                let hint = "add `keys` to the configuration, or listen on loopback only: --listen 127.0.0.1:8665";
+                Err(Fault::new(Code::BindNeedsKeys, message).hint(hint))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Keeps one server only.
+    ///
+    /// # Errors
+    /// There is no server of that name.
+    pub fn keep_only(&mut self, name: &str) -> Result<(), Fault> {
+        if !self.servers.iter().any(|server| server.is_called(name)) {
+            let names = self.servers.iter().map(|server| server.slug.as_str());
+            let fault = Fault::new(Code::UnknownTarget, format!("there is no server `{name}`"));
+            return Err(match crate::nearest(name, names.clone()) {
+                Some(near) => fault.hint(format!("did you mean `{near}`?")),
+                None => fault.hint(format!("servers: {}", names.collect::<Vec<_>>().join(", "))),
+            });
+        }
+        self.servers.retain(|server| server.is_called(name));
+        Ok(())
+    }
+}
+
+impl CompiledServer {
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.slug.as_str().eq_ignore_ascii_case(name)
+    }
+}
+
+// === impl ToolNames, Limits, AccessLog, Traces ===
+
+impl ToolNames {
+    fn of(template: &str) -> Self {
+        if template == "{tool}" { Self::Plain } else { Self::Template(template.to_owned()) }
+    }
+}
+
+impl Limits {
+    fn of(gateway: &Gateway) -> Self {
+        Self {
+            page_size: usize::try_from(gateway.page_size).unwrap_or(usize::MAX),
+            call_timeout: gateway.call_timeout.0,
+            start_timeout: gateway.start_timeout.0,
+            session_idle: gateway.session_idle.0,
+            body_bytes_max: usize::try_from(gateway.body_bytes_max).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl AccessLog {
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        match text {
+            "off" | "" => Self::Off,
+            "stderr" | "-" => Self::Stderr,
+            path => Self::File(Path::new(path).to_owned()),
+        }
+    }
+}
+
+impl Traces {
+    fn of(observability: &Observability) -> Option<Self> {
+        let Observability { otlp, sample_ratio, .. } = observability;
+        (!otlp.is_empty()).then(|| Self { endpoint: otlp.clone(), ratio: *sample_ratio })
+    }
+}

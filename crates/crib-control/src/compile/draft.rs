@@ -1,0 +1,264 @@
+//! A configuration that is being put together from several files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crib_model::{Code, Slug};
+
+use super::Compiled;
+use super::check;
+use super::server::{self, CompiledServer};
+use crate::config::{Auth, Config, Server, VERSION};
+use crate::dialect;
+use crate::problem::{File, Problem};
+use crate::tree::{self, Language, Node, Span, Value};
+use crate::variables::{self, Spelling, Unset};
+use crate::world::World;
+
+/// Deepest chain of files that include each other.
+const INCLUDE_DEPTH_MAX: usize = 8;
+
+pub(super) struct Draft<'w> {
+    world: &'w dyn World,
+    config: Config,
+    servers: Vec<Entry>,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    files: Vec<PathBuf>,
+    /// The files that are being read, outermost first.
+    open: Vec<PathBuf>,
+    /// The file with the settings of the gateway, for what can only be checked at the end.
+    gateway: Option<(Arc<File>, Node)>,
+}
+
+/// A server as a file has it.
+struct Entry {
+    name: String,
+    server: Server,
+    file: Arc<File>,
+    /// Where the name stands.
+    key: Span,
+    node: Node,
+    is_foreign: bool,
+}
+
+impl<'w> Draft<'w> {
+    pub(super) fn new(world: &'w dyn World) -> Self {
+        Self {
+            world,
+            config: Config::default(),
+            servers: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            files: Vec::new(),
+            open: Vec::new(),
+            gateway: None,
+        }
+    }
+
+    /// Reads one file; `shown` is the path as the user wrote it.
+    pub(super) fn load(&mut self, path: &Path, shown: &Path) {
+        let text = match self.world.read(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let problem = Problem::new(Code::ConfigUnreadable, format!("cannot read {}: {error}", shown.display()));
+                return self.problems.push(problem.hint("check the path, and who may read the file"));
+            }
+        };
+        self.files.push(path.to_owned());
+        let file = Arc::new(File { path: shown.to_owned(), text });
+        let language = Language::of(path, &file.text);
+        match tree::parse(&file.text, language) {
+            Ok(root) if dialect::is_ours(&root, language) => self.own(&file, path, root),
+            Ok(root) => self.foreign(&file, &root),
+            Err(error) => self.problems.push(Problem::syntax(&file, error)),
+        }
+    }
+
+    fn own(&mut self, file: &Arc<File>, path: &Path, mut root: Node) {
+        if let Some(version) = root.get("version")
+            && !matches!(&version.value, Value::Number(n) if n.as_u64() == Some(VERSION.into()))
+        {
+            let problem = Problem::at(file, version.span.clone(), format!("this program reads version {VERSION}"));
+            return self.problems.push(problem);
+        }
+        if let Err(unset) = expand_own(&mut root, &file.text, self.world) {
+            return self.problems.push(unset_problem(file, unset));
+        }
+        let config: Config = match tree::read(&root) {
+            Ok(config) => config,
+            Err(error) => return self.problems.push(Problem::read(file, error)),
+        };
+        self.includes(file, path, &root, &config.include);
+        for (name, server) in config.servers {
+            let node = root.get("servers").and_then(|servers| servers.get(&name)).unwrap_or(&root).clone();
+            self.add(Entry { key: root.locate(&["servers", &name]), name, server, file: Arc::clone(file), node, is_foreign: false });
+        }
+        if root.get("gateway").is_some() {
+            self.config.gateway = config.gateway;
+        }
+        if root.get("observability").is_some() {
+            self.config.observability = config.observability;
+        }
+        for (at, key) in config.keys.into_iter().enumerate() {
+            if self.config.keys.iter().any(|other| other.name == key.name) {
+                let span = root.locate(&["keys", &at.to_string(), "name"]);
+                self.problems.push(Problem::at(file, span, format!("there is another key named `{}`", key.name)));
+            }
+            self.problems.extend(check::key(&key, at, file, &root));
+            self.config.keys.push(key);
+        }
+        if root.get("gateway").is_some() || root.get("observability").is_some() || self.gateway.is_none() {
+            self.gateway = Some((Arc::clone(file), root));
+        }
+    }
+
+    /// Reads the files a file names, before what it says itself, which so wins.
+    fn includes(&mut self, file: &Arc<File>, path: &Path, root: &Node, includes: &[String]) {
+        for (at, include) in includes.iter().enumerate() {
+            let place = root.locate(&["include", &at.to_string()]);
+            let base = path.parent().unwrap_or_else(|| Path::new(""));
+            let target = if include.starts_with('~') { self.world.absolute(Path::new(include)) } else { base.join(include) };
+            if self.open.contains(&target) || target == path || self.open.len() >= INCLUDE_DEPTH_MAX {
+                let label = "this file includes itself, or files include each other too deeply";
+                self.problems.push(Problem::at(file, place, label));
+                continue;
+            }
+            self.open.push(path.to_owned());
+            let before = self.problems.len();
+            self.load(&target, Path::new(include));
+            self.open.pop();
+            // A file that cannot be read is the fault of the line that names it.
+            if let Some([problem]) = self.problems.get_mut(before..)
+                && problem.code == Code::ConfigUnreadable
+            {
+                *problem = Problem::at(file, place, problem.message.clone());
+            }
+        }
+    }
+
+    fn foreign(&mut self, file: &Arc<File>, root: &Node) {
+        let found = match dialect::servers(root, self.world) {
+            Ok(found) => found,
+            Err(span) => {
+                let hint = "known are this program's own format (`servers:`) and the files of MCP clients (`mcpServers`, `servers`, `mcp`, \
+                            `context_servers`, `mcp_servers`, `extensions`)";
+                return self.problems.push(Problem::at(file, span, "no MCP servers in this file").hint(hint));
+            }
+        };
+        for dialect::Found { name, key, mut node } in found {
+            if !dialect::is_enabled(&node) {
+                continue;
+            }
+            if let Err(unset) = variables::expand(&mut node, &file.text, Spelling::Foreign, self.world) {
+                self.problems.push(unset_problem(file, unset));
+                continue;
+            }
+            match dialect::server(&node, self.world) {
+                Ok(Some(server)) => self.add(Entry { name, server, file: Arc::clone(file), key, node, is_foreign: true }),
+                Ok(None) => {}
+                Err((span, why)) => self.warnings.push(Problem::at(file, span, format!("`{name}` is left out: {why}"))),
+            }
+        }
+    }
+
+    /// The same name again replaces the earlier server.
+    fn add(&mut self, entry: Entry) {
+        if let Some(earlier) = self.servers.iter_mut().find(|earlier| earlier.name == entry.name) {
+            let label = format!("replaces `{}` of {}", entry.name, earlier.file.path.display());
+            self.warnings.push(Problem::at(&entry.file, entry.key.clone(), label));
+            *earlier = entry;
+        } else {
+            self.servers.push(entry);
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<Compiled, Vec<Problem>> {
+        let entries = std::mem::take(&mut self.servers);
+        let mut servers: Vec<CompiledServer> = Vec::with_capacity(entries.len());
+        for entry in entries.into_iter().filter(|entry| entry.server.enabled) {
+            match server::source(&entry.server, self.world) {
+                Ok(source) => {
+                    let slug = self.slug(&entry, &servers);
+                    servers.push(self.server(entry, slug, source));
+                }
+                Err(complaint) => {
+                    let span = complaint.member.map_or_else(|| entry.key.clone(), |member| entry.node.locate(&[member]));
+                    let mut problem = Problem::at(&entry.file, span, complaint.message);
+                    problem.hint = complaint.hint.map(str::to_owned);
+                    if entry.is_foreign { self.warnings.push(problem) } else { self.problems.push(problem) }
+                }
+            }
+        }
+        if let Some((file, root)) = &self.gateway {
+            self.problems.extend(check::gateway(&self.config, servers.len(), file, root));
+        }
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let auth = self.config.gateway.auth;
+        let mut compiled = Compiled::of(self.config);
+        compiled.needs_key = auth == Auth::Keys || (auth == Auth::Auto && !compiled.keys.is_empty());
+        compiled.servers = servers;
+        compiled.warnings = self.warnings;
+        compiled.files = self.files;
+        Ok(compiled)
+    }
+
+    fn server(&self, entry: Entry, slug: Slug, source: server::Source) -> CompiledServer {
+        let gateway = &self.config.gateway;
+        let Entry { name, server, .. } = entry;
+        CompiledServer {
+            slug,
+            name,
+            source,
+            timeout: server.timeout.unwrap_or(gateway.call_timeout).0,
+            start_timeout: server.start_timeout.unwrap_or(gateway.start_timeout).0,
+            processes: usize::try_from(server.processes.max(1)).unwrap_or(1),
+            tools: server.tools,
+            describe: server.describe,
+        }
+    }
+
+    /// Makes the name fit for tool names, and different from the others whatever the case.
+    fn slug(&mut self, entry: &Entry, taken: &[CompiledServer]) -> Slug {
+        let owner = |slug: &Slug| taken.iter().find(|other| other.slug.as_str().eq_ignore_ascii_case(slug.as_str()));
+        let wanted = Slug::parse(&entry.name).unwrap_or_else(|| Slug::from_name(&entry.name));
+        let Some(other) = owner(&wanted) else {
+            if wanted.as_str() != entry.name {
+                let label = format!("served as `{wanted}`: names have letters, digits, `-` and single `_`, at most {}", Slug::LEN_MAX);
+                self.warnings.push(Problem::at(&entry.file, entry.key.clone(), label));
+            }
+            return wanted;
+        };
+        let stem: String = wanted.as_str().chars().take(Slug::LEN_MAX - 4).collect();
+        let free = (2..1000).map(|n| Slug::from_name(&format!("{stem}-{n}"))).find(|slug| owner(slug).is_none()).unwrap_or(wanted);
+        let label = format!("served as `{free}`: `{}` has the name already", other.name);
+        self.warnings.push(Problem::at(&entry.file, entry.key.clone(), label));
+        free
+    }
+}
+
+/// Puts values in the place of variables; servers that are switched off may use what is not set.
+fn expand_own(root: &mut Node, source: &str, world: &dyn World) -> Result<(), Unset> {
+    let Value::Map(members) = &mut root.value else { return Ok(()) };
+    for (key, node) in members {
+        if key.name == "servers"
+            && let Value::Map(servers) = &mut node.value
+        {
+            let enabled = servers.iter_mut().filter(|(_, server)| server.get("enabled").and_then(Node::as_bool) != Some(false));
+            for (_, server) in enabled {
+                variables::expand(server, source, Spelling::Braces, world)?;
+            }
+        } else {
+            variables::expand(node, source, Spelling::Braces, world)?;
+        }
+    }
+    Ok(())
+}
+
+fn unset_problem(file: &Arc<File>, unset: Unset) -> Problem {
+    let mut problem = Problem::at(file, unset.span, unset.message);
+    problem.hint = unset.hint;
+    problem
+}

@@ -1,0 +1,160 @@
+//! One server: exactly one way to reach it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crib_model::Slug;
+use indexmap::IndexMap;
+
+use crate::config::{Builtin, Server, Tools, Transport};
+use crate::world::World;
+
+/// A server that can be run.
+#[derive(Clone, Debug)]
+pub struct CompiledServer {
+    pub slug: Slug,
+    /// The name as written.
+    pub name: String,
+    pub source: Source,
+    pub timeout: Duration,
+    pub start_timeout: Duration,
+    pub processes: usize,
+    pub tools: Tools,
+    pub describe: String,
+}
+
+/// How a server is reached.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A program that speaks on standard input and output. `env` is its whole environment.
+    Command {
+        program: String,
+        args: Vec<String>,
+        env: Vec<(String, String)>,
+        cwd: Option<PathBuf>,
+    },
+    Url {
+        url: String,
+        headers: Vec<(String, String)>,
+        transport: Transport,
+    },
+    Builtin(Builtin),
+}
+
+/// Variables a child gets from the gateway's own environment: where things are and how to speak, no credentials.
+const INHERITED: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TERM",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "SYSTEMROOT",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "TEMP",
+    "TMP",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "USERPROFILE",
+];
+
+/// A complaint about one server: the member it is about, the message, a hint.
+#[derive(Debug)]
+pub(super) struct Complaint {
+    pub(super) member: Option<&'static str>,
+    pub(super) message: String,
+    pub(super) hint: Option<&'static str>,
+}
+
+impl Complaint {
+    fn new(member: &'static str, message: impl Into<String>) -> Self {
+        Self { member: Some(member), message: message.into(), hint: None }
+    }
+}
+
+/// Decides how a server is reached.
+pub(super) fn source(server: &Server, world: &dyn World) -> Result<Source, Complaint> {
+    let ways = [("command", !server.command.is_empty()), ("url", !server.url.is_empty()), ("builtin", server.builtin.is_some())];
+    let mut given = ways.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name);
+    match (given.next(), given.next()) {
+        (Some(first), Some(second)) => Err(Complaint::new(second, format!("a server has either `{first}` or `{second}`"))),
+        (None, _) => {
+            let hint = Some("give it a `command` to start, the `url` of a running server, or `builtin: demo`");
+            Err(Complaint { member: None, message: "this server has nothing to run".to_owned(), hint })
+        }
+        (Some(_), None) => match server.builtin {
+            Some(builtin) => Ok(Source::Builtin(builtin)),
+            None if server.url.is_empty() => command(server, world),
+            None => url(server),
+        },
+    }
+}
+
+fn command(server: &Server, world: &dyn World) -> Result<Source, Complaint> {
+    if !server.headers.is_empty() {
+        return Err(Complaint::new("headers", "`headers` go with `url`, not with `command`"));
+    }
+    let cwd = (!server.cwd.is_empty()).then(|| world.absolute(server.cwd.as_ref()));
+    Ok(Source::Command { program: server.command.clone(), args: server.args.clone(), env: environment(&server.env, world), cwd })
+}
+
+fn url(server: &Server) -> Result<Source, Complaint> {
+    let misplaced = [("args", !server.args.is_empty()), ("env", !server.env.is_empty()), ("cwd", !server.cwd.is_empty())];
+    if let Some((member, _)) = misplaced.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(Complaint::new(member, format!("`{member}` goes with `command`, not with `url`")));
+    }
+    match server.url.parse::<http::Uri>() {
+        Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty()) => {}
+        Ok(_) | Err(_) => return Err(Complaint::new("url", format!("`{}` is not an http:// or https:// address", server.url))),
+    }
+    for (name, value) in &server.headers {
+        if http::HeaderName::try_from(name).is_err() || http::HeaderValue::try_from(value).is_err() {
+            return Err(Complaint::new("headers", format!("`{name}` is not a header HTTP can carry")));
+        }
+    }
+    let headers = server.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Ok(Source::Url { url: server.url.clone(), headers, transport: server.transport })
+}
+
+/// Returns a child's whole environment, sorted by name.
+fn environment(own: &IndexMap<String, String>, world: &dyn World) -> Vec<(String, String)> {
+    let inherited = INHERITED.iter().filter(|name| !own.contains_key(**name));
+    let inherited = inherited.filter_map(|name| Some(((*name).to_owned(), world.variable(name)?)));
+    let mut all: Vec<_> = inherited.chain(own.iter().map(|(name, value)| (name.clone(), value.clone()))).collect();
+    all.sort();
+    all
+}
+
+/// Shows everything but what may be secret.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |pairs: &[(String, String)]| pairs.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        match self {
+            Self::Command { program, args, env, cwd } => {
+                let mut out = f.debug_struct("Command");
+                out.field("program", program).field("args", args).field("env", &names(env)).field("cwd", cwd).finish()
+            }
+            Self::Url { url, headers, transport } => {
+                f.debug_struct("Url").field("url", url).field("headers", &names(headers)).field("transport", transport).finish()
+            }
+            Self::Builtin(builtin) => f.debug_tuple("Builtin").field(builtin).finish(),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The configuration as people write it. Field comments are the reference manual: the JSON schema carries them.
+
+mod duration;
+mod listen;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use duration::Timespan;
+pub use listen::{Listen, ListenOn, PORT};
+
+/// The version of the format this program reads.
+pub const VERSION: u32 = 1;
+
+/// Toolcrib's configuration.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Config {
+    /// Version of the format: 1.
+    pub version: u32,
+    /// How clients reach the gateway.
+    pub gateway: Gateway,
+    /// The servers behind the gateway, by name. A server has one of `command`, `url` or `builtin`.
+    pub servers: IndexMap<String, Server>,
+    /// Other files to take servers from: of this format or of any MCP client, unchanged. Paths are relative to this file.
+    pub include: Vec<String>,
+    /// API keys. With keys, every request needs one (`Authorization: Bearer SECRET`).
+    pub keys: Vec<Key>,
+    /// Metrics and traces.
+    pub observability: Observability,
+}
+
+/// How clients reach the gateway.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Gateway {
+    /// Address or addresses to listen on: `127.0.0.1:8665`, `[::1]:8665`, or a port alone, which means both loopback addresses.
+    pub listen: Listen,
+    /// Who may call: `none` (loopback only), `keys`, or `auto`: `keys` where there are keys, else `none`.
+    pub auth: Auth,
+    /// Protocol eras offered to clients.
+    pub eras: Vec<Era>,
+    /// How tools and prompts are named to clients. `{tool}` alone needs a single server.
+    pub tool_names: String,
+    /// Entries of one page of a list.
+    pub page_size: u32,
+    /// How long a call may take, where the server does not say otherwise.
+    pub call_timeout: Timespan,
+    /// How long a server may take to start, where it does not say otherwise.
+    pub start_timeout: Timespan,
+    /// How long a session of a legacy client lives without a request.
+    pub session_idle: Timespan,
+    /// Largest request body, in bytes.
+    pub body_bytes_max: u64,
+    /// `Host` names served beside the loopback names and the addresses listened on.
+    pub allowed_hosts: Vec<String>,
+    /// Web origins whose pages may call the gateway, beside those of loopback.
+    pub allowed_origins: Vec<String>,
+    /// One JSON line for every call: `off`, `stderr`, or the path of a file to append to.
+    pub access_log: String,
+}
+
+/// Who may call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Auth {
+    /// `keys` where there are keys, else `none`.
+    #[default]
+    Auto,
+    /// Everybody who reaches the address, which must be of loopback.
+    None,
+    /// Whoever shows one of the `keys`.
+    Keys,
+}
+
+/// A generation of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Era {
+    /// 2026-07-28: stateless.
+    Modern,
+    /// 2024-11-05 to 2025-11-25: with a handshake and sessions.
+    Legacy,
+}
+
+/// One server.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Server {
+    /// The program to start; it speaks MCP on standard input and output.
+    pub command: String,
+    /// Arguments of the program.
+    pub args: Vec<String>,
+    /// Environment variables of the program, beside PATH, HOME and the like.
+    pub env: IndexMap<String, String>,
+    /// Working directory of the program.
+    pub cwd: String,
+    /// Address of a server that runs already.
+    pub url: String,
+    /// HTTP headers of every request to `url`.
+    pub headers: IndexMap<String, String>,
+    /// How `url` is spoken to; `auto` finds out.
+    pub transport: Transport,
+    /// A server that is part of this program.
+    pub builtin: Option<Builtin>,
+    /// Whether the server is served.
+    pub enabled: bool,
+    /// How long a call may take; the gateway's `callTimeout` where absent.
+    pub timeout: Option<Timespan>,
+    /// How long the server may take to start; the gateway's `startTimeout` where absent.
+    pub start_timeout: Option<Timespan>,
+    /// Most processes of the program at once.
+    pub processes: u32,
+    /// Which of the server's tools are offered.
+    pub tools: Tools,
+    /// What the server is for, in one line; shown in lists.
+    pub describe: String,
+}
+
+/// How a URL is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Transport {
+    /// Streamable HTTP, else HTTP+SSE.
+    #[default]
+    Auto,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE of 2024-11-05.
+    Sse,
+}
+
+/// A server that is part of this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Builtin {
+    /// A little of everything, to try clients with.
+    Demo,
+}
+
+/// Which tools of a server are offered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Tools {
+    /// Only these, when there are any. `*` stands for any characters.
+    pub include: Vec<String>,
+    /// Not these, whatever `include` says.
+    pub exclude: Vec<String>,
+}
+
+/// An API key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Key {
+    /// Name of the key in logs and metrics.
+    pub name: String,
+    /// The key itself; better `${env:NAME}` than the text.
+    #[schemars(with = "String")]
+    pub secret: SecretString,
+    /// What may be used: patterns like `files.*` or `*.get_*` over `server.tool`. Everything when absent.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// What may not be used, whatever `allow` says.
+    #[serde(default)]
+    pub deny: Vec<String>,
+}
+
+/// Metrics and traces.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Observability {
+    /// OTLP/HTTP collector that traces are sent to, like `http://localhost:4318`. No traces where empty.
+    pub otlp: String,
+    /// Share of traces that are sent, 0 to 1, where the caller has not decided.
+    pub sample_ratio: f64,
+    /// Path of the Prometheus metrics; `off` for none.
+    pub metrics: String,
+}
+
+// === impl Config ===
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            gateway: Gateway::default(),
+            servers: IndexMap::new(),
+            include: Vec::new(),
+            keys: Vec::new(),
+            observability: Observability::default(),
+        }
+    }
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        use crib_model::limits;
+        Self {
+            listen: Listen::default(),
+            auth: Auth::Auto,
+            eras: vec![Era::Modern, Era::Legacy],
+            tool_names: "{server}__{tool}".to_owned(),
+            page_size: u32::try_from(limits::PAGE_SIZE).unwrap_or(u32::MAX),
+            call_timeout: Timespan(limits::CALL_TIMEOUT),
+            start_timeout: Timespan(limits::START_TIMEOUT),
+            session_idle: Timespan(limits::SESSION_IDLE),
+            body_bytes_max: limits::REQUEST_BYTES_MAX as u64,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            access_log: "off".to_owned(),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            command: String::new(),
+            args: Vec::new(),
+            env: IndexMap::new(),
+            cwd: String::new(),
+            url: String::new(),
+            headers: IndexMap::new(),
+            transport: Transport::Auto,
+            builtin: None,
+            enabled: true,
+            timeout: None,
+            start_timeout: None,
+            processes: u32::try_from(crib_model::limits::PROCESSES_MAX).unwrap_or(u32::MAX),
+            tools: Tools::default(),
+            describe: String::new(),
+        }
+    }
+}
+
+impl Default for Observability {
+    fn default() -> Self {
+        Self { otlp: String::new(), sample_ratio: 1.0, metrics: "/metrics".to_owned() }
+    }
+}

@@ -1,0 +1,198 @@
+//! `${env:NAME}` and its relatives, of every dialect, by one resolver.
+
+use std::path::Path;
+
+use crate::tree::{Node, Span, Value};
+use crate::world::World;
+
+/// Which spellings count. `${…}` always does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    /// Our own files: nothing but `${…}`.
+    Braces,
+    /// Files of other programs: also `{env:NAME}`, `{file:PATH}`, and a text that is `$NAME` or `%NAME%` as a whole.
+    Foreign,
+}
+
+/// A variable that has no value, and where it is used.
+#[derive(Clone, Debug)]
+pub(crate) struct Unset {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) span: Span,
+}
+
+/// Puts values in the place of variables, in every text below the node.
+pub(crate) fn expand(node: &mut Node, source: &str, spelling: Spelling, world: &dyn World) -> Result<(), Unset> {
+    match &mut node.value {
+        Value::Text(text) => {
+            let expanded = expand_text(text, spelling, world).map_err(|missing| missing.place(source, &node.span))?;
+            *text = expanded;
+            Ok(())
+        }
+        Value::List(elements) => elements.iter_mut().try_for_each(|element| expand(element, source, spelling, world)),
+        Value::Map(members) => members.iter_mut().try_for_each(|(_, member)| expand(member, source, spelling, world)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
+}
+
+#[derive(Debug)]
+struct Missing {
+    /// The variable as written, `${env:NAME}`.
+    written: String,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Missing {
+    /// Finds the variable itself inside the text's place.
+    fn place(self, source: &str, span: &Span) -> Unset {
+        let inside = source.get(span.clone()).and_then(|text| text.find(&self.written));
+        let span = inside.map_or_else(|| span.clone(), |at| span.start + at..span.start + at + self.written.len());
+        Unset { message: self.message, hint: self.hint, span }
+    }
+}
+
+fn expand_text(text: &str, spelling: Spelling, world: &dyn World) -> Result<String, Missing> {
+    if spelling == Spelling::Foreign
+        && let Some(name) = whole_variable(text)
+    {
+        return resolve(text, name, world);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, written, inner, after)) = next_variable(rest, spelling) {
+        out.push_str(before);
+        // `$${x}` is how a literal `${x}` is written.
+        if out.ends_with('$') && written.starts_with('$') {
+            out.pop();
+            out.push_str(written);
+        } else {
+            out.push_str(&resolve(written, inner, world)?);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// `$NAME` or `%NAME%` and nothing else.
+fn whole_variable(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("$env:").or_else(|| text.strip_prefix('$')).or_else(|| text.strip_prefix('%')?.strip_suffix('%'))?;
+    is_name(name).then_some(name)
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Splits a text around its next variable: before, as written, what is inside the braces, after.
+fn next_variable(text: &str, spelling: Spelling) -> Option<(&str, &str, &str, &str)> {
+    let mut from = 0;
+    while let Some(open) = text.get(from..)?.find('{').map(|at| at + from) {
+        let dollar = text.get(..open)?.ends_with('$');
+        let close = text.get(open..)?.find('}')? + open;
+        let inner = text.get(open + 1..close)?;
+        let is_bare = spelling == Spelling::Foreign && (inner.starts_with("env:") || inner.starts_with("file:"));
+        if dollar || is_bare {
+            let start = if dollar { open - 1 } else { open };
+            return Some((text.get(..start)?, text.get(start..=close)?, inner, text.get(close + 1..)?));
+        }
+        from = open + 1;
+    }
+    None
+}
+
+fn resolve(written: &str, inner: &str, world: &dyn World) -> Result<String, Missing> {
+    let missing = |message: String, hint: Option<String>| Missing { written: written.to_owned(), message, hint };
+    let (inner, default) = match inner.split_once(":-") {
+        Some((inner, default)) => (inner, Some(default)),
+        None => (inner, None),
+    };
+    let (kind, name) = inner.split_once(':').unwrap_or(("env", inner));
+    let directory = || world.directory().display().to_string();
+    match (kind, name) {
+        ("env", "workspaceFolder" | "workspace" | "cwd") => return Ok(directory()),
+        ("env", "workspaceFolderBasename") => {
+            return Ok(world.directory().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default());
+        }
+        ("env", "userHome") => return home(written, world),
+        ("env", "pathSeparator" | "/") => return Ok(std::path::MAIN_SEPARATOR.to_string()),
+        _ => {}
+    }
+    match kind {
+        "env" if is_name(name) => match (world.variable(name), default) {
+            (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
+            (Some(value), _) => Ok(value),
+            (None, Some(default)) => Ok(default.to_owned()),
+            (None, None) => Err(missing(
+                format!("the environment variable `{name}` is not set"),
+                Some(format!("set it, or give a default: ${{{name}:-value}}")),
+            )),
+        },
+        // VS Code asks the user; a gateway has nobody to ask.
+        "input" => match world.variable(&input_variable(name)) {
+            Some(value) => Ok(value),
+            None => Err(missing(format!("the input `{name}` has no value"), Some(format!("set the variable {}", input_variable(name))))),
+        },
+        "file" => {
+            let path = world.absolute(Path::new(name));
+            let text = world.read(&path).map_err(|error| missing(format!("cannot read `{name}`: {error}"), None))?;
+            Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+        }
+        _ => Err(missing(
+            format!("`{written}` is not a variable"),
+            Some("write ${NAME}, ${NAME:-default}, ${env:NAME} or ${file:PATH}; a literal ${ is $${".to_owned()),
+        )),
+    }
+}
+
+fn home(written: &str, world: &dyn World) -> Result<String, Missing> {
+    match world.home() {
+        Some(home) => Ok(home.display().to_string()),
+        None => Err(Missing {
+            written: written.to_owned(),
+            message: "there is no home directory".to_owned(),
+            hint: Some("set HOME".to_owned()),
+        }),
+    }
+}
+
+/// The variable that answers an `${input:…}` of a VS Code file.
+fn input_variable(id: &str) -> String {
+    let mut name = String::from("TOOLCRIB_INPUT_");
+    name.extend(id.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }));
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Fixed;
+
+    #[track_caller]
+    fn check(text: &str, spelling: Spelling, expected: &str) {
+        let world = Fixed::new("/work/app").with("NAME", "value").with("EMPTY", "").with("TOOLCRIB_INPUT_API_KEY", "k");
+        let found = expand_text(text, spelling, &world).unwrap_or_else(|missing| format!("! {}", missing.message));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn every_spelling_of_a_variable_is_understood() {
+        use Spelling::{Braces, Foreign};
+        check("a ${env:NAME} b ${NAME}", Braces, "a value b value");
+        check("${GONE:-x}${EMPTY:-y}", Braces, "xy");
+        check("$${NAME} and $NAME", Braces, "${NAME} and $NAME");
+        check("{env:NAME}", Braces, "{env:NAME}");
+        check("{env:NAME}/{id}", Foreign, "value/{id}");
+        check("$NAME", Foreign, "value");
+        check("%NAME%", Foreign, "value");
+        check("cost: $5", Foreign, "cost: $5");
+        check("${workspaceFolder}/x", Foreign, "/work/app/x");
+        check("Bearer ${input:api-key}", Foreign, "Bearer k");
+        check("${file:/token}", Braces, "! cannot read `/token`: entity not found");
+        check("${GONE}", Braces, "! the environment variable `GONE` is not set");
+        check("${what:is this}", Braces, "! `${what:is this}` is not a variable");
+        check("${open", Braces, "${open");
+    }
+}

@@ -1,0 +1,91 @@
+//! Every mistake is shown where it was made, with what to do about it.
+
+use std::path::PathBuf;
+
+use crib_control::{Fixed, compile};
+
+/// Compiles one file and returns everything a user would see.
+fn seen(name: &str, text: &str) -> String {
+    let world = Fixed::new("/srv").with("HOME", "/home/me").file(name, text);
+    match compile(&[PathBuf::from(name)], &world) {
+        Ok(compiled) => {
+            let lines: Vec<String> = compiled.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+            format!("fine\n{}", lines.join("\n"))
+        }
+        Err(problems) => {
+            let shown = problems.iter().map(|problem| {
+                let hint = problem.hint.as_ref().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+                format!("error[{}]: {problem}{hint}", problem.code)
+            });
+            shown.collect::<Vec<_>>().join("\n\n")
+        }
+    }
+}
+
+macro_rules! mistake {
+    ($test:ident, $file:literal, $text:literal) => {
+        #[test]
+        fn $test() {
+            insta::assert_snapshot!(stringify!($test), seen($file, $text));
+        }
+    };
+}
+
+mistake!(an_unknown_field_is_refused, "a.yaml", "servers:\n  time:\n    comand: uvx\n");
+mistake!(an_unknown_section_is_refused, "a.yaml", "version: 1\ngatway:\n  listen: 8665\n");
+mistake!(
+    a_missing_comma_is_pointed_at,
+    "mcp.json",
+    "{\n  \"mcpServers\": {\n    \"time\": { \"command\": \"uvx\" \"args\": [] }\n  }\n}\n"
+);
+mistake!(an_open_bracket_is_pointed_at, "mcp.json", "{\n  \"mcpServers\": {\n    \"time\": { \"command\": \"uvx\"\n");
+mistake!(bad_yaml_is_pointed_at, "a.yaml", "servers:\n  time: { command: uvx\n  other: x\n");
+mistake!(bad_toml_is_pointed_at, "a.toml", "[mcp_servers.time]\ncommand = uvx\n");
+mistake!(
+    an_unset_variable_is_named,
+    "a.yaml",
+    "servers:\n  gh:\n    url: https://x.example/mcp\n    headers: { Authorization: \"Bearer ${env:GH}\" }\n"
+);
+mistake!(
+    an_unset_variable_of_a_client_is_named,
+    "mcp.json",
+    "{\"mcpServers\": {\"gh\": {\"command\": \"x\", \"env\": {\"A\": \"${GH}\"}}}}"
+);
+mistake!(two_ways_to_one_server_are_refused, "a.yaml", "servers:\n  both:\n    command: x\n    url: http://127.0.0.1/\n");
+mistake!(no_way_to_a_server_is_refused, "a.yaml", "servers:\n  none:\n    args: [x]\n");
+mistake!(a_wrong_type_is_refused, "a.yaml", "servers:\n  time:\n    command: uvx\n    args: --utc\n");
+mistake!(a_wrong_time_is_refused, "a.yaml", "version: 1\ngateway:\n  callTimeout: 30\n");
+mistake!(a_wrong_address_is_refused, "a.yaml", "version: 1\ngateway:\n  listen: \":8665\"\n");
+mistake!(a_wrong_choice_is_refused, "a.yaml", "version: 1\ngateway: { auth: key }\n");
+mistake!(a_wrong_version_is_refused, "a.yaml", "version: 2\n");
+mistake!(keys_without_keys_are_refused, "a.yaml", "version: 1\ngateway: { auth: keys }\n");
+mistake!(a_short_key_is_refused, "a.yaml", "version: 1\nkeys:\n  - { name: a, secret: short }\n");
+mistake!(
+    two_keys_of_one_name_are_refused,
+    "a.yaml",
+    "keys:\n  - { name: a, secret: 0123456789abcdefg }\n  - { name: a, secret: 0123456789abcdefh }\n"
+);
+mistake!(a_template_without_a_tool_is_refused, "a.yaml", "version: 1\ngateway: { toolNames: \"{server}\" }\n");
+mistake!(a_file_without_servers_is_refused, "settings.json", "{ \"editor.fontSize\": 12 }");
+mistake!(a_name_twice_is_refused, "mcp.json", "{\"mcpServers\": {\n  \"a\": {\"command\": \"x\"},\n  \"a\": {\"command\": \"y\"}\n}}");
+mistake!(an_include_that_is_not_there_is_pointed_at, "a.yaml", "include: [gone.json]\n");
+mistake!(names_that_collide_are_told_apart, "a.yaml", "servers:\n  My Time: { builtin: demo }\n  my-time: { builtin: demo }\n");
+mistake!(a_url_that_is_none_is_refused, "a.yaml", "servers:\n  a: { url: example.com/mcp }\n");
+mistake!(wide_characters_do_not_move_the_mark, "a.yaml", "servers:\n  时间: { builtin: demo, 时区: UTC }\n");
+mistake!(an_empty_file_is_fine, "a.yaml", "# nothing yet\n");
+
+#[test]
+fn a_file_that_is_not_there_says_so() {
+    let problems = compile(&[PathBuf::from("gone.yaml")], &Fixed::new("/srv")).expect_err("there is no file");
+    insta::assert_snapshot!(problems.iter().map(ToString::to_string).collect::<String>(), @"cannot read gone.yaml: entity not found");
+}
+
+#[test]
+fn the_later_file_wins() {
+    let world = Fixed::new("/srv")
+        .file("a.yaml", "servers: { x: { url: http://a.example/ } }")
+        .file("b.yaml", "servers: { x: { url: http://b.example/ } }");
+    let compiled = compile(&["a.yaml".into(), "b.yaml".into()], &world).expect("both are fine");
+    assert!(format!("{:?}", compiled.servers).contains("b.example"));
+    insta::assert_snapshot!(compiled.warnings.iter().map(crib_control::Problem::summary).collect::<String>(), @"b.yaml:1:12: replaces `x` of a.yaml");
+}

@@ -1,0 +1,47 @@
+//! Every code has a document that helps, and every document a code.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use super::Findings;
+
+const CODES: &str = "crates/crib-model/src/code.rs";
+
+pub(super) fn check(root: &Path, findings: &mut Findings) -> Result<()> {
+    let text = std::fs::read_to_string(root.join(CODES)).with_context(|| format!("cannot read `{CODES}`"))?;
+    let codes: Vec<&str> = text.lines().filter_map(declared).collect();
+    for code in &codes {
+        let path = format!("docs/errors/{code}.md");
+        match std::fs::read_to_string(root.join(&path)) {
+            Ok(document) => check_document(&path, code, &document, findings),
+            Err(_) => findings.add(CODES, format_args!("`{code}` has no document `{path}`")),
+        }
+    }
+    for entry in std::fs::read_dir(root.join("docs/errors")).context("no folder `docs/errors`")? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let code = name.trim_end_matches(".md");
+        if code.starts_with("TC") && !codes.contains(&code) {
+            findings.add(format_args!("docs/errors/{name}"), "no code has this document");
+        }
+    }
+    Ok(())
+}
+
+/// Returns the code of a line `Name = TC0101, Client, ...;` of the table.
+fn declared(line: &str) -> Option<&str> {
+    let (_, right) = line.split_once(" = ")?;
+    let code = right.split(',').next()?;
+    let digits = code.strip_prefix("TC")?;
+    (digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_digit())).then_some(code)
+}
+
+fn check_document(path: &str, code: &str, document: &str, findings: &mut Findings) {
+    let mut lines = document.lines().filter(|line| !line.trim().is_empty());
+    if !lines.next().is_some_and(|title| title.starts_with(&format!("# {code}"))) {
+        findings.add(path, format_args!("does not begin with `# {code}: ...`"));
+    }
+    if lines.count() < 2 {
+        findings.add(path, "has only a title; say what happened, why, and what to do");
+    }
+}

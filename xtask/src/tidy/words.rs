@@ -1,0 +1,51 @@
+//! Words and names that do not belong into the code.
+
+use super::{Findings, Source};
+
+/// What may stand in no line, and what to do instead.
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("FIXME", "fix it, or write `TODO(#issue): ...`"),
+    ("XXX:", "say what is meant, or write `TODO(#issue): ...`"),
+    ("#[ignore", "a test runs, or says that it is skipped and why"),
+    ("downstream", "one word per idea: `upstream` is a server we call, `client` is who calls us"),
+    ("blacklist", "say `deny`"),
+    ("whitelist", "say `allow`"),
+];
+
+/// Ends of type names that name no idea.
+const VAGUE: &[&str] = &["Manager", "Helper", "Helpers", "Util", "Utils", "Service", "Handler", "Impl"];
+
+pub(super) fn check(sources: &[Source], findings: &mut Findings) {
+    for source in sources.iter().filter(|source| !source.path.starts_with("xtask/src/tidy")) {
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let place = format!("{}:{number}", source.path);
+            for (word, instead) in FORBIDDEN {
+                if line.contains(word) {
+                    findings.add(&place, format_args!("`{word}`: {instead}"));
+                }
+            }
+            if line.contains("TODO") && !line.contains("TODO(") {
+                findings.add(&place, "a `TODO` without an owner: write `TODO(#issue): ...`");
+            }
+            if let Some(name) = declared(line).filter(|name| VAGUE.iter().any(|end| name.ends_with(end))) {
+                findings.add(&place, format_args!("`{name}`: name what it is, not that it does something"));
+            }
+            if is_getter(line) {
+                findings.add(&place, "`get_`: a function is a verb of its own, and what reads a field has the field's name");
+            }
+        }
+    }
+}
+
+/// Returns the name of the type this line declares.
+fn declared(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line =
+        line.strip_prefix("pub(crate) ").or_else(|| line.strip_prefix("pub(super) ")).or_else(|| line.strip_prefix("pub ")).unwrap_or(line);
+    let rest = ["struct ", "enum ", "trait ", "type "].iter().find_map(|keyword| line.strip_prefix(keyword))?;
+    rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
+fn is_getter(line: &str) -> bool {
+    line.contains("fn get_") && !line.trim_start().starts_with("//")
+}
