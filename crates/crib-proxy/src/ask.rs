@@ -55,9 +55,7 @@ pub(crate) async fn result(upstream: &dyn Upstream, forward: Forward) -> Result<
         .map_err(|_elapsed| Fault::new(Code::DeadlineExceeded, format!("`{method}` was not answered in time")))??;
     match outcome {
         Outcome::Complete(payload, revision) => Ok((payload, revision)),
-        Outcome::Error(error, _) => {
-            Err(Fault::new(Code::ProtocolBroken, format!("`{method}` failed: {} ({})", error.message, error.code)))
-        }
+        Outcome::Error(error, _) => Err(Fault::new(Code::ProtocolBroken, format!("`{method}` failed: {} ({})", error.message, error.code))),
         Outcome::InputRequired { .. } | Outcome::Task(..) => {
             Err(Fault::new(Code::ProtocolBroken, format!("`{method}` was answered with something other than a result")))
         }
@@ -81,16 +79,16 @@ pub(crate) async fn pages(upstream: &dyn Upstream, client: &Arc<Client>, method:
     for page in 0..limits::PAGES_MAX {
         let params = cursor.as_ref().map_or_else(Payload::default, |cursor| Payload::of(&serde_json::json!({ "cursor": cursor })));
         let deadline = Instant::now() + wait;
-        let (result, revision) = self::result(upstream, forward(client, method.clone(), params, deadline)).await?;
-        let items = result.get(key).and_then(|list| list.to_elements().ok());
+        let (answer, revision) = result(upstream, forward(client, method.clone(), params, deadline)).await?;
+        let items = answer.get(key).and_then(|list| list.to_elements().ok());
         let Some(items) = items else {
             return Err(Fault::new(Code::ProtocolBroken, format!("the result of `{method}` has no `{key}` list")));
         };
         all.items.extend(items);
-        all.ttl_ms = all.ttl_ms.min(result.object.u64("ttlMs").unwrap_or(0));
-        all.is_public &= result.text("cacheScope").as_deref() == Some("public");
+        all.ttl_ms = all.ttl_ms.min(answer.object.u64("ttlMs").unwrap_or(0));
+        all.is_public &= answer.text("cacheScope").as_deref() == Some("public");
         all.revision = Some(revision);
-        let next = result.get("nextCursor").filter(|next| next.as_text().is_some());
+        let next = answer.get("nextCursor").filter(|next| next.as_text().is_some());
         // A server that hands out the same cursor again would never end.
         if next.is_none() || next == cursor {
             break;

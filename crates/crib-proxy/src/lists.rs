@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crib_mcp::{Chunks, Json, Method, Pieces, Revision, message, translate};
+use crib_mcp::{Chunks, Json, Method, Pieces, Revision, translate};
 use crib_model::{Code, Fault};
 use crib_policy::{Kind, Purpose, Seal};
 use crib_registry::{CacheScope, Caching, Listed};
@@ -148,13 +148,4 @@ pub(crate) fn discover(view: &View, revision: Revision) -> Chunks {
 pub(crate) fn empty(revision: Revision) -> Chunks {
     let text = if revision.is_modern() { "{\"resultType\":\"complete\"}" } else { "{}" };
     Json::from_static(text).into()
-}
-
-/// Keeps the import of `message` honest for the one place that writes whole responses.
-pub(crate) fn response(id: &crib_mcp::RequestId, finish: &Finish) -> Option<Chunks> {
-    match finish {
-        Finish::Result(result) => Some(message::result(id, result)),
-        Finish::Error(error) => Some(message::error(Some(id), error)),
-        Finish::Input { .. } => None,
-    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crib_mcp::ladder::Modern;
 use crib_mcp::{Json, Notification, Payload, Pieces, Request, RequestId, RpcError, code, message, meta};
-use crib_model::{Answer, Client, Code, Frame, Principal, Scope, State};
+use crib_model::{Answer, Code, Frame, Principal, Scope, State};
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue};
 
@@ -31,7 +31,7 @@ pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, 
     };
     let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &caller.principal, &client, method.clone());
     let trace = plane.trace(&params, headers.as_ref(), &mut ticket);
-    let front = Front { plane: Arc::clone(&plane), id, principal: Arc::clone(&caller.principal), client: Arc::clone(&client), method, params };
+    let front = Front { plane: Arc::clone(&plane), id, principal: Arc::clone(&caller.principal), method, params };
     let call = Call {
         snapshot: caller.snapshot,
         scope: caller.scope,
@@ -57,7 +57,6 @@ struct Front {
     plane: Arc<Plane>,
     id: RequestId,
     principal: Arc<Principal>,
-    client: Arc<Client>,
     method: crib_mcp::Method,
     params: Payload,
 }

@@ -98,9 +98,7 @@ fn authorize(call: &Call, routed: Routed) -> Result<Permit<Routed>, (Code, Finis
         let finish = match &refusal {
             Refusal::Forbidden { exposed, .. } if call.method == Method::ResourcesRead => Finish::fault(&route::no_resource(exposed)),
             Refusal::Forbidden { kind, exposed } => Finish::fault(&route::unknown(call, &view, exposed, &kind.to_string())),
-            Refusal::Arguments { exposed, problems } => {
-                Finish::Result(tool_error(&arguments_text(exposed, problems), &call.client))
-            }
+            Refusal::Arguments { exposed, problems } => Finish::Result(tool_error(&arguments_text(exposed, problems), &call.client)),
         };
         (refusal.code(), finish)
     })?;
@@ -172,9 +170,8 @@ async fn dispatch(plane: &Arc<Plane>, call: Call, permit: Permit<Routed>, slot: 
     };
     let again = (forward.method == Method::ToolsCall && routed.tool.is_some()).then(|| forward.clone());
     let mut reply = within(deadline, routed.upstream.call(forward)).await;
-    if let (Ok(Reply::Done(Outcome::Error(error, _))), Some(mut forward)) = (&reply, again)
-        && error.code == code::HEADER_MISMATCH
-    {
+    let is_stale = matches!(&reply, Ok(Reply::Done(Outcome::Error(error, _))) if error.code == code::HEADER_MISMATCH);
+    if let (true, Some(mut forward)) = (is_stale, again) {
         // The tool's schema has changed since it was listed: read it again and try once more.
         let set = finisher.client.caps.set;
         if let Some(source) = call.snapshot.source(&finisher.slug, set) {
@@ -236,9 +233,7 @@ impl Finisher {
                 let bytes = result.len();
                 (Finish::Result(result), Ending::Task, bytes)
             }
-            Ok(Outcome::InputRequired { requests, state, meta }) => {
-                (Finish::Input { requests, state, meta }, Ending::InputRequired, 0)
-            }
+            Ok(Outcome::InputRequired { requests, state, meta }) => (Finish::Input { requests, state, meta }, Ending::InputRequired, 0),
             Ok(Outcome::Error(error, from)) => {
                 let ending = Ending::UpstreamError(error.code);
                 let bytes = error.message.len();

@@ -24,6 +24,7 @@ use crate::snapshot::{Setup, Snapshot};
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// What the data plane needs from outside.
+#[expect(missing_debug_implementations, reason = "holds ports")]
 pub struct Parts {
     pub setup: Setup,
     pub ledger: Arc<dyn Ledger>,

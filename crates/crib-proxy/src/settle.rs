@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crib_mcp::{Method, RpcError};
+use crib_mcp::Method;
 use crib_model::{Client, Clock, Code, Ending, Entry, Fault, Ledger, Principal, Slug, TraceContext};
 
 /// The open account of one call. Dropping it unsettled writes the call down as abandoned.
@@ -16,7 +16,13 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn open(ledger: &Arc<dyn Ledger>, clock: &Arc<dyn Clock>, principal: &Arc<Principal>, client: &Client, method: Method) -> Self {
+    pub(crate) fn open(
+        ledger: &Arc<dyn Ledger>,
+        clock: &Arc<dyn Clock>,
+        principal: &Arc<Principal>,
+        client: &Client,
+        method: Method,
+    ) -> Self {
         let entry = Entry {
             principal: Arc::clone(principal),
             client: client.revision,
@@ -64,10 +70,6 @@ impl Ticket {
 
     pub(crate) fn refuse(self, code: Code) {
         self.settle(Ending::Failed(code), 0);
-    }
-
-    pub(crate) fn answered_error(self, error: &RpcError) {
-        self.settle(Ending::UpstreamError(error.code), error.message.len());
     }
 }
 

@@ -22,6 +22,7 @@ use crate::view::View;
 const FIRST_WAIT: Duration = Duration::from_secs(20);
 
 /// One server of the configuration.
+#[expect(missing_debug_implementations, reason = "holds a port")]
 #[derive(Clone)]
 pub struct Server {
     pub slug: Slug,
@@ -29,6 +30,7 @@ pub struct Server {
 }
 
 /// What the configuration says about the data plane.
+#[expect(missing_debug_implementations, reason = "holds ports")]
 pub struct Setup {
     pub servers: Vec<Server>,
     pub names: NameStyle,

@@ -320,7 +320,7 @@ impl Task {
         self.steps.is_none() && self.offer.load().as_ref().is_some_and(|offer| offer.fault.is_none() && self.filter(offer).is_some())
     }
 
-    async fn load(&self) {
+    async fn load(&mut self) {
         let offer = self.read().await;
         if let Some(fault) = &offer.fault {
             tracing::warn!(upstream = %self.slug, code = %fault.code(), "{fault}");
@@ -342,7 +342,7 @@ impl Task {
         self.loaded.send_modify(|n| *n += 1);
     }
 
-    async fn read(&self) -> Offer {
+    async fn read(&mut self) -> Offer {
         let deadline = Instant::now() + limits::START_TIMEOUT + LIST_TIMEOUT;
         let discover = ask::forward(&self.client, Method::Discover, Payload::default(), deadline);
         let discover = match ask::result(&*self.upstream, discover).await {
@@ -365,7 +365,7 @@ impl Task {
         offer
     }
 
-    async fn read_list(&self, offer: &mut Offer, method: &Method) {
+    async fn read_list(&mut self, offer: &mut Offer, method: &Method) {
         match ask::pages(&*self.upstream, &self.client, method, LIST_TIMEOUT).await {
             Ok(pages) => match ask::list_key(method) {
                 "tools" => offer.tools = pages,
@@ -420,7 +420,7 @@ impl Task {
         }
     }
 
-    async fn subscribe(&self, params: Payload) -> Result<(Watch, Steps), Fault> {
+    async fn subscribe(&mut self, params: Payload) -> Result<(Watch, Steps), Fault> {
         let forward = ask::forward(&self.client, Method::Listen, params, Instant::now() + LISTEN_MAX);
         let Reply::Stream(mut steps) = self.upstream.call(forward).await? else {
             return Err(Fault::new(crib_model::Code::ProtocolBroken, "the server does not keep subscriptions open"));
@@ -434,7 +434,7 @@ impl Task {
         }
     }
 
-    async fn changed(&self, Event(event): Event) {
+    async fn changed(&mut self, Event(event): Event) {
         let change = match event.method {
             Method::ToolsChanged => Change::Tools,
             Method::PromptsChanged => Change::Prompts,
@@ -457,7 +457,7 @@ impl Task {
     }
 
     /// Reads single lists again and keeps the others.
-    async fn reload(&self, methods: &[Method]) {
+    async fn reload(&mut self, methods: &[Method]) {
         let Some(last) = self.offer.load_full() else { return };
         let mut offer = Offer { discover: last.discover.clone(), ..Offer::default() };
         for method in methods {
