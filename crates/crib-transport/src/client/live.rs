@@ -1,0 +1,112 @@
+//! One connection and the task-less driving of it.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
+
+use super::error::SendError;
+use super::wire::Wire;
+use crate::whole::Whole;
+
+/// An open connection. Whoever holds it drives it.
+///
+/// The sender and the body of hyper are polled without a waker: they can only make progress inside a poll of the
+/// driver, which is called right before, in the same task.
+pub(crate) struct Live {
+    sender: SendRequest<Whole>,
+    driver: Connection<TokioIo<Wire>, Whole>,
+    is_over: bool,
+    /// Survives from call to call, because moving a timer further away is free and making one is not.
+    deadline: Pin<Box<Sleep>>,
+    pub(crate) idle_since: Instant,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("is_over", &self.is_over).finish_non_exhaustive()
+    }
+}
+
+/// Why an exchange failed.
+pub(crate) enum Failed {
+    /// Nothing of the request was written; here it is again.
+    Unsent(Box<Request<Whole>>, SendError),
+    Sent(SendError),
+}
+
+impl Live {
+    pub(crate) async fn open(wire: Wire, slot: OwnedSemaphorePermit, head_bytes_max: usize) -> Result<Box<Self>, SendError> {
+        let shaken = Builder::new().max_buf_size(head_bytes_max).handshake(TokioIo::new(wire)).await;
+        let (sender, driver) = shaken.map_err(|error| SendError::Connect(error.to_string()))?;
+        let now = Instant::now();
+        let deadline = Box::pin(tokio::time::sleep_until(now.into()));
+        Ok(Box::new(Self { sender, driver, is_over: false, deadline, idle_since: now, _slot: slot }))
+    }
+
+    /// Tells whether an idle connection can take a request, as far as is known here.
+    pub(crate) fn is_usable(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        !self.is_over && self.sender.is_ready()
+    }
+
+    /// Tells whether the connection is ready for the next request after a body was read to its end.
+    pub(crate) fn is_reusable(&mut self) -> bool {
+        (!self.is_over && self.sender.is_ready()) || self.is_usable()
+    }
+
+    /// Reads and writes what can be read and written.
+    pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.is_over && Pin::new(&mut self.driver).poll(cx).is_ready() {
+            // An error of the connection is told through the sender or the body.
+            self.is_over = true;
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Moves the deadline; [`Self::poll_late`] becomes ready when it has passed.
+    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline.as_mut().reset(deadline.into());
+    }
+
+    pub(crate) fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.deadline.as_mut().poll(cx)
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(crate) async fn exchange(&mut self, request: Request<Whole>, deadline: Instant) -> Result<Response<Incoming>, Failed> {
+        self.set_deadline(deadline);
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let answered = poll_fn(|cx| {
+            self.drive(cx);
+            match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(answered) => Poll::Ready(Some(answered)),
+                Poll::Pending => self.poll_late(cx).map(|()| None),
+            }
+        })
+        .await;
+        match answered {
+            None => Err(Failed::Sent(SendError::TimedOut)),
+            Some(Ok(response)) => Ok(response),
+            Some(Err(mut failed)) => {
+                let error = SendError::before_answer(failed.error());
+                Err(match failed.take_message() {
+                    Some(request) => Failed::Unsent(Box::new(request), error),
+                    None => Failed::Sent(error),
+                })
+            }
+        }
+    }
+}

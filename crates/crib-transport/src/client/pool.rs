@@ -1,0 +1,102 @@
+//! The idle connections of one origin.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::ClientOptions;
+use super::endpoint::Origin;
+use super::error::SendError;
+use super::live::Live;
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    origin: Arc<Origin>,
+    /// The most recently used is last and goes first, so that the rest grow old and are closed.
+    idle: Mutex<Vec<Box<Live>>>,
+    idle_max: usize,
+    idle_age: Duration,
+    slots: Arc<Semaphore>,
+    is_swept: AtomicBool,
+}
+
+impl Pool {
+    pub(crate) fn new(origin: Arc<Origin>, options: &ClientOptions) -> Self {
+        Self {
+            origin,
+            idle: Mutex::default(),
+            idle_max: options.idle_max,
+            idle_age: options.idle_age,
+            slots: Arc::new(Semaphore::new(options.connections_max)),
+            is_swept: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Takes a connection that is not known to be dead.
+    pub(crate) fn take(&self) -> Option<Box<Live>> {
+        loop {
+            let mut live = self.idle.lock().pop()?;
+            if live.is_usable() && live.idle_since.elapsed() < self.idle_age {
+                return Some(live);
+            }
+        }
+    }
+
+    /// Takes a connection back whose last answer was read to its end.
+    pub(crate) fn put(&self, mut live: Box<Live>) {
+        if !live.is_reusable() {
+            return;
+        }
+        live.idle_since = Instant::now();
+        let mut idle = self.idle.lock();
+        if idle.len() < self.idle_max {
+            idle.push(live);
+        }
+    }
+
+    /// Waits for the right to open one more connection.
+    pub(crate) async fn slot(&self) -> Result<OwnedSemaphorePermit, SendError> {
+        Arc::clone(&self.slots).acquire_owned().await.map_err(|error| SendError::Connect(error.to_string()))
+    }
+
+    /// Makes sure that idle connections are closed when they are old, dead, or when nobody holds the pool any more.
+    pub(crate) fn keep_swept(self: &Arc<Self>, tasks: &TaskTracker, closing: &CancellationToken) {
+        if self.is_swept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (pool, closing, pause) = (Arc::downgrade(self), closing.clone(), self.idle_age / 4);
+        tasks.spawn(async move {
+            while tokio::time::timeout(pause, closing.cancelled()).await.is_err() {
+                let Some(pool) = pool.upgrade() else { return };
+                pool.sweep();
+            }
+        });
+    }
+
+    fn sweep(&self) {
+        let all = std::mem::take(&mut *self.idle.lock());
+        let kept: Vec<_> = all.into_iter().filter_map(|live| self.still_good(live)).collect();
+        let mut idle = self.idle.lock();
+        // What came back in the meantime is younger and goes on top.
+        let younger = std::mem::replace(&mut *idle, kept);
+        idle.extend(younger);
+    }
+
+    fn still_good(&self, mut live: Box<Live>) -> Option<Box<Live>> {
+        (live.is_usable() && live.idle_since.elapsed() < self.idle_age).then_some(live)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn idle_count(&self) -> usize {
+        self.idle.lock().len()
+    }
+}

@@ -1,0 +1,144 @@
+//! Listeners: opening them, accepting, and the drain at the end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crib_model::{Code, Fault};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection;
+use super::exchange::{Ends, Front};
+
+/// Pause after an accept failed for want of file descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long dropped connections get to notice the end.
+const ABORT_GRACE: Duration = Duration::from_secs(1);
+
+/// One socket that listens.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: TcpListener,
+    pub(crate) local: SocketAddr,
+}
+
+/// Opens a listener on every address.
+pub(crate) async fn open(addresses: &[SocketAddr]) -> Result<Vec<Listener>, Fault> {
+    let mut listeners: Vec<Listener> = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let mut address = *address;
+        if let (true, 0, Some(first)) = (address.ip().is_loopback(), address.port(), listeners.first()) {
+            // One port for both loopback addresses.
+            address.set_port(first.local.port());
+        }
+        match listen(address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if address.ip().is_ipv6() && address.ip().is_loopback() && !listeners.is_empty() && is_missing(&error) => {
+                tracing::debug!(%address, %error, "no IPv6 loopback here");
+            }
+            Err(error) => return Err(refused(address, &error)),
+        }
+    }
+    if listeners.is_empty() {
+        return Err(Fault::new(Code::ListenRefused, "no address to listen on"));
+    }
+    Ok(listeners)
+}
+
+async fn listen(address: SocketAddr) -> io::Result<Listener> {
+    let socket = TcpListener::bind(address).await?;
+    let local = socket.local_addr()?;
+    Ok(Listener { socket, local })
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    error.kind() == io::ErrorKind::AddrNotAvailable || Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
+}
+
+fn refused(address: SocketAddr, error: &io::Error) -> Fault {
+    let fault = Fault::new(Code::ListenRefused, format!("cannot listen on `{address}`")).because(error);
+    match error.kind() {
+        io::ErrorKind::AddrInUse => fault.hint(format!(
+            "another program listens there; stop it (`ss -ltnp 'sport = :{}'` names it) or choose another port",
+            address.port()
+        )),
+        io::ErrorKind::PermissionDenied => fault.hint("ports below 1024 need privileges; choose a higher one"),
+        io::ErrorKind::AddrNotAvailable => fault.hint("this machine does not have that address"),
+        _ => fault,
+    }
+}
+
+/// Serves until the shutdown and through the drain.
+pub(crate) async fn run(listeners: Vec<Listener>, front: &Arc<Front>, shutdown: &CancellationToken, drain: Duration) {
+    let connections = TaskTracker::new();
+    let acceptors = TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(front.options.connections_max));
+    for listener in listeners {
+        let acceptor = Acceptor { front: Arc::clone(front), slots: Arc::clone(&slots), connections: connections.clone() };
+        let shutdown = shutdown.clone();
+        acceptors.spawn(async move {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = acceptor.run(&listener) => {}
+            }
+        });
+    }
+    acceptors.close();
+    acceptors.wait().await;
+    connections.close();
+    front.drain.begin();
+    if tokio::time::timeout(drain, connections.wait()).await.is_err() {
+        tracing::warn!(open = connections.len(), "connections are dropped at the end of the drain time");
+        front.drain.end();
+        tokio::time::timeout(ABORT_GRACE, connections.wait()).await.ok();
+    }
+}
+
+struct Acceptor {
+    front: Arc<Front>,
+    slots: Arc<Semaphore>,
+    connections: TaskTracker,
+}
+
+impl Acceptor {
+    async fn run(&self, listener: &Listener) {
+        // The semaphore is never closed.
+        while let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await {
+            match listener.socket.accept().await {
+                Ok((stream, peer)) => {
+                    let front = Arc::clone(&self.front);
+                    let Some(ends) = prepare(&stream, peer, listener.local) else { continue };
+                    self.connections.spawn(async move {
+                        connection::serve(front, stream, ends).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+fn prepare(stream: &TcpStream, peer: SocketAddr, listener: SocketAddr) -> Option<Ends> {
+    stream.set_nodelay(true).ok()?;
+    // A listener on all addresses does not know which one the client meant; the connection does.
+    let local = if listener.ip().is_unspecified() { stream.local_addr().ok()?.ip() } else { listener.ip() };
+    Some(Ends { peer: peer.ip().to_canonical(), local: local.to_canonical() })
+}
+
+/// Tells failures of the one connection that was to be accepted from those of the listener.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted
+    )
+}

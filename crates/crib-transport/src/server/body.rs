@@ -1,0 +1,87 @@
+//! Reading a request body within its limits.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header;
+use http::request::Parts;
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::pulse::Pulse;
+
+/// How long, and how much of, a body that is too large is read on, so that the client gets to read the answer.
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+const DISCARD_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Why there is no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    TooLarge,
+    Late,
+    Broken,
+}
+
+/// Reads the body whole. A body that comes in one piece is not copied.
+pub(crate) async fn read(head: &Parts, mut body: Incoming, max: usize, pulse: &Pulse) -> Result<Bytes, Unread> {
+    let max = u64::try_from(max).unwrap_or(u64::MAX);
+    if body.size_hint().lower() > max {
+        return Err(too_large(head, body).await);
+    }
+    let Some(first) = piece(&mut body, pulse).await? else { return Ok(Bytes::new()) };
+    if body.is_end_stream() && first.len() as u64 <= max {
+        return Ok(first);
+    }
+    let expected = body.size_hint().exact().and_then(|left| usize::try_from(left).ok()).unwrap_or(first.len());
+    let mut joined = BytesMut::with_capacity(first.len() + expected);
+    joined.extend_from_slice(&first);
+    while let Some(next) = piece(&mut body, pulse).await? {
+        if (joined.len() + next.len()) as u64 > max {
+            return Err(too_large(head, body).await);
+        }
+        joined.extend_from_slice(&next);
+    }
+    if joined.len() as u64 > max { Err(too_large(head, body).await) } else { Ok(joined.freeze()) }
+}
+
+async fn piece(body: &mut Incoming, pulse: &Pulse) -> Result<Option<Bytes>, Unread> {
+    let mut body = Pin::new(body);
+    poll_fn(|cx| {
+        if pulse.is_body_late() {
+            return Poll::Ready(Err(Unread::Late));
+        }
+        loop {
+            return match body.as_mut().poll_frame(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(None) => Poll::Ready(Ok(None)),
+                Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Unread::Broken)),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => Poll::Ready(Ok(Some(data))),
+                    // Trailers mean nothing here.
+                    Err(_) => continue,
+                },
+            };
+        }
+    })
+    .await
+}
+
+/// Reads on for a while before the refusal: a connection closed on unread bytes is reset, and the answer lost.
+async fn too_large(head: &Parts, mut body: Incoming) -> Unread {
+    if head.headers.contains_key(header::EXPECT) {
+        return Unread::TooLarge;
+    }
+    let discard = async {
+        let mut left = DISCARD_BYTES;
+        while left > 0 {
+            let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            let Some(Ok(frame)) = frame else { break };
+            left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        }
+    };
+    tokio::time::timeout(DISCARD_TIME, discard).await.ok();
+    Unread::TooLarge
+}

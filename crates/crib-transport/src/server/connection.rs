@@ -1,0 +1,128 @@
+//! One connection of a client, from accept to close.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::drain::{Drain, Stage};
+use super::exchange::{Ends, Front};
+use super::pulse::{Limits, Pulse, Ticker};
+
+/// Serves a connection until either side closes it.
+pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
+    let pulse = Arc::new(Pulse::default());
+    let options = &front.options;
+    let limits = Limits { head: options.head_timeout, idle: options.idle_timeout, body: options.body_timeout };
+    let mut ticker = Ticker::new(Arc::clone(&pulse), limits);
+    let io = Pulsed { io: TokioIo::new(stream), pulse: Arc::clone(&pulse) };
+    let service = service_fn(|request| {
+        let (front, pulse) = (Arc::clone(&front), Arc::clone(&pulse));
+        async move { Ok::<_, Infallible>(front.answer(request, ends, &pulse).await) }
+    });
+    let mut builder = http1::Builder::new();
+    // The ticker does the work of hyper's header timeout without a timer per request.
+    builder.header_read_timeout(None).half_close(false).keep_alive(true).pipeline_flush(false);
+    builder.max_headers(options.head_fields_max).max_buf_size(options.head_bytes_max.max(8192));
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut ending = pin!(Ending::new(&front.drain));
+    let ended = poll_fn(|cx| {
+        match ending.as_mut().poll_stage(cx) {
+            None => {}
+            Some(Stage::Ended) => return Poll::Ready(Ok(())),
+            Some(Stage::Serving | Stage::Draining) => connection.as_mut().graceful_shutdown(),
+        }
+        if ticker.poll_overdue(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await;
+    if let Err(error) = ended {
+        tracing::debug!(peer = %ends.peer, %error, "connection ended");
+    }
+}
+
+/// Tells the connection about the end of the server, once per stage.
+///
+/// The wake-ups are registered on the first poll only, which is enough because a connection never changes its task;
+/// every later poll is one atomic load.
+struct Ending<'a, F> {
+    drain: &'a Drain,
+    draining: F,
+    ended: F,
+    told: Option<Stage>,
+}
+
+impl<'a> Ending<'a, Pin<Box<tokio_util::sync::WaitForCancellationFuture<'a>>>> {
+    fn new(drain: &'a Drain) -> Self {
+        Self { drain, draining: Box::pin(drain.draining.cancelled()), ended: Box::pin(drain.ended.cancelled()), told: None }
+    }
+}
+
+impl<F: Future<Output = ()> + Unpin> Ending<'_, F> {
+    fn poll_stage(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Stage>
+    where
+        Self: Unpin,
+    {
+        if self.told.is_none() {
+            self.told = Some(Stage::Serving);
+            let is_draining = Pin::new(&mut self.draining).poll(cx).is_ready();
+            let is_ended = Pin::new(&mut self.ended).poll(cx).is_ready();
+            tracing::trace!(is_draining, is_ended, "connection opened");
+        }
+        let stage = self.drain.stage();
+        (self.told < Some(stage)).then(|| {
+            self.told = Some(stage);
+            stage
+        })
+    }
+}
+
+/// Counts every write that got through as a step, so that a slow reader is told from a stuck one.
+struct Pulsed<T> {
+    io: T,
+    pulse: Arc<Pulse>,
+}
+
+impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for Pulsed<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: hyper::rt::ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<T: hyper::rt::Write + Unpin> hyper::rt::Write for Pulsed<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        if written.is_ready() {
+            self.pulse.step();
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[std::io::IoSlice<'_>]) -> Poll<std::io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        if written.is_ready() {
+            self.pulse.step();
+        }
+        written
+    }
+}

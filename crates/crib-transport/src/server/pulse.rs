@@ -1,0 +1,119 @@
+//! The time limits of a connection on one timer that is armed once, not once per request.
+//!
+//! The connection says what it is doing and counts its steps; a slow tick looks whether a step takes too long. A
+//! limit is kept to within two ticks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Waits for the first head.
+    Fresh = 0,
+    /// Waits for the next head, or for the client to read the rest of an answer.
+    Waiting = 1,
+    /// Reads a body.
+    Body = 2,
+    /// The gateway has the request or streams its answer; it keeps its own deadlines.
+    Busy = 3,
+}
+
+/// What the parts of one connection tell its [`Ticker`]. All of them run in the connection's task.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    phase: AtomicU8,
+    steps: AtomicU32,
+    is_body_late: AtomicBool,
+}
+
+impl Pulse {
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.step();
+    }
+
+    pub(crate) fn step(&self) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_body_late(&self) -> bool {
+        self.is_body_late.load(Ordering::Relaxed)
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Fresh,
+            1 => Phase::Waiting,
+            2 => Phase::Body,
+            _ => Phase::Busy,
+        }
+    }
+}
+
+/// The limits of the phases.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) head: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) body: Duration,
+}
+
+impl Limits {
+    fn of(&self, phase: Phase) -> Option<Duration> {
+        match phase {
+            Phase::Fresh => Some(self.head),
+            Phase::Waiting => Some(self.idle),
+            Phase::Body => Some(self.body),
+            Phase::Busy => None,
+        }
+    }
+
+    fn tick(&self) -> Duration {
+        let shortest = self.head.min(self.idle).min(self.body);
+        (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(5))
+    }
+}
+
+/// Watches the pulse of one connection.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    pulse: Arc<Pulse>,
+    limits: Limits,
+    sleep: Pin<Box<Sleep>>,
+    seen: (u32, Instant),
+}
+
+impl Ticker {
+    pub(crate) fn new(pulse: Arc<Pulse>, limits: Limits) -> Self {
+        Self { pulse, sleep: Box::pin(tokio::time::sleep(limits.tick())), limits, seen: (0, Instant::now()) }
+    }
+
+    /// Becomes ready when the connection must be closed. A late body is only marked: it is answered first.
+    pub(crate) fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.sleep.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            self.sleep.as_mut().reset((now + self.limits.tick()).into());
+            let steps = self.pulse.steps.load(Ordering::Relaxed);
+            if steps != self.seen.0 {
+                self.seen = (steps, now);
+                continue;
+            }
+            let phase = self.pulse.phase();
+            let is_overdue = self.limits.of(phase).is_some_and(|limit| now.duration_since(self.seen.1) >= limit);
+            match phase {
+                Phase::Body if is_overdue => self.pulse.is_body_late.store(true, Ordering::Relaxed),
+                Phase::Fresh | Phase::Waiting if is_overdue => return Poll::Ready(()),
+                Phase::Fresh | Phase::Waiting | Phase::Body | Phase::Busy => {}
+            }
+        }
+        Poll::Pending
+    }
+}
