@@ -27,7 +27,9 @@ mod source;
 mod state;
 mod stream;
 mod tasks;
+mod typed;
 mod view;
 
 pub use plane::{Parts, Plane};
 pub use snapshot::{Server, Setup};
+pub use typed::{Called, ServerInfo, ToolInfo};

@@ -1,0 +1,142 @@
+//! The data plane for programs: tools as values, for REST, the command line and embedding. The same pipeline.
+
+use std::sync::Arc;
+
+use crib_mcp::{ClientCaps, Json, Kind, Method, Payload, Revision, RpcError};
+use crib_model::{Client, Health, Principal, Scope, Slug};
+use crib_policy::Kind as What;
+use crib_registry::ToolEntry;
+use futures_util::StreamExt;
+
+use crate::call::{Call, Finish, Item, Served};
+use crate::pipeline;
+use crate::plane::Plane;
+use crate::settle::Ticket;
+
+/// A tool as a caller sees it.
+#[derive(Clone, Debug)]
+pub struct ToolInfo {
+    /// The name to call it by.
+    pub name: Arc<str>,
+    pub server: Slug,
+    /// The server's own name for it.
+    pub own_name: Arc<str>,
+    /// The `Tool` object of the protocol.
+    pub definition: Json,
+}
+
+/// How a tool call ended.
+#[derive(Clone, Debug)]
+pub enum Called {
+    /// A `CallToolResult` of 2026-07-28; the tool may have failed (`isError`).
+    Result(Json),
+    /// A JSON-RPC error: refused, unknown, or the server failed.
+    Error(RpcError),
+    /// The tool asks something first: an object of input requests.
+    InputRequired(Json),
+}
+
+/// A server and how it is.
+#[derive(Clone, Debug)]
+pub struct ServerInfo {
+    pub slug: Slug,
+    pub health: Health,
+    /// How many tools it lists to clients without capabilities; `None` before it was asked.
+    pub tools: Option<usize>,
+    /// Why its lists are missing.
+    pub fault: Option<crib_model::Fault>,
+}
+
+impl Plane {
+    /// Returns the tools a caller may use, in the order of the catalogue.
+    pub async fn tools(&self, principal: &Arc<Principal>, scope: &Scope) -> Vec<ToolInfo> {
+        let snapshot = self.snapshot();
+        let view = snapshot.view(scope, &ClientCaps::none()).await;
+        let rules = snapshot.setup.rules.of(principal);
+        view.catalog.tools().iter().filter(|tool| rules.allows(&tool.slug, What::Tool, &tool.name)).map(info).collect()
+    }
+
+    /// Returns the tools that fit some words best, best first.
+    pub async fn search_tools(&self, principal: &Arc<Principal>, query: &str, limit: usize) -> Vec<ToolInfo> {
+        let snapshot = self.snapshot();
+        let view = snapshot.view(&Scope::All, &ClientCaps::none()).await;
+        let rules = snapshot.setup.rules.of(principal);
+        let hits = view.catalog.search(query, usize::MAX);
+        hits.iter().map(|hit| hit.tool).filter(|tool| rules.allows(&tool.slug, What::Tool, &tool.name)).take(limit).map(info).collect()
+    }
+
+    /// Finds a tool by its exposed name, or as `server.tool`.
+    pub async fn find_tool(&self, principal: &Arc<Principal>, name: &str) -> Option<ToolInfo> {
+        let snapshot = self.snapshot();
+        let view = snapshot.view(&Scope::All, &ClientCaps::none()).await;
+        let dotted = || {
+            let (server, tool) = name.split_once('.')?;
+            view.catalog.tool_of(view.catalog.upstream(server)?, tool)
+        };
+        let tool = view.catalog.tool(name).or_else(dotted)?;
+        snapshot.setup.rules.of(principal).allows(&tool.slug, What::Tool, &tool.name).then(|| info(tool))
+    }
+
+    /// Calls a tool by its exposed name. Progress and log lines are not passed on.
+    pub async fn call_tool(self: &Arc<Self>, principal: &Arc<Principal>, name: &str, arguments: Json) -> Called {
+        let client = Arc::new(Client { revision: Revision::LATEST, caps: ClientCaps::none(), info: Some(self.info.clone()) });
+        let arguments = if arguments.kind() == Kind::Object { arguments } else { Json::from_static("{}") };
+        let params = Payload::of(&serde_json::json!({ "name": name, "arguments": arguments }));
+        let mut ticket = Ticket::open(&self.ledger, &self.clock, principal, &client, Method::ToolsCall);
+        let trace = self.trace(&params, None, &mut ticket);
+        let call = Call {
+            snapshot: self.snapshot(),
+            scope: Scope::All,
+            method: Method::ToolsCall,
+            params,
+            client,
+            principal: Arc::clone(principal),
+            log_level: None,
+            progress_token: None,
+            inputs: None,
+            trace,
+            headers: None,
+            ticket,
+        };
+        let finish = match pipeline::run(self, call).await {
+            Served::Done(finish) => finish,
+            Served::Stream(mut items) => loop {
+                match items.next().await {
+                    Some(Item::Event(_)) => {}
+                    Some(Item::Done(finish)) => break finish,
+                    None => return Called::Error(RpcError::new(crib_mcp::code::INTERNAL, "the call ended without an answer")),
+                }
+            },
+        };
+        match finish {
+            Finish::Result(result) => Called::Result(Json::parse(&result.into_bytes()).unwrap_or_else(|_| Json::from_static("{}"))),
+            Finish::Error(error) => Called::Error(error),
+            Finish::Input { requests, .. } => Called::InputRequired(requests.to_json()),
+        }
+    }
+
+    /// Returns all servers and how they are, without asking them anything.
+    #[must_use]
+    pub fn servers(&self) -> Vec<ServerInfo> {
+        let snapshot = self.snapshot();
+        let set = ClientCaps::none().set;
+        snapshot
+            .setup
+            .servers
+            .iter()
+            .map(|server| {
+                let offer = snapshot.source(&server.slug, set).and_then(|source| source.offer());
+                ServerInfo {
+                    slug: server.slug.clone(),
+                    health: server.upstream.health(),
+                    tools: offer.as_ref().map(|offer| offer.tools.items.len()),
+                    fault: offer.and_then(|offer| offer.fault.clone()),
+                }
+            })
+            .collect()
+    }
+}
+
+fn info(tool: &ToolEntry) -> ToolInfo {
+    ToolInfo { name: Arc::clone(&tool.exposed), server: tool.slug.clone(), own_name: Arc::clone(&tool.name), definition: tool.def.clone() }
+}
