@@ -5,6 +5,9 @@
 //! - What a caller may not use and what does not exist are answered alike.
 //! - Secrets have no `Debug` and are compared by keyed hash only.
 
+#[cfg(test)]
+mod dice;
+
 mod keys;
 mod permit;
 mod rules;

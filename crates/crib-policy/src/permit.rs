@@ -106,3 +106,78 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RuleSpec;
+
+    struct Asked {
+        slug: Slug,
+        exposed: &'static str,
+        validator: Option<Validator>,
+        arguments: Json,
+    }
+
+    impl Ask for Asked {
+        fn slug(&self) -> &Slug {
+            &self.slug
+        }
+
+        fn kind(&self) -> Kind {
+            Kind::Tool
+        }
+
+        fn name(&self) -> &str {
+            "add"
+        }
+
+        fn exposed(&self) -> &str {
+            self.exposed
+        }
+
+        fn arguments(&self) -> Option<(&Validator, Option<&Json>)> {
+            Some((self.validator.as_ref()?, Some(&self.arguments)))
+        }
+    }
+
+    fn asked(schema: Option<&'static str>, arguments: &'static str) -> Asked {
+        Asked {
+            slug: Slug::parse("demo").unwrap(),
+            exposed: "demo__add",
+            validator: schema.map(|schema| Validator::compile(&Json::from_static(schema)).unwrap()),
+            arguments: Json::from_static(arguments),
+        }
+    }
+
+    fn ask(deny: &str, asked: Asked) -> Result<Permit<Asked>, Refusal> {
+        let deny = if deny.is_empty() { Vec::new() } else { vec![deny.to_owned()] };
+        let rules = RuleSet::build(&[&RuleSpec { allow: Vec::new(), deny }]).unwrap();
+        authorize(&rules, &Arc::new(Principal::anonymous()), asked)
+    }
+
+    const SCHEMA: &str = r#"{"type":"object","properties":{"a":{"type":"number"}},"required":["a","b"]}"#;
+
+    #[test]
+    fn what_is_allowed_and_fits_gets_a_permit() {
+        let permit = ask("", asked(Some(SCHEMA), r#"{"a":1,"b":2}"#)).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        assert_eq!(&*permit.principal().name, "anonymous");
+        assert_eq!(permit.into_inner().exposed, "demo__add");
+    }
+
+    #[test]
+    fn a_forbidden_tool_is_answered_like_one_that_does_not_exist() {
+        let refusal = ask("demo.add", asked(Some(SCHEMA), "{}")).err().unwrap();
+        assert_eq!(refusal.code(), Code::Forbidden);
+        let (shown, unknown) = (refusal.shown(), unknown(Kind::Tool, "demo__add"));
+        assert_eq!((shown.code(), shown.to_string(), shown.remedy()), (unknown.code(), unknown.to_string(), unknown.remedy()));
+    }
+
+    #[test]
+    fn arguments_that_do_not_fit_are_told_one_by_one() {
+        let refusal = ask("", asked(Some(SCHEMA), r#"{"a":"x"}"#)).err().unwrap();
+        let shown = refusal.shown();
+        assert_eq!(shown.message(), "arguments for `demo__add` are not valid");
+        assert_eq!(shown.causes(), ["a: expected number, got \"x\"", "b: required, missing"]);
+    }
+}

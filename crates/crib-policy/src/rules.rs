@@ -1,6 +1,6 @@
 //! Which principal may use what: allow and deny patterns such as `files.*` and `*.delete_*`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -166,15 +166,18 @@ impl Allowed {
 /// Compiled patterns: plain ones in a table, those with `*` in a list.
 #[derive(Clone, Debug, Default)]
 struct Patterns {
-    /// Server in lower case to the names in it.
-    exact: HashMap<Box<str>, HashSet<(Kind, Box<str>)>>,
+    /// Server in lower case to names and the kinds they are meant for.
+    exact: HashMap<Box<str>, HashMap<Box<str>, Kinds>>,
     globs: Vec<Pattern>,
 }
 
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kinds(u8);
+
 #[derive(Clone, Debug)]
 struct Pattern {
-    /// `None` speaks of everything a server offers.
-    kind: Option<Kind>,
+    kinds: Kinds,
     server: Glob,
     name: Glob,
 }
@@ -202,15 +205,37 @@ impl Patterns {
     fn add(&mut self, texts: &[String]) -> Result<(), Fault> {
         for text in texts {
             let pattern = Pattern::parse(text).ok_or_else(|| malformed(text))?;
-            self.globs.push(pattern);
+            match (pattern.server.as_exact(), pattern.name.as_exact()) {
+                (Some(server), Some(name)) => {
+                    let kinds = self.exact.entry(server.into()).or_default().entry(name.into()).or_default();
+                    *kinds = kinds.with(pattern.kinds);
+                }
+                _ => self.globs.push(pattern),
+            }
         }
         Ok(())
     }
 
     fn match_any(&self, server: &str, kind: Kind, name: &str) -> bool {
-        self.globs
-            .iter()
-            .any(|pattern| pattern.kind.is_none_or(|wanted| wanted == kind) && pattern.server.matches(server) && pattern.name.matches(name))
+        let is_exact = || self.exact.get(server)?.get(name).map(|kinds| kinds.has(kind));
+        is_exact() == Some(true)
+            || self.globs.iter().any(|glob| glob.kinds.has(kind) && glob.server.matches(server) && glob.name.matches(name))
+    }
+}
+
+impl Kinds {
+    const ALL: Self = Self(7);
+
+    const fn one(kind: Kind) -> Self {
+        Self(1 << kind as u8)
+    }
+
+    const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn has(self, kind: Kind) -> bool {
+        self.0 & Self::one(kind).0 != 0
     }
 }
 
@@ -223,9 +248,13 @@ impl Pattern {
             Some(_) | None => (None, text),
         };
         let (server, name) = if rest == "*" { ("*", "*") } else { split(rest)? };
-        let kind = kind.or((name != "*").then_some(Kind::Tool));
-        let fits = !server.is_empty() && !name.is_empty();
-        fits.then(|| Self { kind, server: Glob::parse(&server.to_ascii_lowercase()), name: Glob::parse(name) })
+        let kinds = match kind {
+            Some(kind) => Kinds::one(kind),
+            None if name == "*" => Kinds::ALL,
+            None => Kinds::one(Kind::Tool),
+        };
+        let is_server = !server.is_empty() && server.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'*'));
+        (is_server && !name.is_empty()).then(|| Self { kinds, server: Glob::parse(&server.to_ascii_lowercase()), name: Glob::parse(name) })
     }
 }
 
@@ -253,6 +282,11 @@ impl Glob {
         Self { head, middle: parts, tail }
     }
 
+    /// Returns the text of one without a star.
+    fn as_exact(&self) -> Option<&str> {
+        self.tail.is_none().then_some(&self.head)
+    }
+
     fn matches(&self, text: &str) -> bool {
         let Some(tail) = &self.tail else { return text == &*self.head };
         let Some(mut rest) = text.strip_prefix(&*self.head) else { return false };
@@ -273,4 +307,114 @@ fn fold<'a>(slug: &Slug, room: &'a mut [u8; Slug::LEN_MAX]) -> &'a str {
     place.copy_from_slice(text);
     place.make_ascii_lowercase();
     std::str::from_utf8(place).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(allow: &[&str], deny: &[&str]) -> RuleSpec {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        RuleSpec { allow: own(allow), deny: own(deny) }
+    }
+
+    fn slug(text: &str) -> Slug {
+        Slug::parse(text).unwrap()
+    }
+
+    #[track_caller]
+    fn check(allow: &[&str], deny: &[&str], asked: (&str, Kind, &str), expected: bool) {
+        let rules = RuleSet::build(&[&spec(allow, deny)]).unwrap();
+        let (server, kind, name) = asked;
+        assert_eq!(rules.allows(&slug(server), kind, name), expected, "{asked:?}");
+        assert_eq!(rules.decide([(&slug(server), kind, name)]).has(0), expected);
+    }
+
+    #[test]
+    fn without_an_allow_list_everything_not_denied_is_allowed() {
+        check(&[], &[], ("files", Kind::Tool, "read"), true);
+        check(&[], &["*.delete_*"], ("files", Kind::Tool, "delete_all"), false);
+        check(&[], &["*.delete_*"], ("files", Kind::Tool, "read"), true);
+    }
+
+    #[test]
+    fn with_an_allow_list_nothing_else_is_allowed() {
+        check(&["files.read"], &[], ("files", Kind::Tool, "read"), true);
+        check(&["files.read"], &[], ("files", Kind::Tool, "write"), false);
+        check(&["files.read"], &[], ("other", Kind::Tool, "read"), false);
+        check(&["files.read"], &[], ("files", Kind::Prompt, "read"), false);
+    }
+
+    #[test]
+    fn deny_wins_over_allow() {
+        check(&["files.*"], &["files.write"], ("files", Kind::Tool, "write"), false);
+        check(&["files.write"], &["*"], ("files", Kind::Tool, "write"), false);
+    }
+
+    #[test]
+    fn exposed_names_dots_in_names_and_capitals_in_slugs_are_understood() {
+        check(&["files__read"], &[], ("files", Kind::Tool, "read"), true);
+        check(&["files__a.b"], &[], ("files", Kind::Tool, "a.b"), true);
+        check(&["files.a__b"], &[], ("files", Kind::Tool, "a__b"), true);
+        check(&["Files.read"], &[], ("files", Kind::Tool, "read"), true);
+        check(&["files.read"], &[], ("FILES", Kind::Tool, "read"), true);
+        check(&["files.read"], &[], ("files", Kind::Tool, "READ"), false);
+    }
+
+    #[test]
+    fn a_whole_server_means_its_prompts_and_resources_too() {
+        check(&["files.*"], &[], ("files", Kind::Resource, "file:///a"), true);
+        check(&[], &["files.*"], ("files", Kind::Prompt, "p"), false);
+        check(&["tool:files.*"], &[], ("files", Kind::Prompt, "p"), false);
+        check(&["prompt:git.commit"], &[], ("git", Kind::Prompt, "commit"), true);
+        check(&["resource:files.file:///home/*"], &[], ("files", Kind::Resource, "file:///home/a"), true);
+        check(&["resource:files.file:///home/*"], &[], ("files", Kind::Resource, "file:///etc"), false);
+    }
+
+    #[test]
+    fn stars_match_any_run_and_nothing_else_does() {
+        for (pattern, text, expected) in [
+            ("a*c", "abc", true),
+            ("a*c", "ac", true),
+            ("a*a", "a", false),
+            ("*b*b*", "abcb", true),
+            ("*b*b*", "abc", false),
+            ("*ab", "aab", true),
+            ("a*b*c", "a-c-b", false),
+            ("**", "", true),
+            ("a.c", "abc", false),
+        ] {
+            assert_eq!(Glob::parse(pattern).matches(text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_names_no_server_is_refused_with_a_hint() {
+        for text in ["read_file", "", "files.", ".read", "prompt:", "fi les.read", "file:///etc/passwd"] {
+            let fault = RuleSet::build(&[&spec(&[], &[text])]).unwrap_err();
+            assert_eq!(fault.code(), Code::ConfigInvalid, "{text}");
+            assert!(fault.remedy().is_some());
+        }
+    }
+
+    #[test]
+    fn the_rules_for_everybody_hold_for_every_key() {
+        let own = spec(&["*.*"], &[]);
+        let rules = Rules::build(&spec(&["files.*"], &["*.rm"]), [("ci", &own)]).unwrap();
+        for name in ["ci", "unknown"] {
+            let principal = Principal { name: name.into(), ..Principal::anonymous() };
+            assert!(rules.allows(&principal, &slug("files"), Kind::Tool, "read"));
+            assert!(!rules.allows(&principal, &slug("files"), Kind::Tool, "rm"));
+            assert!(!rules.allows(&principal, &slug("git"), Kind::Tool, "log"));
+        }
+    }
+
+    #[test]
+    fn decisions_made_ahead_cover_the_whole_list() {
+        let rules = RuleSet::build(&[&spec(&["files.t1*"], &[])]).unwrap();
+        let (files, names) = (slug("files"), (0..200).map(|i| format!("t{i}")).collect::<Vec<_>>());
+        let allowed = rules.decide(names.iter().map(|name| (&files, Kind::Tool, name.as_str())));
+        assert_eq!((allowed.len(), allowed.count()), (200, 111));
+        assert!(allowed.has(199) && !allowed.has(20) && !allowed.has(200));
+    }
 }

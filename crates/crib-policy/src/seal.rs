@@ -99,3 +99,75 @@ fn bind(purpose: Purpose, principal: &Principal, context: &[u8]) -> Vec<u8> {
     }
     aad
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dice::Dice;
+
+    fn seal(seed: u64) -> Seal {
+        Seal::random(Arc::new(Dice::new(seed)))
+    }
+
+    fn principal(name: &str) -> Principal {
+        Principal { name: name.into(), ..Principal::anonymous() }
+    }
+
+    #[test]
+    fn a_token_opens_only_for_its_owner_purpose_and_context() {
+        let seal = seal(1);
+        let ann = principal("ann");
+        let token = seal.seal(Purpose::Cursor, &ann, b"tools", b"42");
+        assert_eq!(seal.open(Purpose::Cursor, &ann, b"tools", &token).as_deref(), Some(b"42".as_slice()));
+        assert_eq!(seal.open(Purpose::Cursor, &principal("bob"), b"tools", &token), None);
+        assert_eq!(seal.open(Purpose::Task, &ann, b"tools", &token), None);
+        assert_eq!(seal.open(Purpose::Cursor, &ann, b"prompts", &token), None);
+        assert_eq!(self::seal(2).open(Purpose::Cursor, &ann, b"tools", &token), None);
+    }
+
+    #[test]
+    fn name_and_context_do_not_run_into_each_other() {
+        let seal = seal(1);
+        let token = seal.seal(Purpose::Task, &principal("ab"), b"c", b"x");
+        assert_eq!(seal.open(Purpose::Task, &principal("a"), b"bc", &token), None);
+    }
+
+    #[test]
+    fn a_given_key_opens_what_it_sealed_elsewhere() {
+        let (here, there) = (Seal::new(&[7; 32], Arc::new(Dice::new(1))), Seal::new(&[7; 32], Arc::new(Dice::new(2))));
+        let token = here.seal(Purpose::Session, &principal("ann"), b"", b"s");
+        assert!(there.open(Purpose::Session, &principal("ann"), b"", &token).is_some());
+    }
+
+    #[test]
+    fn garbage_does_not_open() {
+        for token in ["", "AAAA", "!", "é", &"A".repeat(64), &"A".repeat(TOKEN_BYTES_MAX + 1)] {
+            assert_eq!(seal(1).open(Purpose::Cursor, &principal("ann"), b"", token), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_comes_back_and_every_change_is_noticed(
+            text in prop::collection::vec(any::<u8>(), 0..100),
+            context in prop::collection::vec(any::<u8>(), 0..20),
+            at in any::<prop::sample::Index>(),
+            flip in 1u8..64,
+        ) {
+            let seal = seal(3);
+            let ann = principal("ann");
+            let token = seal.seal(Purpose::RequestState, &ann, &context, &text);
+            prop_assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            prop_assert_eq!(seal.open(Purpose::RequestState, &ann, &context, &token), Some(text));
+            const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+            let mut bytes = token.into_bytes();
+            let at = at.index(bytes.len());
+            let digit = ALPHABET.iter().position(|c| *c == bytes[at]).unwrap();
+            bytes[at] = ALPHABET[digit ^ usize::from(flip)];
+            let changed = String::from_utf8(bytes).unwrap();
+            prop_assert_eq!(seal.open(Purpose::RequestState, &ann, &context, &changed), None);
+        }
+    }
+}

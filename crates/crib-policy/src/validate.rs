@@ -101,7 +101,9 @@ impl Validator {
         if !self.cost.is_affordable(&value) || self.full.is_valid(&value) {
             return Ok(());
         }
-        Err(self.full.iter_errors(&value).take(PROBLEMS_MAX).map(|error| words::problem(&error)).collect())
+        let mut problems: Vec<Problem> = self.full.iter_errors(&value).take(PROBLEMS_MAX).map(|error| words::problem(&error)).collect();
+        problems.sort_by(|a, b| a.path.cmp(&b.path));
+        Err(problems)
     }
 }
 

@@ -69,8 +69,11 @@ impl Cost {
     /// # Errors
     /// The schema is beyond the caps or refers to something that is not in it.
     pub(super) fn of(schema: &Value) -> Result<Self, SchemaUnusable> {
-        let mut graph = Graph { root: schema, ids: HashMap::new(), nodes: Vec::new() };
+        let mut graph = Graph { root: schema, ids: HashMap::new(), nodes: Vec::new(), targets: Vec::new() };
         graph.add(schema, 0)?;
+        while let Some((id, target)) = graph.targets.pop() {
+            graph.fill(id, target, 0)?;
+        }
         Ok(worst_cases(&graph.reaches()?))
     }
 
@@ -135,27 +138,41 @@ struct Graph<'a> {
     /// By where the schema stands in memory.
     ids: HashMap<*const Value, usize>,
     nodes: Vec<Node<'a>>,
+    /// What references name and nobody has looked into yet.
+    targets: Vec<(usize, &'a Value)>,
 }
 
 impl<'a> Graph<'a> {
+    /// Takes a schema and all inside it in.
     fn add(&mut self, schema: &'a Value, depth: usize) -> Result<usize, SchemaUnusable> {
-        if let Some(id) = self.ids.get(&std::ptr::from_ref(schema)) {
-            return Ok(*id);
+        let (id, is_new) = self.number(schema)?;
+        if is_new {
+            self.fill(id, schema, depth)?;
         }
-        let id = self.nodes.len();
-        if depth > DEPTH_MAX {
-            return Err(SchemaUnusable::new("the schema is nested deeper than 32"));
+        Ok(id)
+    }
+
+    fn number(&mut self, schema: &'a Value) -> Result<(usize, bool), SchemaUnusable> {
+        let next = self.nodes.len();
+        let id = *self.ids.entry(std::ptr::from_ref(schema)).or_insert(next);
+        if id == next {
+            self.nodes.push(Node::default());
         }
         if id >= SCHEMAS_MAX {
             return Err(SchemaUnusable::new("the schema holds more than 2000 schemas"));
         }
-        self.ids.insert(std::ptr::from_ref(schema), id);
-        self.nodes.push(Node::default());
+        Ok((id, id == next))
+    }
+
+    fn fill(&mut self, id: usize, schema: &'a Value, depth: usize) -> Result<(), SchemaUnusable> {
+        if depth > DEPTH_MAX {
+            return Err(SchemaUnusable::new("the schema is nested deeper than 32"));
+        }
         let node = self.node(schema, depth + 1)?;
         if let Some(place) = self.nodes.get_mut(id) {
             *place = node;
         }
-        Ok(id)
+        Ok(())
     }
 
     fn node(&mut self, schema: &'a Value, depth: usize) -> Result<Node<'a>, SchemaUnusable> {
@@ -168,7 +185,7 @@ impl<'a> Graph<'a> {
                 return Err(SchemaUnusable::new(format!("the schema uses `{word}`")));
             }
             if word == "$ref" {
-                node.here.push(self.target(value, depth)?);
+                node.here.push(self.target(value)?);
             } else if HERE.contains(&word) {
                 node.here.push(self.add(value, depth)?);
             } else if HERE_LISTS.contains(&word) {
@@ -211,12 +228,17 @@ impl<'a> Graph<'a> {
     }
 
     /// Finds what `#/$defs/name` names.
-    fn target(&mut self, reference: &Value, depth: usize) -> Result<usize, SchemaUnusable> {
+    fn target(&mut self, reference: &Value) -> Result<usize, SchemaUnusable> {
         let text = reference.as_str().unwrap_or_default();
         let outside = || SchemaUnusable::new(format!("the schema refers to `{}`, which is not in it", super::words::clip(text)));
         let pointer = percent_decode(text.strip_prefix('#').ok_or_else(outside)?).ok_or_else(outside)?;
         let root = self.root;
-        self.add(root.pointer(&pointer).ok_or_else(outside)?, depth)
+        let target = root.pointer(&pointer).ok_or_else(outside)?;
+        let (id, is_new) = self.number(target)?;
+        if is_new {
+            self.targets.push((id, target));
+        }
+        Ok(id)
     }
 
     fn reaches(&self) -> Result<Vec<Reach<'a>>, SchemaUnusable> {
@@ -232,8 +254,11 @@ impl<'a> Graph<'a> {
         if done.get(id).is_none_or(Option::is_some) {
             return Ok(());
         }
-        if open.contains(&id) || open.len() > DEPTH_MAX * 4 {
+        if open.contains(&id) {
             return Err(SchemaUnusable::new("the schema refers to itself without end"));
+        }
+        if open.len() > DEPTH_MAX * 2 {
+            return Err(SchemaUnusable::new("the schema is a chain of more than 64 references"));
         }
         open.push(id);
         let mut reach = Reach { looks: 1, inside: HashMap::new() };

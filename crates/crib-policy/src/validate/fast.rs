@@ -125,18 +125,22 @@ impl Fast {
             Some(_) => return None,
         };
         let mut properties = HashMap::new();
-        for (name, value) in schema.get("properties").map_or(Some(&Map::new()), Value::as_object)? {
-            properties.insert(name.as_str().into(), Property { is_required: false, value: Simple::compile(value)? });
+        if let Some(described) = schema.get("properties") {
+            for (name, value) in described.as_object()? {
+                properties.insert(name.as_str().into(), Property { is_required: false, value: Simple::compile(value)? });
+            }
         }
         let mut required = 0;
-        for name in schema.get("required").map_or(Some(&Vec::new()), Value::as_array)? {
-            let name = name.as_str()?;
-            // Required but not described: any value, and never allowed in a closed object.
-            if !is_open && !properties.contains_key(name) {
-                return None;
+        if let Some(names) = schema.get("required") {
+            for name in names.as_array()? {
+                let name = name.as_str()?;
+                // Required but not described: any value, and never allowed in a closed object.
+                if !is_open && !properties.contains_key(name) {
+                    return None;
+                }
+                let property = properties.entry(name.into()).or_default();
+                required += usize::from(!std::mem::replace(&mut property.is_required, true));
             }
-            let property = properties.entry(name.into()).or_default();
-            required += usize::from(!std::mem::replace(&mut property.is_required, true));
         }
         Some(Self { properties, required, is_open })
     }
@@ -223,7 +227,8 @@ impl Kinds {
         };
         match kinds {
             Value::Array(kinds) => kinds.iter().try_fold(Self(0), |set, kind| Some(Self(set.0 | one(kind)?))),
-            kind => one(kind).map(Self),
+            Value::String(_) => one(kinds).map(Self),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
         }
     }
 

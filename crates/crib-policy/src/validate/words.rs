@@ -96,7 +96,7 @@ fn path(location: &Location) -> String {
     for segment in location {
         match segment {
             LocationSegment::Property(name) => append(&mut path, &name),
-            LocationSegment::Index(at) => path.push_str(&format!("[{at}]")),
+            LocationSegment::Index(at) => path.extend(["[", &at.to_string(), "]"]),
         }
     }
     path
