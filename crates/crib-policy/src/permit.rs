@@ -150,24 +150,26 @@ mod tests {
         }
     }
 
-    fn ask(deny: &str, asked: Asked) -> Result<Permit<Asked>, Refusal> {
-        let deny = if deny.is_empty() { Vec::new() } else { vec![deny.to_owned()] };
-        let rules = RuleSet::build(&[&RuleSpec { allow: Vec::new(), deny }]).unwrap();
-        authorize(&rules, &Arc::new(Principal::anonymous()), asked)
+    fn deny(pattern: &str) -> RuleSet {
+        RuleSet::build(&[&RuleSpec { allow: Vec::new(), deny: vec![pattern.to_owned()] }]).unwrap()
+    }
+
+    fn ask(rules: &RuleSet, asked: Asked) -> Result<Permit<Asked>, Refusal> {
+        authorize(rules, &Arc::new(Principal::anonymous()), asked)
     }
 
     const SCHEMA: &str = r#"{"type":"object","properties":{"a":{"type":"number"}},"required":["a","b"]}"#;
 
     #[test]
     fn what_is_allowed_and_fits_gets_a_permit() {
-        let permit = ask("", asked(Some(SCHEMA), r#"{"a":1,"b":2}"#)).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        let permit = ask(&deny("other.*"), asked(Some(SCHEMA), r#"{"a":1,"b":2}"#)).unwrap_or_else(|refusal| panic!("{refusal:?}"));
         assert_eq!(&*permit.principal().name, "anonymous");
         assert_eq!(permit.into_inner().exposed, "demo__add");
     }
 
     #[test]
     fn a_forbidden_tool_is_answered_like_one_that_does_not_exist() {
-        let refusal = ask("demo.add", asked(Some(SCHEMA), "{}")).err().unwrap();
+        let refusal = ask(&deny("demo.add"), asked(Some(SCHEMA), "{}")).err().unwrap();
         assert_eq!(refusal.code(), Code::Forbidden);
         let (shown, unknown) = (refusal.shown(), unknown(Kind::Tool, "demo__add"));
         assert_eq!((shown.code(), shown.to_string(), shown.remedy()), (unknown.code(), unknown.to_string(), unknown.remedy()));
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn arguments_that_do_not_fit_are_told_one_by_one() {
-        let refusal = ask("", asked(Some(SCHEMA), r#"{"a":"x"}"#)).err().unwrap();
+        let refusal = ask(&deny("other.*"), asked(Some(SCHEMA), r#"{"a":"x"}"#)).err().unwrap();
         let shown = refusal.shown();
         assert_eq!(shown.message(), "arguments for `demo__add` are not valid");
         assert_eq!(shown.causes(), ["a: expected number, got \"x\"", "b: required, missing"]);

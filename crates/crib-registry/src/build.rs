@@ -9,11 +9,14 @@ use crib_model::Slug;
 
 use crate::entry::{ListEntry, Listed, ToolEntry};
 use crate::listing::{List, Listing};
-use crate::names::{self, NameStyle, OWN_BYTES_MAX};
+use crate::names::{self, NameStyle};
 use crate::report::{Collision, Dropped, DroppedWhy, What};
 use crate::rewrite;
 use crate::table::Table;
 use crate::uri::uri_out;
+
+/// Longest URI or URI template of an upstream that is taken.
+const URI_BYTES_MAX: usize = 16 * 1024;
 
 /// How names and URIs of this catalogue are made.
 #[derive(Clone, Copy, Debug)]
@@ -136,10 +139,10 @@ impl<'a> Builder<'a> {
         let members = item.to_object().map_err(|_shape| shapeless())?;
         let own: Arc<str> = members.text(key(what)).ok_or_else(shapeless)?.into();
         let refuse = |why| Err((Some(own.to_string()), why));
-        if own.len() > OWN_BYTES_MAX {
-            return Err((Some(own.chars().take(64).collect()), DroppedWhy::TooLong(OWN_BYTES_MAX)));
+        if own.len() > own_bytes_max(what) {
+            return Err((Some(own.chars().take(64).collect()), DroppedWhy::TooLong(own_bytes_max(what))));
         }
-        if let Some(hidden) = names::hidden_character(&own) {
+        if let Some(hidden) = is_name(what).then(|| names::hidden_character(&own)).flatten() {
             return refuse(DroppedWhy::HiddenCharacter(u32::from(hidden)));
         }
         if !seen.insert(Arc::clone(&own)) {
@@ -174,6 +177,15 @@ fn key(what: What) -> &'static str {
     }
 }
 
+/// Tells whether models and people choose an item by its key; URIs are only passed on.
+fn is_name(what: What) -> bool {
+    matches!(what, What::Tool | What::Prompt)
+}
+
+fn own_bytes_max(what: What) -> usize {
+    if is_name(what) { names::OWN_BYTES_MAX } else { URI_BYTES_MAX }
+}
+
 fn pick(listing: &Listing, what: What) -> &List {
     match what {
         What::Tool => &listing.tools,
@@ -195,8 +207,10 @@ fn free_name(candidate: &Candidate<'_>, is_taken: impl Fn(&str) -> bool) -> Arc<
 }
 
 fn param_headers(members: &Payload) -> Result<Option<Arc<ParamHeaders>>, String> {
-    let _ = members;
-    Ok(None)
+    match members.get("inputSchema") {
+        Some(schema) => Ok(ParamHeaders::from_schema(&schema)?.map(Arc::new)),
+        None => Ok(None),
+    }
 }
 
 /// Makes a name safe to show on a terminal.

@@ -6,6 +6,9 @@
 //! - A definition is exposed as its upstream wrote it, to the byte, but for its name and URIs.
 //! - Every exposed name leads to exactly one upstream and one name there; what cannot be exposed is reported.
 
+#[cfg(test)]
+mod tests;
+
 mod build;
 mod catalog;
 mod entry;

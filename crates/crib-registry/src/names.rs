@@ -156,3 +156,59 @@ fn is_hidden(c: char) -> bool {
             | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}'
             | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slug(text: &str) -> Slug {
+        Slug::parse(text).unwrap()
+    }
+
+    #[track_caller]
+    fn check(template: &str, name: &str, expected: &str) {
+        let style = NameStyle::Prefixed(Template::parse(template).unwrap());
+        assert_eq!(style.expose(&slug("files"), name), expected);
+    }
+
+    #[test]
+    fn templates_are_filled_once() {
+        check("{server}__{tool}", "read", "files__read");
+        check("{tool}", "read", "read");
+        check("x-{tool}.{server}", "a__b", "x-a__b.files");
+        check("{server}__{tool}", "{server}", "files___server_a7a7815d");
+    }
+
+    #[test]
+    fn templates_that_cannot_make_names_are_refused() {
+        assert_eq!(Template::parse("{server}"), Err(TemplateError::NoTool));
+        assert_eq!(Template::parse("{tool}{tool}"), Err(TemplateError::NoTool));
+        assert_eq!(Template::parse("{server}{server}{tool}"), Err(TemplateError::ServerTwice));
+        assert_eq!(Template::parse("{server}/{tool}"), Err(TemplateError::Character('/')));
+        assert_eq!(Template::parse("{tool}{slug}"), Err(TemplateError::Character('{')));
+        assert_eq!(Template::parse(&format!("{{tool}}{}", "x".repeat(60))), Err(TemplateError::TooLong));
+    }
+
+    #[test]
+    fn long_and_odd_names_are_altered_the_same_way_every_time_and_stay_apart() {
+        let style = NameStyle::default();
+        let (long, longer) = ("x".repeat(80), "x".repeat(81));
+        let exposed = style.expose(&slug("files"), &long);
+        assert_eq!(exposed.len(), EXPOSED_BYTES_MAX);
+        assert_eq!(exposed, style.expose(&slug("files"), &long));
+        assert_ne!(exposed, style.expose(&slug("files"), &longer));
+        assert_ne!(style.expose(&slug("files"), "a b"), style.expose(&slug("files"), "a/b"));
+        for name in ["a b", "\u{8bfb}\u{53d6}", "", "...", &long] {
+            let exposed = style.expose(&slug("files"), name);
+            assert!(exposed.len() <= EXPOSED_BYTES_MAX && exposed.chars().all(is_plain), "{exposed}");
+        }
+    }
+
+    #[test]
+    fn characters_nobody_sees_are_found() {
+        for c in ['\u{200b}', '\u{202e}', '\u{e0041}', '\u{fe0f}', '\u{1b}', '\u{9b}', '\u{ad}', '\u{2066}', '\u{feff}', '\n', '\u{3164}'] {
+            assert_eq!(hidden_character(&format!("a{c}b")), Some(c));
+        }
+        assert_eq!(hidden_character("read_file \u{8bfb}\u{e9}\u{1f600}"), None);
+    }
+}

@@ -62,3 +62,24 @@ fn distance(a: &[u8], b: &[u8], bound: usize) -> Option<usize> {
     }
     last.last().copied().filter(|distance| *distance <= bound)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(a: &str, b: &str, expected: Option<usize>) {
+        assert_eq!(distance(a.as_bytes(), b.as_bytes(), 2), expected, "{a} {b}");
+        assert_eq!(distance(b.as_bytes(), a.as_bytes(), 2), expected, "{b} {a}");
+    }
+
+    #[test]
+    fn distances_count_the_slips_of_typing() {
+        check("read", "read", Some(0));
+        check("read", "raed", Some(1));
+        check("read", "reads", Some(1));
+        check("read", "reed", Some(1));
+        check("read", "write", None);
+        check("", "ab", Some(2));
+    }
+}
