@@ -93,16 +93,15 @@ fn string(text: &str, dice: &mut Dice, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         if dice.roll(8) == 0 {
+            let is_upper = dice.roll(2) == 0;
             for unit in c.encode_utf16(&mut [0; 2]) {
-                out.push_str(&if dice.roll(2) == 0 { format!("\\u{unit:04x}") } else { format!("\\u{unit:04X}") });
+                let digits = format!("{unit:04x}");
+                out.push_str("\\u");
+                out.push_str(&if is_upper { digits.to_uppercase() } else { digits });
             }
         } else if c < ' ' || c == '"' || c == '\\' {
             let quoted = serde_json::to_string(&c).unwrap();
-            out.push_str(quoted.trim_matches('"'));
-            if c == '"' {
-                out.pop();
-                out.push_str("\\\"");
-            }
+            out.push_str(&quoted[1..quoted.len() - 1]);
         } else {
             out.push(c);
         }

@@ -115,7 +115,7 @@ fn every_example_question_goes_down_or_says_why_not() {
     ];
     for (method, name) in requests {
         for example in spec.examples(name) {
-            asks(spec, &method, name, &example.get("params").cloned().unwrap_or(json!({})));
+            asks(spec, &method, name, &example.get("params").cloned().unwrap_or_else(|| json!({})));
         }
     }
     for example in spec.examples("ElicitRequestFormParams").iter().chain(&spec.examples("ElicitRequestURLParams")) {

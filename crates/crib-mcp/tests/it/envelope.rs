@@ -102,7 +102,11 @@ fn steps() -> impl Strategy<Value = Vec<(prop::sample::Index, Step)>> {
 
 /// Half of the steps name a member that is there.
 fn aim(name: &str, index: prop::sample::Index, object: &Map<String, Value>) -> String {
-    if object.is_empty() || name.len() % 2 == 0 { name.to_owned() } else { object.keys().nth(index.index(object.len())).unwrap().clone() }
+    if object.is_empty() || name.len().is_multiple_of(2) {
+        name.to_owned()
+    } else {
+        object.keys().nth(index.index(object.len())).unwrap().clone()
+    }
 }
 
 fn written_object() -> impl Strategy<Value = (Map<String, Value>, String)> {
@@ -126,7 +130,7 @@ proptest! {
         let mut text = text.into_bytes();
         for (index, byte, how) in damage {
             let at = index.index(text.len() + 1);
-            let byte = if how % 2 == 0 { byte } else { b"{}[]\",:\\u0eE+-. \n"[usize::from(byte) % 17] };
+            let byte = if how.is_multiple_of(2) { byte } else { b"{}[]\",:\\u0eE+-. \n"[usize::from(byte) % 17] };
             match how {
                 0 | 1 => text.insert(at, byte),
                 _ if text.is_empty() => {}
