@@ -1,5 +1,8 @@
 //! The HTTP headers that mirror a request's body (2026-07-28 "Request Metadata", SEP-2243).
 
+#[cfg(test)]
+mod tests;
+
 mod number;
 mod schema;
 

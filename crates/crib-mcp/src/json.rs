@@ -440,7 +440,7 @@ impl<'a> Edit<'a> {
     /// Tells whether the result has no members.
     #[must_use]
     pub fn leaves_nothing(&self) -> bool {
-        let removed = |at: usize| self.changes.iter().any(|(i, c)| *i == at && matches!(c, Change::Remove));
+        let removed = |at: usize| matches!(self.change(at), Some(Change::Remove));
         self.added.is_empty() && (0..self.object.members.len()).all(removed)
     }
 

@@ -16,6 +16,9 @@
 //! like that of an unknown one: such a revision is spoken after `initialize`, so the versions offered in the refusal,
 //! and in `server/discover`, are the modern ones only. Methods the protocol never had are left to the router.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use http::HeaderMap;

@@ -121,13 +121,14 @@ impl SseDecoder {
                 self.partial.extend_from_slice(&head);
                 self.partial.split().freeze()
             };
+            self.check_size(line.len())?;
             let line = if self.place == Place::Start { without_mark(line) } else { line };
             self.place = if end.first() == Some(&b'\r') { Place::AfterReturn } else { Place::Middle };
             self.line(&line);
-            self.check_size()?;
+            self.check_size(0)?;
         }
         self.partial.extend_from_slice(&rest);
-        self.check_size()
+        self.check_size(self.partial.len())
     }
 
     /// Ends the stream and returns an event that lacks only its closing empty line.
@@ -143,8 +144,9 @@ impl SseDecoder {
         self.ready.pop_front()
     }
 
-    fn check_size(&mut self) -> Result<(), TooLarge> {
-        if self.open.bytes.saturating_add(self.partial.len()) <= self.bytes_max {
+    /// Checks the open event together with a line that is not part of it yet.
+    fn check_size(&mut self, line_bytes: usize) -> Result<(), TooLarge> {
+        if self.open.bytes.saturating_add(line_bytes) <= self.bytes_max {
             return Ok(());
         }
         self.is_broken = true;

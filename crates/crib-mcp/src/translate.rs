@@ -1,5 +1,8 @@
 //! Translation between the dialects of the revisions, by splicing: what need not change keeps its bytes.
 
+#[cfg(test)]
+mod tests;
+
 mod content;
 mod failure;
 mod input;
