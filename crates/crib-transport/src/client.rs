@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crib_mcp::Chunks;
-use crib_model::Fault;
+use crib_model::{Code, Fault};
 use http::{HeaderMap, Method, Request, header};
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
@@ -94,8 +94,11 @@ impl HttpClient {
     /// Makes a client. Nothing is opened or read before the first request.
     ///
     /// # Errors
-    /// None yet; TLS roots are loaded with the first `https` request.
+    /// TC0101 for options with which no request could ever be sent.
     pub fn new(options: ClientOptions) -> Result<Self, Fault> {
+        if options.connections_max == 0 || options.connect_timeout.is_zero() {
+            return Err(Fault::new(Code::ConfigInvalid, "the HTTP client may not open any connection"));
+        }
         Ok(Self(Arc::new(Shared {
             options,
             pools: RwLock::default(),
@@ -112,6 +115,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// See [`SendError`]. A request is sent again only on proof that nothing of it had been written.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a request, each of which every caller has at hand")]
     pub async fn send(
         &self,
         endpoint: &Endpoint,
@@ -166,7 +170,7 @@ impl HttpClient {
             let wire = dial::open(pool.origin(), &self.0.tls, self.0.options.connect_timeout).await?;
             Live::open(wire, slot, self.0.options.head_bytes_max).await
         };
-        let live = tokio::time::timeout_at(deadline.into(), opening).await.map_err(|_| SendError::TimedOut)??;
+        let live = tokio::time::timeout_at(deadline.into(), opening).await.map_err(|_late| SendError::TimedOut)??;
         pool.keep_swept(&self.0.tasks, &self.0.closing);
         Ok(live)
     }

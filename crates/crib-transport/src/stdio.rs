@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use crib_mcp::line::{LineDecoder, TooLong};
 use crib_mcp::{RpcError, code, message};
 use crib_model::{Answer, Carrier, Connection, Frames, Gateway, Inbound, Scope, Verb, limits};
 use futures_util::StreamExt;
@@ -15,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::lines::{LineDecoder, TooLong, line};
+use crate::lines::line;
 
 /// What the stdio front bounds.
 #[derive(Clone, Debug)]
@@ -108,10 +109,10 @@ impl Front {
         let mut lines = LineDecoder::new(line_bytes_max);
         let mut buffer = Vec::with_capacity(64 * 1024);
         loop {
-            while let Some(line) = lines.next() {
+            for line in lines.by_ref() {
                 let line = match line {
                     Ok(line) => line,
-                    Err(TooLong) => {
+                    Err(TooLong { .. }) => {
                         self.refuse_line(line_bytes_max).await;
                         continue;
                     }

@@ -72,12 +72,9 @@ impl ChildInput {
     /// The child has exited or its input was closed.
     pub async fn send(&self, message: Chunks) -> Result<(), Gone> {
         let line = lines::line(&message);
-        let line = match self.0.write_now(line)? {
-            None => return Ok(()),
-            Some(line) => line,
-        };
+        let Some(line) = self.0.write_now(line)? else { return Ok(()) };
         let units = (line.len() / UNIT + 1).min(BACKLOG_UNITS);
-        let room = self.0.room.acquire_many(u32::try_from(units).unwrap_or(u32::MAX)).await.map_err(|_| Gone)?;
+        let room = self.0.room.acquire_many(u32::try_from(units).unwrap_or(u32::MAX)).await.map_err(|_closed| Gone)?;
         self.0.enqueue(line, units)?;
         room.forget();
         Ok(())

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use crib_mcp::line::{LineDecoder, TooLong};
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 use tokio::task::JoinHandle;
@@ -12,7 +13,6 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
 use super::process::DRAIN;
-use crate::lines::{LineDecoder, TooLong};
 
 const READ_BYTES: usize = 64 * 1024;
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -71,7 +71,7 @@ impl ChildOutput {
     pub async fn recv(&mut self) -> Option<Result<Bytes, LineError>> {
         loop {
             if let Some(line) = self.lines.next() {
-                return Some(line.map_err(|TooLong| LineError::TooLong));
+                return Some(line.map_err(|TooLong { .. }| LineError::TooLong));
             }
             if self.is_ended {
                 self.finish_stderr().await;

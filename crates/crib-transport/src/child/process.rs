@@ -99,15 +99,18 @@ fn refused(command: &CommandLine, name: &str, error: &io::Error) -> Fault {
     if let Some(cwd) = command.cwd.as_ref().filter(|cwd| !cwd.is_dir()) {
         return fault.hint(format!("the working directory `{}` does not exist", cwd.display()));
     }
-    match error.kind() {
-        io::ErrorKind::NotFound if program.contains('/') => fault.hint(format!("`{program}` does not exist, or its interpreter does not")),
-        io::ErrorKind::NotFound => {
-            let path = command.env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
-            fault.hint(format!("`{program}` is not in PATH ({path}): install it or give its full path"))
-        }
-        io::ErrorKind::PermissionDenied => fault.hint(format!("make it executable: chmod +x {program}")),
-        _ => fault,
+    let kind = error.kind();
+    if kind == io::ErrorKind::NotFound && program.contains('/') {
+        return fault.hint(format!("`{program}` does not exist, or its interpreter does not"));
     }
+    if kind == io::ErrorKind::NotFound {
+        let path = command.env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
+        return fault.hint(format!("`{program}` is not in PATH ({path}): install it or give its full path"));
+    }
+    if kind == io::ErrorKind::PermissionDenied {
+        return fault.hint(format!("make it executable: chmod +x {program}"));
+    }
+    fault
 }
 
 /// Owns the process: reaps it, and leaves nothing of its group behind.

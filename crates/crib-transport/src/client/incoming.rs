@@ -88,7 +88,7 @@ impl Incoming {
                 self.live = None;
                 Poll::Ready(Some(Err(SendError::Broken("the connection was closed".to_owned()))))
             }
-            polled => polled,
+            polled @ (Poll::Ready(_) | Poll::Pending) => polled,
         }
     }
 

@@ -14,11 +14,14 @@ use super::endpoint::Origin;
 use super::error::SendError;
 use super::live::Live;
 
+/// Boxed, because a connection is large and moves with every call.
+type Idle = Vec<Box<Live>>;
+
 #[derive(Debug)]
 pub(crate) struct Pool {
     origin: Arc<Origin>,
     /// The most recently used is last and goes first, so that the rest grow old and are closed.
-    idle: Mutex<Vec<Box<Live>>>,
+    idle: Mutex<Idle>,
     idle_max: usize,
     idle_age: Duration,
     slots: Arc<Semaphore>,

@@ -62,15 +62,18 @@ fn is_missing(error: &io::Error) -> bool {
 
 fn refused(address: SocketAddr, error: &io::Error) -> Fault {
     let fault = Fault::new(Code::ListenRefused, format!("cannot listen on `{address}`")).because(error);
-    match error.kind() {
-        io::ErrorKind::AddrInUse => fault.hint(format!(
-            "another program listens there; stop it (`ss -ltnp 'sport = :{}'` names it) or choose another port",
-            address.port()
-        )),
-        io::ErrorKind::PermissionDenied => fault.hint("ports below 1024 need privileges; choose a higher one"),
-        io::ErrorKind::AddrNotAvailable => fault.hint("this machine does not have that address"),
-        _ => fault,
+    let kind = error.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        let who = format!("`ss -ltnp 'sport = :{}'` names it", address.port());
+        return fault.hint(format!("another program listens there ({who}): stop it or choose another port"));
     }
+    if kind == io::ErrorKind::PermissionDenied {
+        return fault.hint("ports below 1024 need privileges: choose a higher one");
+    }
+    if kind == io::ErrorKind::AddrNotAvailable {
+        return fault.hint("this machine does not have that address");
+    }
+    fault
 }
 
 /// Serves until the shutdown and through the drain.

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::drain::{Drain, Stage};
-use super::exchange::{Ends, Front};
+use super::exchange::{Ends, Exchange, Front};
 use super::pulse::{Limits, Pulse, Ticker};
 
 /// Serves a connection until either side closes it.
@@ -24,7 +24,7 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     let io = Pulsed { io: TokioIo::new(stream), pulse: Arc::clone(&pulse) };
     let service = service_fn(|request| {
         let (front, pulse) = (Arc::clone(&front), Arc::clone(&pulse));
-        async move { Ok::<_, Infallible>(front.answer(request, ends, &pulse).await) }
+        async move { Ok::<_, Infallible>(Exchange { front: &front, ends, pulse: &pulse }.answer(request).await) }
     });
     let mut builder = http1::Builder::new();
     // The ticker does the work of hyper's header timeout without a timer per request.

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use crib_mcp::{Chunks, Pieces};
-use crib_model::{Frame, Frames};
+use crib_mcp::{Chunks, Pieces, sse};
+use crib_model::Frames;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
@@ -51,7 +51,7 @@ impl Events {
             Poll::Ready(Some(frame)) => {
                 self.silence.as_mut().reset(Instant::now() + self.keep_alive);
                 let mut out = Pieces::with_capacity(frame.data.len() + 64);
-                encode(&frame, &mut out);
+                sse::encode_event(frame.event, frame.id.as_deref(), frame.retry_ms, &frame.data, &mut out);
                 self.ready = out.finish().into_iter();
                 return Poll::Ready(self.ready.next());
             }
@@ -73,28 +73,4 @@ impl Drop for Events {
     fn drop(&mut self) {
         self.pulse.enter(Phase::Waiting);
     }
-}
-
-/// Writes one frame as one event.
-fn encode(frame: &Frame, out: &mut Pieces) {
-    if let Some(event) = frame.event {
-        out.text("event: ").text(event).text("\n");
-    }
-    if let Some(id) = &frame.id {
-        out.text("id: ").text(id).text("\n");
-    }
-    if let Some(retry_ms) = frame.retry_ms {
-        out.text("retry: ").text(&retry_ms.to_string()).text("\n");
-    }
-    out.text("data: ");
-    for piece in frame.data.iter() {
-        let mut rest = piece.clone();
-        while let Some(at) = memchr::memchr2(b'\n', b'\r', &rest) {
-            out.share(&rest.split_to(at)).text("\ndata: ");
-            let is_pair = rest.starts_with(b"\r\n");
-            drop(rest.split_to(1 + usize::from(is_pair)));
-        }
-        out.share(&rest);
-    }
-    out.text("\n\n");
 }

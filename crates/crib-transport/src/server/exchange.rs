@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crib_mcp::Chunks;
-use crib_model::{Answer, Carrier, Code, Gateway, Inbound, Scope, Verb};
+use crib_model::{Answer, Carrier, Code, Frames, Gateway, Inbound, Scope, Verb};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -48,19 +48,29 @@ impl Front {
         let guard = Guard::new(std::mem::take(&mut options.allowed_hosts), &options.allowed_origins);
         Self { gateway, routes, guard, options, drain: Drain::default() }
     }
+}
 
-    /// Answers one request.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, ends: Ends, pulse: &Arc<Pulse>) -> Response<Outgoing> {
+/// One request on its connection.
+pub(crate) struct Exchange<'a> {
+    pub(crate) front: &'a Front,
+    pub(crate) ends: Ends,
+    pub(crate) pulse: &'a Arc<Pulse>,
+}
+
+impl Exchange<'_> {
+    /// Answers the request.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Outgoing> {
+        let guard = &self.front.guard;
         let (head, body) = request.into_parts();
-        if let Err(refused) = self.guard.check(&head, ends.local) {
+        if let Err(refused) = guard.check(&head, self.ends.local) {
             let text = format!("{} is not allowed", refused.field());
             return refusal(StatusCode::FORBIDDEN, Some(Code::OriginRefused), text);
         }
-        let reader = self.guard.reader(&head.headers).cloned();
+        let reader = guard.reader(&head.headers).cloned();
         let mut response = match endpoint::place(head.uri.path()) {
-            Place::Mcp(scope) => self.mcp(head, body, scope, ends, pulse).await,
+            Place::Mcp(scope) => self.mcp(head, body, scope).await,
             Place::Nowhere => refusal(StatusCode::NOT_FOUND, Some(Code::UnknownTarget), "no such server".to_owned()),
-            Place::Other => self.other(head, body, ends, pulse).await,
+            Place::Other => self.other(head, body).await,
         };
         if let Some(origin) = reader {
             grant(response.headers_mut(), origin);
@@ -68,49 +78,57 @@ impl Front {
         response
     }
 
-    async fn mcp(&self, head: Parts, body: Incoming, scope: Scope, ends: Ends, pulse: &Arc<Pulse>) -> Response<Outgoing> {
+    async fn mcp(&self, head: Parts, body: Incoming, scope: Scope) -> Response<Outgoing> {
         let (verb, carrier) = match act(&head) {
             Ok(act) => act,
             Err(response) => return *response,
         };
         let body = match verb {
-            Verb::Post => match self.read(&head, body, pulse).await {
+            Verb::Post => match self.read(&head, body).await {
                 Ok(body) => body,
                 Err(response) => return *response,
             },
             Verb::Get | Verb::Delete => Bytes::new(),
         };
-        pulse.enter(Phase::Busy);
-        let inbound = Inbound { verb, carrier, scope, headers: head.headers, body, peer: Some(ends.peer) };
-        let answer = self.gateway.receive(inbound).await;
-        self.respond(answer, verb, pulse)
-    }
-
-    fn respond(&self, answer: Answer, verb: Verb, pulse: &Arc<Pulse>) -> Response<Outgoing> {
-        match answer {
+        self.pulse.enter(Phase::Busy);
+        let inbound = Inbound { verb, carrier, scope, headers: head.headers, body, peer: Some(self.ends.peer) };
+        match self.front.gateway.receive(inbound).await {
             Answer::Message { status, headers, body } => {
-                pulse.enter(Phase::Waiting);
+                self.pulse.enter(Phase::Waiting);
                 whole(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), headers, body)
             }
-            Answer::Stream { headers, frames } => {
-                // Streams that answer a request get the drain time; the others would wait for ever.
-                let until = (verb == Verb::Get).then(|| self.drain.draining.clone().cancelled_owned());
-                let events = Events::new(frames, self.options.keep_alive, until, Arc::clone(pulse));
-                let mut response = Response::new(Outgoing::Events(Box::new(events)));
-                let fields = response.headers_mut();
-                *fields = headers;
-                fields.insert(header::CONTENT_TYPE, EVENT_STREAM);
-                fields.insert(header::CACHE_CONTROL, NO_CACHE);
-                fields.insert(BUFFERING, HeaderValue::from_static("no"));
-                response
-            }
+            Answer::Stream { headers, frames } => self.stream(headers, frames, verb),
         }
     }
 
-    async fn read(&self, head: &Parts, body: Incoming, pulse: &Pulse) -> Result<Bytes, Box<Response<Outgoing>>> {
-        pulse.enter(Phase::Body);
-        let max = self.options.body_bytes_max;
-        let unread = match body::read(head, body, max, pulse).await {
+    fn stream(&self, headers: HeaderMap, frames: Frames, verb: Verb) -> Response<Outgoing> {
+        // Streams that answer a request get the drain time; the others would wait for ever.
+        let until = (verb == Verb::Get).then(|| self.front.drain.draining.clone().cancelled_owned());
+        let events = Events::new(frames, self.front.options.keep_alive, until, Arc::clone(self.pulse));
+        let mut response = Response::new(Outgoing::Events(Box::new(events)));
+        let fields = response.headers_mut();
+        *fields = headers;
+        fields.insert(header::CONTENT_TYPE, EVENT_STREAM);
+        fields.insert(header::CACHE_CONTROL, NO_CACHE);
+        fields.insert(BUFFERING, HeaderValue::from_static("no"));
+        response
+    }
+
+    async fn other(&self, head: Parts, body: Incoming) -> Response<Outgoing> {
+        let body = match self.read(&head, body).await {
+            Ok(body) => body,
+            Err(response) => return *response,
+        };
+        self.pulse.enter(Phase::Busy);
+        let response = self.front.routes.handle(Request::from_parts(head, body), self.ends.peer).await;
+        self.pulse.enter(Phase::Waiting);
+        response.map(|body| Outgoing::Whole(Whole::from(body)))
+    }
+
+    async fn read(&self, head: &Parts, body: Incoming) -> Result<Bytes, Box<Response<Outgoing>>> {
+        self.pulse.enter(Phase::Body);
+        let max = self.front.options.body_bytes_max;
+        let unread = match body::read(head, body, max, self.pulse).await {
             Ok(body) => return Ok(body),
             Err(unread) => unread,
         };
@@ -123,17 +141,6 @@ impl Front {
             Unread::Broken => refusal(StatusCode::BAD_REQUEST, None, "the request body could not be read".to_owned()),
         };
         Err(Box::new(closing(response)))
-    }
-
-    async fn other(&self, head: Parts, body: Incoming, ends: Ends, pulse: &Pulse) -> Response<Outgoing> {
-        let body = match self.read(&head, body, pulse).await {
-            Ok(body) => body,
-            Err(response) => return *response,
-        };
-        pulse.enter(Phase::Busy);
-        let response = self.routes.handle(Request::from_parts(head, body), ends.peer).await;
-        pulse.enter(Phase::Waiting);
-        response.map(|body| Outgoing::Whole(Whole::from(body)))
     }
 }
 
