@@ -30,7 +30,6 @@ pub(crate) enum Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        #[expect(clippy::as_conversions, reason = "the enum's numbers are the statuses")]
         Self::from(exit as u8)
     }
 }

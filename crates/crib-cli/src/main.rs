@@ -9,6 +9,7 @@ mod args;
 mod command;
 mod failure;
 mod output;
+mod telemetry;
 mod world;
 
 use std::process::ExitCode;
