@@ -1,4 +1,3 @@
-//! Every mistake is shown where it was made, with what to do about it.
 
 use std::path::PathBuf;
 

@@ -1,0 +1,241 @@
+//! The command line.
+
+mod mistake;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+
+use crate::failure::Failure;
+
+const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
+
+/// All your MCP servers behind one endpoint.
+#[derive(Debug, Parser)]
+#[command(name = "toolcrib", bin_name = "toolcrib", version, styles = STYLES, help_template = TEMPLATE, max_term_width = 100)]
+#[command(disable_help_subcommand = true, infer_long_args = false, next_line_help = false)]
+#[command(before_help = "Examples:
+  toolcrib serve                               the gateway, with a built-in server to try
+  toolcrib serve -c ~/.cursor/mcp.json         the servers of any MCP client, unchanged
+  toolcrib call demo.add a=88 b=22             call a tool
+")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) show: Show,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// How results are shown.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub(crate) struct Show {
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print results only
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Print more; twice for everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Print without colours (also NO_COLOR)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway
+    Serve(Serve),
+    /// List servers and their state
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Show a server's tools, or a tool's arguments
+    Show(ShowTool),
+    /// Call a tool and print the result
+    Call(Call),
+    /// Explain an error code
+    Explain(Explain),
+    /// Print completions for a shell
+    Completion(Completion),
+    /// Print the JSON schema of the configuration
+    #[command(hide = true)]
+    Schema,
+    /// Print the version
+    #[command(hide = true)]
+    Version,
+    /// Explain a command
+    #[command(hide = true)]
+    Help(Help),
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = TEMPLATE, before_help = "Examples:
+  toolcrib serve                                   built-in server `demo` on http://127.0.0.1:8665/mcp
+  toolcrib serve -c toolcrib.yaml -c team.json     your own servers; later files win
+  toolcrib serve -c mcp.json --stdio               as one server of a client that starts it
+  toolcrib serve -c toolcrib.yaml --check          find mistakes, start nothing
+")]
+pub(crate) struct Serve {
+    /// File with servers: our YAML or any MCP client's file
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Vec<PathBuf>,
+    /// Address to listen on, instead of the configured ones [default: 127.0.0.1:8665 and [::1]:8665]
+    #[arg(long, short, value_name = "ADDRESS", env = "TOOLCRIB_LISTEN", value_delimiter = ',')]
+    pub(crate) listen: Vec<String>,
+    /// Speak on standard input and output instead of HTTP
+    #[arg(long, conflicts_with = "listen")]
+    pub(crate) stdio: bool,
+    /// Serve this server only, under its own tool names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<String>,
+    /// Check the configuration and exit
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Log every call as a JSON line: to `stderr` or a file
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, default_missing_value = "stderr", require_equals = true)]
+    pub(crate) access_log: Option<String>,
+}
+
+/// Where the tools are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct Target {
+    /// File with servers, started here instead of asking a running gateway
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Vec<PathBuf>,
+    /// The running gateway [default: http://127.0.0.1:8665]
+    #[arg(long, value_name = "URL", env = "TOOLCRIB_URL", conflicts_with = "config")]
+    pub(crate) url: Option<String>,
+    /// API key of the gateway
+    #[arg(long, value_name = "KEY", env = "TOOLCRIB_KEY", hide_env_values = true, hide = true)]
+    pub(crate) key: Option<String>,
+    /// Longest wait: 500ms, 30s, 5m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "120s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = TEMPLATE, before_help = "Examples:
+  toolcrib list                                    servers of the running gateway
+  toolcrib list -c ~/.cursor/mcp.json --json       servers of a file, for programs
+")]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = TEMPLATE, before_help = "Examples:
+  toolcrib show demo                               all tools of a server
+  toolcrib show demo.add                           one tool, with its arguments
+")]
+pub(crate) struct ShowTool {
+    /// Server, or SERVER.TOOL
+    #[arg(value_name = "SERVER[.TOOL]")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = TEMPLATE, before_help = "Examples:
+  toolcrib call demo.add a=88 b=22
+  toolcrib call files.write_file path=a.txt content=@a.txt
+  toolcrib call web.search tags:='[\"rust\"]' --json
+  echo '{\"text\":\"hi\"}' | toolcrib call demo.echo -
+")]
+pub(crate) struct Call {
+    /// Tool to call
+    #[arg(value_name = "SERVER.TOOL")]
+    pub(crate) name: String,
+    /// name=text (typed by the tool's schema), name:=JSON, name=@FILE, or - for a JSON object from standard input
+    #[arg(value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
+    /// All arguments as one JSON object
+    #[arg(long, value_name = "JSON")]
+    pub(crate) args: Option<String>,
+    /// Print the result as the server sent it
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Save images, audio and files to this directory
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) save: Option<PathBuf>,
+    /// Exit with 0 when the tool says it failed
+    #[arg(long)]
+    pub(crate) ignore_tool_error: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = TEMPLATE, before_help = "Examples:
+  toolcrib explain TC0203
+  toolcrib explain                                 all codes
+")]
+pub(crate) struct Explain {
+    /// Code as it stands in an error
+    #[arg(value_name = "CODE")]
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(help_template = TEMPLATE, before_help = "Examples:
+  toolcrib completion bash > /etc/bash_completion.d/toolcrib
+  toolcrib completion zsh > ~/.zfunc/_toolcrib
+")]
+pub(crate) struct Completion {
+    /// Shell to complete for
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Help {
+    /// Command to explain
+    pub(crate) command: Option<String>,
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub(crate) enum Invocation {
+    Run(Box<Cli>),
+    /// Help or version.
+    Print(String),
+}
+
+/// Reads a command line.
+pub(crate) fn parse(words: &[OsString]) -> Result<Invocation, Failure> {
+    match Cli::try_parse_from(words) {
+        Ok(Cli { command: Some(Command::Help(help)), .. }) => help_text(help.command.as_deref()).map(Invocation::Print),
+        Ok(cli) => Ok(Invocation::Run(Box::new(cli))),
+        Err(error) => mistake::explain(&error),
+    }
+}
+
+fn help_text(command: Option<&str>) -> Result<String, Failure> {
+    let mut root = Cli::command();
+    root.build();
+    match command {
+        None => Ok(root.render_long_help().ansi().to_string()),
+        Some(name) => match root.find_subcommand_mut(name) {
+            Some(command) => Ok(command.render_long_help().ansi().to_string()),
+            None => Err(mistake::unknown_command(name)),
+        },
+    }
+}
+
+/// Returns the help of the whole program.
+pub(crate) fn help() -> String {
+    Cli::command().render_help().ansi().to_string()
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span = crib_control::config::Timespan::parse(text).ok_or("not a span of time like 30s, 500ms or 5m")?;
+    Ok(span.0)
+}

@@ -1,0 +1,58 @@
+//! What to say about a command line that makes no sense.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::Invocation;
+use crate::failure::Failure;
+
+const COMMANDS: &[&str] = &["serve", "list", "show", "call", "explain", "completion"];
+
+/// What people type who come from other tools, and what does it here.
+const SYNONYMS: &[(&[&str], &str)] = &[
+    (&["tools", "describe", "info", "get", "inspect", "view"], "show"),
+    (&["start", "up", "run", "gateway", "proxy", "server", "daemon"], "serve"),
+    (&["ui", "open"], "serve"),
+    (&["ps", "status", "servers", "health"], "list"),
+    (&["exec", "invoke", "execute", "tool"], "call"),
+    (&["error", "errors", "why"], "explain"),
+    (&["completions", "autocomplete"], "completion"),
+    (&["validate", "check", "lint", "doctor"], "serve --check"),
+    (&["config"], "schema"),
+];
+
+/// Turns the parser's error into ours, or into the help that was asked for.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other kind of mistake is told in clap's words")]
+pub(super) fn explain(error: &clap::Error) -> Result<Invocation, Failure> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Ok(Invocation::Print(error.render().ansi().to_string()))
+        }
+        ErrorKind::InvalidSubcommand => match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(name)) => Err(unknown_command(name)),
+            _ => Err(other(error)),
+        },
+        _ => Err(other(error)),
+    }
+}
+
+pub(super) fn unknown_command(name: &str) -> Failure {
+    let failure = Failure::usage(format!("`{name}` is not a command"));
+    let known = SYNONYMS.iter().find(|(words, _)| words.contains(&name)).map(|(_, command)| *command);
+    match known.or_else(|| crib_control::nearest(name, COMMANDS.iter().copied())) {
+        Some(command) => failure.hint(format!("did you mean `toolcrib {command}`?")),
+        None => failure.hint(format!("commands: {}   (toolcrib --help)", COMMANDS.join(", "))),
+    }
+}
+
+/// The parser's message without its decoration; the usage line becomes the hint.
+fn other(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let failure = Failure::usage(message.trim().replace('\'', "`"));
+    let mut hints: Vec<&str> = rest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
+    for hint in &mut hints {
+        *hint = hint.strip_prefix("tip: ").unwrap_or(hint);
+    }
+    if hints.is_empty() { failure } else { failure.hint(hints.join("\n")) }
+}

@@ -1,0 +1,59 @@
+//! `toolcrib explain`: the document of an error code.
+
+use crib_model::Code;
+use serde::Serialize;
+
+use crate::args::Explain;
+use crate::failure::{self, Failure};
+use crate::output::{Output, table};
+
+#[derive(Serialize)]
+struct Entry {
+    code: &'static str,
+    name: String,
+    side: &'static str,
+    retry: &'static str,
+    short: &'static str,
+}
+
+#[derive(Serialize)]
+struct Codes {
+    codes: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    #[serde(flatten)]
+    entry: Entry,
+    document: &'static str,
+}
+
+pub(super) fn run(args: &Explain, output: &Output) -> Result<(), Failure> {
+    let Some(asked) = &args.code else { return all(output) };
+    let digits = asked.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let wanted = format!("TC{digits:0>4}");
+    let Some(code) = Code::ALL.iter().find(|code| code.as_str() == wanted || failure::name(**code) == *asked) else {
+        let failure = Failure::usage(format!("there is no code `{asked}`"));
+        return Err(failure.hint("all codes: toolcrib explain"));
+    };
+    if output.is_json {
+        output.document("code", &Document { entry: entry(*code), document: code.document() })
+    } else {
+        output.data(code.document())
+    }
+}
+
+fn all(output: &Output) -> Result<(), Failure> {
+    let codes: Vec<Entry> = Code::ALL.iter().copied().map(entry).collect();
+    if output.is_json {
+        return output.document("codes", &Codes { codes });
+    }
+    let rows: Vec<Vec<String>> =
+        codes.iter().map(|e| vec![e.code.to_owned(), e.side.to_owned(), e.retry.to_owned(), e.short.to_owned()]).collect();
+    output.data(&table(&["CODE", "SIDE", "RETRY", "MEANING"], &rows))
+}
+
+fn entry(code: Code) -> Entry {
+    let (side, retry) = (code.side().as_str(), code.retry().as_str());
+    Entry { code: code.as_str(), name: failure::name(code), side, retry, short: code.short() }
+}

@@ -1,0 +1,237 @@
+//! How a command fails: what, why, what to do, and the exit status.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crib_control::Problem;
+use crib_model::{Code, Fault};
+use serde::Serialize;
+
+/// The exit statuses. They are part of the interface: scripts branch on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Something nobody foresaw.
+    Unexpected = 1,
+    /// The command line or the configuration is wrong.
+    Usage = 2,
+    /// A key, a secret or consent is missing.
+    Authentication = 3,
+    /// A server cannot be reached, did not start, or ran out of time.
+    Unreachable = 4,
+    /// The tool failed, does not exist, or does not take these arguments.
+    Tool = 5,
+    /// Refused by a rule, a budget or a limit.
+    Refused = 6,
+    /// A check found something.
+    Check = 8,
+    /// The user pressed Ctrl-C.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    fn of(code: Code) -> Self {
+        match code {
+            Code::ConfigInvalid | Code::ConfigUnreadable | Code::ListenRefused | Code::BindNeedsKeys => Self::Usage,
+            Code::ServerUnreachable
+            | Code::SpawnFailed
+            | Code::StartFailed
+            | Code::ServerGone
+            | Code::DeadlineExceeded
+            | Code::MessageTooLarge
+            | Code::ProtocolBroken
+            | Code::UpstreamStatus
+            | Code::SessionUnknown => Self::Unreachable,
+            Code::UpstreamUnauthorized | Code::Unauthenticated => Self::Authentication,
+            Code::InputLost
+            | Code::InputImpossible
+            | Code::UnknownTarget
+            | Code::ArgumentsInvalid
+            | Code::CursorInvalid
+            | Code::BodyTooLarge => Self::Tool,
+            Code::Forbidden | Code::OriginRefused | Code::TooBusy => Self::Refused,
+            Code::Internal => Self::Unexpected,
+        }
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure(Box<Story>);
+
+#[derive(Clone, Debug)]
+struct Story {
+    exit: Exit,
+    code: Option<Code>,
+    /// The name of the failure for programs where there is no code.
+    name: &'static str,
+    message: String,
+    /// Lines below the message: the place in a file, or what is wrong with each argument.
+    detail: Vec<String>,
+    causes: Vec<String>,
+    hint: Option<String>,
+    server: Option<String>,
+    /// Nothing is said: the output said it all.
+    is_silent: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, name: &'static str, message: impl Into<String>) -> Self {
+        Self(Box::new(Story {
+            exit,
+            code: None,
+            name,
+            message: message.into(),
+            detail: Vec::new(),
+            causes: Vec::new(),
+            hint: None,
+            server: None,
+            is_silent: false,
+        }))
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    pub(crate) fn coded(code: Code, message: impl Into<String>) -> Self {
+        let mut failure = Self::new(Exit::of(code), "", message);
+        failure.0.code = Some(code);
+        failure
+    }
+
+    /// A failure that was shown already, as data.
+    pub(crate) fn shown(exit: Exit) -> Self {
+        let mut failure = Self::new(exit, "", "");
+        failure.0.is_silent = true;
+        failure
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.0.causes.push(cause.into());
+        self
+    }
+
+    pub(crate) fn detail(mut self, line: impl Into<String>) -> Self {
+        self.0.detail.push(line.into());
+        self
+    }
+
+    pub(crate) fn server(mut self, server: impl Into<String>) -> Self {
+        self.0.server = Some(server.into());
+        self
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.0.exit
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.0.is_silent
+    }
+
+    /// The first problem in full and the others below it.
+    pub(crate) fn problems(problems: &[Problem]) -> Self {
+        let Some((first, others)) = problems.split_first() else { return Self::usage("the configuration is not valid") };
+        let mut failure = Self::coded(first.code, first.message.clone());
+        failure.0.detail.extend(first.place.as_ref().map(ToString::to_string));
+        failure.0.hint.clone_from(&first.hint);
+        for other in others {
+            failure.0.detail.push(other.place.as_ref().map_or_else(|| other.message.clone(), ToString::to_string));
+            failure.0.detail.extend(other.hint.as_ref().map(|hint| format!("  hint: {hint}")));
+        }
+        failure
+    }
+
+    /// Returns the one line for programs.
+    pub(crate) fn to_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            error: Body<'a>,
+        }
+        #[derive(Serialize)]
+        struct Body<'a> {
+            code: String,
+            message: &'a str,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            cause: Vec<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            docs: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            server: Option<&'a str>,
+        }
+        let body = Body {
+            code: self.0.code.map_or_else(|| self.0.name.to_owned(), name),
+            message: &self.0.message,
+            cause: self.0.causes.iter().chain(&self.0.detail).map(String::as_str).collect(),
+            hint: self.0.hint.as_deref(),
+            docs: self.0.code.map(|code| format!("toolcrib explain {code}")),
+            server: self.0.server.as_deref(),
+        };
+        serde_json::to_string(&Envelope { error: body }).unwrap_or_default()
+    }
+}
+
+/// Names a code for programs: `StartFailed` is `start_failed`.
+pub(crate) fn name(code: Code) -> String {
+    let mut out = String::new();
+    for c in format!("{code:?}").chars() {
+        if c.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        for line in &self.0.detail {
+            write!(f, "\n{line}")?;
+        }
+        for cause in &self.0.causes {
+            // Further lines of a cause stand below its first.
+            write!(f, "\n  Caused by: {}", cause.replace('\n', "\n             "))?;
+        }
+        if let Some(hint) = &self.0.hint {
+            let gap = if self.0.causes.is_empty() { "" } else { "\n" };
+            write!(f, "{gap}\nhint: {}", hint.replace('\n', "\n      "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Failure {
+    /// Returns what stands in front of the message: `error[TC0203]`.
+    pub(crate) fn label(&self) -> String {
+        self.0.code.map_or_else(|| "error".to_owned(), |code| format!("error[{code}]"))
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        let mut failure = Self::coded(fault.code(), fault.message());
+        failure.0.causes = fault.causes().to_vec();
+        failure.0.hint = fault.remedy().map(str::to_owned);
+        failure
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Unexpected, "io", error.to_string())
+    }
+}

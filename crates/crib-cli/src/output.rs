@@ -1,0 +1,127 @@
+//! What is printed, and where: data to standard output, the rest to standard error.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anstream::ColorChoice;
+use serde::Serialize;
+
+use crate::args::Show;
+use crate::failure::Failure;
+
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[1;33m";
+const BOLD: &str = "\x1b[1m";
+const RESET: &str = "\x1b[0m";
+
+/// How a command shows its results.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// One JSON document on standard output, one JSON line on standard error when it fails.
+    pub(crate) is_json: bool,
+    is_quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(show: &Show) -> Self {
+        if show.no_color {
+            ColorChoice::Never.write_global();
+        }
+        Self { is_json: show.json, is_quiet: show.quiet }
+    }
+
+    /// For command lines that could not be read.
+    pub(crate) fn guess(words: &[OsString]) -> Self {
+        let has = |flag: &str| words.iter().skip(1).take_while(|word| *word != "--").any(|word| word == flag);
+        if has("--no-color") {
+            ColorChoice::Never.write_global();
+        }
+        Self { is_json: has("--json"), is_quiet: has("--quiet") || has("-q") }
+    }
+
+    /// Prints the result for people.
+    pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
+        let mut out = anstream::stdout().lock();
+        finish(out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }))
+    }
+
+    /// Prints text with styles in it.
+    pub(crate) fn data_ansi(&self, text: &str) -> Result<(), Failure> {
+        self.data(text)
+    }
+
+    /// Prints bytes as they are.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        finish(io::stdout().lock().write_all(bytes))
+    }
+
+    /// Prints the one document of `--json`.
+    pub(crate) fn document<T: Serialize>(&self, kind: &str, value: &T) -> Result<(), Failure> {
+        #[derive(Serialize)]
+        struct Envelope<'a, T> {
+            schema: String,
+            #[serde(flatten)]
+            value: &'a T,
+        }
+        let document = Envelope { schema: format!("toolcrib/v1/{kind}"), value };
+        let text = if io::stdout().is_terminal() { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
+        self.data(&text.unwrap_or_default())
+    }
+
+    /// Says something that is not data.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.is_quiet && !self.is_json {
+            to_stderr(&format!("{text}\n"));
+        }
+    }
+
+    pub(crate) fn warn(&self, text: &str) {
+        if !self.is_quiet {
+            to_stderr(&format!("{YELLOW}warning{RESET}: {text}\n"));
+        }
+    }
+
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if failure.is_silent() {
+            return;
+        }
+        if self.is_json {
+            to_stderr(&format!("{}\n", failure.to_json()));
+        } else {
+            to_stderr(&format!("{RED}{}{RESET}: {failure}\n", failure.label()));
+        }
+    }
+}
+
+fn to_stderr(text: &str) {
+    // There is nobody left to tell when standard error is gone.
+    drop(anstream::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// A reader that has had enough (`| head`) is no failure.
+fn finish(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// A table without borders; the last column is not padded.
+pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = heads.iter().enumerate().map(|(at, head)| width(at).max(head.chars().count())).collect();
+    let line = |cells: Vec<&str>| {
+        let mut out = String::new();
+        for (cell, width) in cells.iter().zip(&widths) {
+            let pad = width.saturating_sub(cell.chars().count()) + 2;
+            out.push_str(cell);
+            out.push_str(&" ".repeat(pad));
+        }
+        out.trim_end().to_owned() + "\n"
+    };
+    let mut out = format!("{BOLD}{}{RESET}\n", line(heads.to_vec()).trim_end());
+    for row in rows {
+        out.push_str(&line(row.iter().map(String::as_str).collect()));
+    }
+    out
+}

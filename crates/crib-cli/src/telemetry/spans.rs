@@ -1,0 +1,76 @@
+//! Spans of calls, made from their entries after the fact: the way of a call itself knows nothing of tracing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use crib_mcp::Method;
+use crib_model::{Entry, TraceContext};
+use tokio::sync::mpsc;
+
+/// Spans that may wait for the exporter; beyond it they are dropped and counted.
+const QUEUE: usize = 8 * 1024;
+
+/// A call and when it was settled.
+#[derive(Debug)]
+pub(crate) struct Span {
+    pub(crate) entry: Entry,
+    pub(crate) end: SystemTime,
+    pub(crate) trace: TraceContext,
+}
+
+/// The handle of the exporter.
+#[derive(Debug)]
+pub(crate) struct Spans {
+    queue: mpsc::Sender<Span>,
+    /// A root trace is sampled when its number is below this.
+    threshold: u64,
+    dropped: AtomicU64,
+}
+
+impl Spans {
+    /// Returns the handle, and the spans for the exporter.
+    pub(crate) fn new(ratio: f64) -> (Self, mpsc::Receiver<Span>) {
+        let (queue, spans) = mpsc::channel(QUEUE);
+        (Self { queue, threshold: threshold(ratio), dropped: AtomicU64::new(0) }, spans)
+    }
+
+    pub(super) fn record(&self, entry: &Entry) {
+        let Some(trace) = entry.trace.filter(|trace| self.is_wanted(entry, *trace)) else { return };
+        let span = Span { entry: entry.clone(), end: SystemTime::now(), trace };
+        if self.queue.try_send(span).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The caller decides about its own traces, the ratio about those that start here.
+    fn is_wanted(&self, entry: &Entry, trace: TraceContext) -> bool {
+        if entry.parent_span.is_some() {
+            return trace.is_sampled;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the low half of the id is its random half")]
+        let number = trace.trace_id as u64;
+        number >> 1 < self.threshold && entry.method != Method::Ping
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// The part of 63 bits that a share between 0 and 1 is.
+fn threshold(ratio: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^63")]
+    let threshold = (ratio.clamp(0.0, 1.0) * (1_u64 << 63) as f64) as u64;
+    threshold
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ratio_is_a_share_of_all_numbers() {
+        assert_eq!([threshold(0.0), threshold(0.5), threshold(1.0)], [0, 1 << 62, 1 << 63]);
+        assert_eq!(threshold(7.0), 1 << 63);
+    }
+}

@@ -1,0 +1,40 @@
+//! The real environment and file system, for the configuration.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crib_control::World;
+
+/// The process's own surroundings.
+#[derive(Debug)]
+pub(crate) struct System {
+    directory: PathBuf,
+}
+
+impl System {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { directory: std::env::current_dir()? })
+    }
+}
+
+impl World for System {
+    fn variable(&self, name: &str) -> Option<String> {
+        variable(name)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        if path == Path::new("/dev/stdin") || path.ends_with("-") {
+            return io::read_to_string(io::stdin().lock());
+        }
+        std::fs::read_to_string(path)
+    }
+
+    fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+/// Returns an environment variable that is set and has text in it.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name)?.into_string().ok()
+}
