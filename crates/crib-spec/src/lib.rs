@@ -1,1 +1,20 @@
-//! placeholder
+//! Executable specifications: fixture servers, a harness for the real `toolcrib` binary, and the
+//! official conformance suite driven from Rust.
+//!
+//! - [`gateway`] starts the binary with a configuration and reaps it; [`http`] and [`client`] talk to it
+//!   with full control over headers and bytes.
+//! - [`fixture`] is a hand-written MCP server of every era; it keeps a [`journal`] of what it received,
+//!   so that a test can assert what the gateway really sent.
+//! - [`conformance`] runs the official suite and compares maps of check results.
+//!
+//! To add an end-to-end test: write a module under `tests/all/`, start fixtures in process with
+//! [`fixture::Fixture::start`], a gateway with [`gateway::Gateway::start`], and speak through [`client`].
+
+pub mod client;
+pub mod conformance;
+pub mod fixture;
+pub mod gateway;
+pub mod http;
+pub mod journal;
+pub mod settings;
+pub mod wait;
