@@ -260,7 +260,7 @@ impl Legacy {
         };
         let params =
             json!({ "protocolVersion": revision, "capabilities": capabilities, "clientInfo": { "name": "spec-client", "version": "1" } });
-        let response = client.send(&client.message("initialize", params)).await?;
+        let response = client.send(&client.message("initialize", &params)).await?;
         let status = response.status;
         if status != 200 {
             bail!("initialize: HTTP {status}: {}", response.text().await?);
@@ -276,7 +276,7 @@ impl Legacy {
 
     /// Builds a request.
     #[must_use]
-    pub fn message(&self, method: &str, params: Value) -> Value {
+    pub fn message(&self, method: &str, params: &Value) -> Value {
         json!({ "jsonrpc": "2.0", "id": self.next.fetch_add(1, Ordering::Relaxed), "method": method, "params": params })
     }
 
@@ -340,7 +340,7 @@ impl Legacy {
     /// # Errors
     /// When the connection breaks or the answer is not JSON.
     pub async fn call(&self, method: &str, params: Value) -> Result<Value> {
-        self.send(&self.message(method, params)).await?.json().await
+        self.send(&self.message(method, &params)).await?.json().await
     }
 
     /// Calls a tool and returns the final message.
@@ -356,7 +356,7 @@ impl Legacy {
     /// # Errors
     /// When the connection breaks or an answer is refused.
     pub async fn tool_obliging(&self, name: &str, arguments: Value) -> Result<Vec<Value>> {
-        let message = self.message("tools/call", json!({ "name": name, "arguments": arguments }));
+        let message = self.message("tools/call", &json!({ "name": name, "arguments": arguments }));
         let mut stream = self.send(&message).await?;
         let mut seen = Vec::new();
         while let Some(received) = stream.message().await? {

@@ -26,7 +26,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -61,6 +61,10 @@ struct Server {
     tasks: Mutex<HashMap<String, Arc<tasks::Task>>>,
     key: [u8; 32],
     counter: AtomicU64,
+    /// How many tools are listed now, where they are generated.
+    generated: AtomicUsize,
+    /// How many more calls are told that their headers do not match.
+    mismatches: AtomicUsize,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -133,6 +137,17 @@ impl Fixture {
         self.server.change(Change::Resource(uri.to_owned()));
     }
 
+    /// Lists this many generated tools from now on, and says so.
+    pub fn list_generated(&self, count: usize) {
+        self.server.generated.store(count, Ordering::Relaxed);
+        self.server.change(Change::Tools);
+    }
+
+    /// Answers the next calls that their `Mcp-Param-*` headers do not match.
+    pub fn refuse_headers(&self, calls: usize) {
+        self.server.mismatches.store(calls, Ordering::Relaxed);
+    }
+
     /// Forgets all legacy sessions, as a restarted server would.
     pub fn forget_sessions(&self) {
         self.server.sessions.lock().clear();
@@ -154,6 +169,7 @@ impl Server {
         let (changes, _) = broadcast::channel(CHANGES_QUEUED_MAX);
         let seed = format!("{}-{}-{:p}", std::process::id(), crate::journal::now_ms(), &raw const changes);
         let key = *blake3::hash(seed.as_bytes()).as_bytes();
+        let generated = options.generated.unwrap_or_default();
         journal.note("started", &json!({ "era": options.era.to_string() }));
         Arc::new(Self {
             options,
@@ -163,6 +179,8 @@ impl Server {
             tasks: Mutex::default(),
             key,
             counter: AtomicU64::new(1),
+            generated: AtomicUsize::new(generated),
+            mismatches: AtomicUsize::new(0),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
         })

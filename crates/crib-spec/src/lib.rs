@@ -10,6 +10,8 @@
 //! To add an end-to-end test: write a module under `tests/all/`, start fixtures in process with
 //! [`fixture::Fixture::start`], a gateway with [`gateway::Gateway::start`], and speak through [`client`].
 
+#![expect(clippy::indexing_slicing, reason = "reading a `serde_json::Value` by key answers null, and this crate is test support")]
+
 pub mod client;
 pub mod conformance;
 pub mod fixture;
@@ -18,3 +20,10 @@ pub mod http;
 pub mod journal;
 pub mod settings;
 pub mod wait;
+
+/// Says on standard error that a test is skipped, and why.
+pub fn skip(test: &str, why: &str) {
+    use std::io::Write as _;
+    // Nobody to tell is no reason to fail.
+    writeln!(std::io::stderr(), "SKIPPED {test}: {why} (cargo xtask test installs what is needed)").unwrap_or_default();
+}

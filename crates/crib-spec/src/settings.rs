@@ -20,7 +20,7 @@ pub fn checkout() -> PathBuf {
 #[must_use]
 pub fn build_dir() -> PathBuf {
     let exe = std::env::current_exe().unwrap_or_default();
-    let dir = exe.parent().unwrap_or(Path::new("."));
+    let dir = exe.parent().unwrap_or_else(|| Path::new("."));
     if dir.ends_with("deps") { dir.parent().unwrap_or(dir).to_owned() } else { dir.to_owned() }
 }
 
