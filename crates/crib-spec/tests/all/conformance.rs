@@ -1,0 +1,113 @@
+//! The official conformance suite: directly, through the gateway in the same era, and across eras.
+
+use anyhow::{Result, ensure};
+use crib_spec::{
+    conformance::{Checks, Selection, Suite, differences},
+    fixture::{Era, Fixture},
+    gateway::{Config, Gateway, stdio_server, url_server},
+    settings::fixture_binary,
+};
+
+/// Runs a selection through a gateway in front of `server`.
+async fn through(suite: &Suite, server: serde_json::Value, selection: Selection<'_>) -> Result<Checks> {
+    let gateway = Gateway::start(&Config::plain("everything", server)).await?;
+    let checks = suite.server(&gateway.url(), selection).await?;
+    gateway.stop().await?;
+    Ok(checks)
+}
+
+/// Fails unless every required scenario passed.
+fn complete(suite: &Suite, checks: &Checks, revision: &str, count: usize) -> Result<()> {
+    let required = suite.required(revision)?;
+    ensure!(required.len() == count, "{revision} requires {} scenarios", required.len());
+    let passed = checks.passed();
+    let missing: Vec<_> = required.iter().filter(|scenario| !passed.contains(*scenario)).collect();
+    ensure!(missing.is_empty(), "{} of {count} passed, not {missing:?}:\n{}", count - missing.len(), checks.complaints().join("\n"));
+    Ok(())
+}
+
+/// The same fixture directly and through the gateway must give one and the same map.
+async fn same_map(test: &str, selection: Selection<'_>) -> Result<()> {
+    let Some(suite) = Suite::or_skip(test) else { return Ok(()) };
+    let fixture = Fixture::of(Era::Dual).await?;
+    let direct = suite.server(&fixture.url(), selection).await?;
+    let indirect = through(&suite, url_server(&fixture.url()), selection).await?;
+    let differences = differences(&direct, &indirect);
+    ensure!(differences.is_empty(), "{} checks differ:\n{}", differences.len(), differences.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_fixture_passes_2025_11_25_itself() -> Result<()> {
+    let Some(suite) = Suite::or_skip("conformance") else { return Ok(()) };
+    let fixture = Fixture::of(Era::Legacy).await?;
+    let checks = suite.server(&fixture.url(), Selection::Requirements("2025-11-25")).await?;
+    complete(&suite, &checks, "2025-11-25", 30)
+}
+
+#[tokio::test]
+async fn the_fixture_passes_2026_07_28_itself() -> Result<()> {
+    let Some(suite) = Suite::or_skip("conformance") else { return Ok(()) };
+    let fixture = Fixture::of(Era::Modern).await?;
+    let checks = suite.server(&fixture.url(), Selection::Requirements("2026-07-28")).await?;
+    complete(&suite, &checks, "2026-07-28", 37)
+}
+
+#[tokio::test]
+async fn revision_2025_03_26_is_the_same_through_the_gateway() -> Result<()> {
+    same_map("conformance 2025-03-26", Selection::Revision("2025-03-26")).await
+}
+
+#[tokio::test]
+async fn revision_2025_06_18_is_the_same_through_the_gateway() -> Result<()> {
+    same_map("conformance 2025-06-18", Selection::Revision("2025-06-18")).await
+}
+
+#[tokio::test]
+async fn revision_2025_11_25_is_the_same_through_the_gateway() -> Result<()> {
+    same_map("conformance 2025-11-25", Selection::Requirements("2025-11-25")).await
+}
+
+#[tokio::test]
+async fn revision_2026_07_28_is_the_same_through_the_gateway() -> Result<()> {
+    same_map("conformance 2026-07-28", Selection::Requirements("2026-07-28")).await
+}
+
+async fn across(era: Era, revision: &str, count: usize) -> Result<()> {
+    let Some(suite) = Suite::or_skip("conformance across eras") else { return Ok(()) };
+    let fixture = Fixture::of(era).await?;
+    let checks = through(&suite, url_server(&fixture.url()), Selection::Requirements(revision)).await?;
+    complete(&suite, &checks, revision, count)
+}
+
+async fn across_stdio(era: &str, revision: &str, count: usize) -> Result<()> {
+    let Some(suite) = Suite::or_skip("conformance across eras, stdio") else { return Ok(()) };
+    let server = stdio_server(&fixture_binary("fixture-everything"), &["--stdio", "--era", era]);
+    let checks = through(&suite, server, Selection::Requirements(revision)).await?;
+    complete(&suite, &checks, revision, count)
+}
+
+#[tokio::test]
+async fn a_modern_client_reaches_a_legacy_server_over_http() -> Result<()> {
+    across(Era::Legacy, "2026-07-28", 37).await
+}
+
+#[tokio::test]
+async fn a_modern_client_reaches_a_legacy_server_over_stdio() -> Result<()> {
+    across_stdio("legacy", "2026-07-28", 37).await
+}
+
+#[tokio::test]
+async fn a_legacy_client_reaches_a_modern_server_over_http() -> Result<()> {
+    across(Era::Modern, "2025-11-25", 30).await
+}
+
+#[tokio::test]
+async fn a_legacy_client_reaches_a_modern_server_over_stdio() -> Result<()> {
+    across_stdio("modern", "2025-11-25", 30).await
+}
+
+#[tokio::test]
+async fn a_legacy_client_reaches_a_legacy_server_over_stdio() -> Result<()> {
+    across_stdio("legacy", "2025-11-25", 30).await
+}

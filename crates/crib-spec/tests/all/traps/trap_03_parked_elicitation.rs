@@ -1,0 +1,86 @@
+use anyhow::Result;
+use crib_spec::{
+    client::{Modern, answers, bearer},
+    gateway::{Config, Gateway},
+    wait::SOON,
+};
+use serde_json::{Value, json};
+
+use super::{stdio_fixture, text};
+
+fn call(state: Option<&Value>, responses: Option<Value>) -> Value {
+    let mut params = json!({ "name": "elicit_twice", "arguments": {} });
+    if let Some(state) = state {
+        params["requestState"] = state.clone();
+    }
+    if let Some(responses) = responses {
+        params["inputResponses"] = responses;
+    }
+    params
+}
+
+#[tokio::test]
+async fn trap_03_a_parked_call_asks_twice_and_runs_once() -> Result<()> {
+    let (server, journal) = stdio_fixture(&["--era", "legacy", "--newest", "2025-06-18"])?;
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    let client = Modern::full(gateway.address);
+    let (reply, rounds) = client.tool_obliging("elicit_twice", json!({})).await?;
+    assert_eq!(rounds, 2, "{reply}");
+    assert_eq!(reply["result"]["resultType"], "complete", "{reply}");
+    assert_eq!(text(&reply).matches("accept").count(), 2, "{reply}");
+    assert_eq!(journal.all("run").len(), 1, "the body of the tool runs once");
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_03_a_wrong_retry_is_refused_and_never_runs_the_tool_again() -> Result<()> {
+    let (server, journal) = stdio_fixture(&["--era", "legacy", "--newest", "2025-06-18"])?;
+    let config = Config::plain("one", server).key("alice", "alice-secret-0123456789").key("bob", "bob-secret-0123456789ab");
+    let gateway = Gateway::start(&config).await?;
+    let alice = Modern::full(gateway.address).header(bearer("alice-secret-0123456789"));
+    let bob = Modern::full(gateway.address).header(bearer("bob-secret-0123456789ab"));
+
+    let first = alice.call("tools/call", call(None, None)).await?;
+    assert_eq!(first["result"]["resultType"], "input_required", "{first}");
+    let state = first["result"]["requestState"].clone();
+    let given = answers(&first["result"]);
+
+    let stolen = bob.call("tools/call", call(Some(&state), Some(given.clone()))).await?;
+    assert_eq!(stolen["error"]["code"], -32602, "another user's retry: {stolen}");
+
+    let mut flipped: Vec<char> = state.as_str().unwrap().chars().collect();
+    let middle = flipped.len() / 2;
+    flipped[middle] = if flipped[middle] == 'A' { 'B' } else { 'A' };
+    let flipped = json!(flipped.into_iter().collect::<String>());
+    let broken = alice.call("tools/call", call(Some(&flipped), Some(given.clone()))).await?;
+    assert_eq!(broken["error"]["code"], -32602, "one flipped character: {broken}");
+
+    let mut changed = call(Some(&state), Some(given.clone()));
+    changed["arguments"] = json!({ "something": "else" });
+    let changed = alice.call("tools/call", changed).await?;
+    assert_eq!(changed["error"]["code"], -32602, "changed arguments: {changed}");
+
+    let second = alice.call("tools/call", call(Some(&state), Some(given.clone()))).await?;
+    assert_eq!(second["result"]["resultType"], "input_required", "the right retry still works: {second}");
+    let again = alice.call("tools/call", call(Some(&state), Some(given))).await?;
+    let harmless = again["error"]["code"] == -32602 || again["result"]["inputRequests"] == second["result"]["inputRequests"];
+    assert!(harmless, "a duplicate retry gets the same round or a refusal: {again}");
+    assert_eq!(journal.all("answered").len(), 1, "upstream was answered once");
+    assert_eq!(journal.all("run").len(), 1, "the body of the tool ran once");
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_03_a_gateway_that_ends_takes_its_parked_calls_back() -> Result<()> {
+    let (server, journal) = stdio_fixture(&["--era", "legacy"])?;
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    let client = Modern::full(gateway.address);
+    let first = client.call("tools/call", call(None, None)).await?;
+    assert_eq!(first["result"]["resultType"], "input_required", "{first}");
+    let pid = journal.all("started")[0]["pid"].clone();
+    gateway.stop().await?;
+    let gone = || std::future::ready((!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
+    crib_spec::wait::eventually(SOON, "the child of a gateway that ended is gone", gone).await
+}

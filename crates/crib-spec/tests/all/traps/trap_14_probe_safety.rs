@@ -1,0 +1,100 @@
+use std::time::Duration;
+
+use anyhow::Result;
+use crib_spec::{
+    client::{Legacy, Modern},
+    fixture::{Era, Fixture, Options, Unknown},
+    gateway::{Config, Gateway, url_server},
+    wait::within,
+};
+use serde_json::{Value, json};
+
+use super::{stdio_fixture, text};
+
+/// A probe may wait for a silent server, but not long.
+const FIRST_CALL: Duration = Duration::from_secs(20);
+
+async fn first_call(gateway: &Gateway) -> Result<Value> {
+    within(FIRST_CALL, "the first call", Modern::new(gateway.address).tool("test_simple_text", json!({}))).await?
+}
+
+async fn stdio(unknown: &str) -> Result<()> {
+    let (server, journal) = stdio_fixture(&["--era", "legacy", "--unknown", unknown])?;
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    let reply = first_call(&gateway).await?;
+    assert!(text(&reply).starts_with("This is a simple text"), "{unknown}: {reply}");
+    let calls = journal.received("tools/call");
+    assert_eq!(calls.len(), 1, "{unknown}: the call went out once");
+    let initialized: Vec<_> = journal.all("initialized").iter().map(|entry| entry["pid"].clone()).collect();
+    assert!(initialized.contains(&calls[0]["pid"]), "{unknown}: by the handshake of this very process");
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_14_a_child_that_exits_on_an_early_request_is_legacy_and_lives() -> Result<()> {
+    stdio("exit").await
+}
+
+#[tokio::test]
+async fn trap_14_a_child_that_stays_silent_is_legacy() -> Result<()> {
+    stdio("silent").await
+}
+
+#[tokio::test]
+async fn trap_14_a_child_that_knows_no_such_method_is_legacy() -> Result<()> {
+    stdio("method-not-found").await
+}
+
+#[tokio::test]
+async fn trap_14_a_child_that_dislikes_the_parameters_is_legacy() -> Result<()> {
+    stdio("invalid-params").await
+}
+
+async fn over_http(unknown: Unknown) -> Result<(Fixture, Gateway)> {
+    let fixture = Fixture::start(Options { era: Era::Legacy, unknown, ..Options::default() }).await?;
+    let gateway = Gateway::start(&Config::plain("one", url_server(&fixture.url()))).await?;
+    Ok((fixture, gateway))
+}
+
+#[tokio::test]
+async fn trap_14_http_servers_that_refuse_the_probe_are_legacy() -> Result<()> {
+    for unknown in [Unknown::MethodNotFound, Unknown::InvalidParams, Unknown::PlainNotFound] {
+        let (_fixture, gateway) = over_http(unknown).await?;
+        let reply = first_call(&gateway).await?;
+        assert!(text(&reply).starts_with("This is a simple text"), "{unknown:?}: {reply}");
+        gateway.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_14_a_server_that_wants_a_login_is_not_called_legacy() -> Result<()> {
+    let (fixture, gateway) = over_http(Unknown::Unauthorized).await?;
+    let client = Modern::new(gateway.address);
+    let response = client.send(&client.message("tools/call", json!({ "name": "test_simple_text", "arguments": {} }))).await?;
+    assert_ne!(response.status, 401, "the upstream's challenge is not for this client");
+    assert!(response.header("www-authenticate").is_empty());
+    let reply = response.json().await?;
+    assert!(!reply["error"].is_null() || reply["result"]["isError"] == true, "{reply}");
+    assert!(fixture.journal.received("initialize").is_empty(), "401 is no evidence of an era");
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_14_a_modern_server_is_never_sent_initialize() -> Result<()> {
+    let fixture = Fixture::of(Era::Modern).await?;
+    let (server, journal) = stdio_fixture(&["--era", "modern"])?;
+    let config = Config::new().server("http", url_server(&fixture.url())).server("stdio", server);
+    let gateway = Gateway::start(&config).await?;
+    let legacy = Legacy::connect(gateway.address, "2025-06-18", json!({})).await?;
+    for tool in ["http__test_simple_text", "stdio__test_simple_text"] {
+        let reply = legacy.tool(tool, json!({})).await?;
+        assert!(text(&reply).starts_with("This is a simple text"), "{tool}: {reply}");
+    }
+    assert!(fixture.journal.received("initialize").is_empty());
+    assert!(journal.received("initialize").is_empty());
+    gateway.stop().await?;
+    Ok(())
+}
