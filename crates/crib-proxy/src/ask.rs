@@ -55,9 +55,7 @@ pub(crate) async fn result(upstream: &dyn Upstream, forward: Forward) -> Result<
         .map_err(|_elapsed| Fault::new(Code::DeadlineExceeded, format!("`{method}` was not answered in time")))??;
     match outcome {
         Outcome::Complete(payload, revision) => Ok((payload, revision)),
-        Outcome::Error(error, _) => {
-            Err(Fault::new(Code::ProtocolBroken, format!("`{method}` failed: {} ({})", error.message, error.code)))
-        }
+        Outcome::Error(error, _) => Err(Fault::new(Code::ProtocolBroken, format!("`{method}` failed: {} ({})", error.message, error.code))),
         Outcome::InputRequired { .. } | Outcome::Task(..) => {
             Err(Fault::new(Code::ProtocolBroken, format!("`{method}` was answered with something other than a result")))
         }

@@ -34,7 +34,11 @@ pub(crate) enum Finish {
     Result(Chunks),
     Error(RpcError),
     /// The client has to answer something first.
-    Input { requests: Payload, state: Option<State>, meta: Option<Json> },
+    Input {
+        requests: Payload,
+        state: Option<State>,
+        meta: Option<Json>,
+    },
 }
 
 /// What a call says before it ends, and how it ends.

@@ -73,9 +73,13 @@ pub(crate) async fn respond(plane: &Arc<Plane>, peer: &Peer, request: Request, p
         Method::ResourcesSubscribe => subscribe(plane, peer, &request.params, Interest::Gain).await,
         Method::ResourcesUnsubscribe => subscribe(plane, peer, &request.params, Interest::Lose).await,
         // What only the modern revision has does not exist here.
-        Method::Discover | Method::Listen | Method::TasksGet | Method::TasksUpdate | Method::TasksCancel | Method::SkillsList | Method::SkillsGet => {
-            Finish::Error(RpcError::new(code::METHOD_NOT_FOUND, format!("Method not found: {}", request.method)))
-        }
+        Method::Discover
+        | Method::Listen
+        | Method::TasksGet
+        | Method::TasksUpdate
+        | Method::TasksCancel
+        | Method::SkillsList
+        | Method::SkillsGet => Finish::Error(RpcError::new(code::METHOD_NOT_FOUND, format!("Method not found: {}", request.method))),
         _ => rounds(plane, peer, &request, post).await,
     };
     match finish {
@@ -110,7 +114,9 @@ async fn rounds(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post)
             Finish::Input { requests, state, .. } => {
                 inputs = match ask::all(peer, post, &requests, state).await {
                     Ok(answers) => Some(answers),
-                    Err(why) if request.method == Method::ToolsCall => return Finish::Result(pipeline::tool_error(why.message(), &peer.client)),
+                    Err(why) if request.method == Method::ToolsCall => {
+                        return Finish::Result(pipeline::tool_error(why.message(), &peer.client));
+                    }
                     Err(why) => return Finish::Error(fault_error(&why)),
                 };
             }
@@ -175,9 +181,10 @@ async fn subscribe(plane: &Arc<Plane>, peer: &Peer, params: &Payload, interest: 
     };
     let mut wanted: BTreeMap<Slug, Watch> = BTreeMap::new();
     for uri in &uris {
-        let allowed = view.catalog.route_uri(uri).filter(|(slug, own)| {
-            snapshot.setup.rules.allows(&session.principal, slug, crib_policy::Kind::Resource, own)
-        });
+        let allowed = view
+            .catalog
+            .route_uri(uri)
+            .filter(|(slug, own)| snapshot.setup.rules.allows(&session.principal, slug, crib_policy::Kind::Resource, own));
         if let Some((slug, own)) = allowed {
             wanted.entry(slug.clone()).or_default().uris.push(own.into_owned());
         }

@@ -91,7 +91,9 @@ fn list(asked: &Payload, name: &str) -> Vec<String> {
 /// Writes what of the request is honoured. A kind that was asked for but has nothing to say is left out.
 fn acknowledgement(asked: &Payload, filter: &Filter) -> Notification {
     let mut honoured = serde_json::Map::new();
-    for (is_on, key) in [(filter.tools, "toolsListChanged"), (filter.prompts, "promptsListChanged"), (filter.resources, "resourcesListChanged")] {
+    for (is_on, key) in
+        [(filter.tools, "toolsListChanged"), (filter.prompts, "promptsListChanged"), (filter.resources, "resourcesListChanged")]
+    {
         if is_on {
             honoured.insert(key.to_owned(), true.into());
         }

@@ -31,7 +31,8 @@ pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, 
     };
     let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &caller.principal, &client, method.clone());
     let trace = plane.trace(&params, headers.as_ref(), &mut ticket);
-    let front = Front { plane: Arc::clone(&plane), id, principal: Arc::clone(&caller.principal), client: Arc::clone(&client), method, params };
+    let front =
+        Front { plane: Arc::clone(&plane), id, principal: Arc::clone(&caller.principal), client: Arc::clone(&client), method, params };
     let call = Call {
         snapshot: caller.snapshot,
         scope: caller.scope,

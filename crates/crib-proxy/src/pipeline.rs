@@ -98,9 +98,7 @@ fn authorize(call: &Call, routed: Routed) -> Result<Permit<Routed>, (Code, Finis
         let finish = match &refusal {
             Refusal::Forbidden { exposed, .. } if call.method == Method::ResourcesRead => Finish::fault(&route::no_resource(exposed)),
             Refusal::Forbidden { kind, exposed } => Finish::fault(&route::unknown(call, &view, exposed, &kind.to_string())),
-            Refusal::Arguments { exposed, problems } => {
-                Finish::Result(tool_error(&arguments_text(exposed, problems), &call.client))
-            }
+            Refusal::Arguments { exposed, problems } => Finish::Result(tool_error(&arguments_text(exposed, problems), &call.client)),
         };
         (refusal.code(), finish)
     })?;
@@ -236,9 +234,7 @@ impl Finisher {
                 let bytes = result.len();
                 (Finish::Result(result), Ending::Task, bytes)
             }
-            Ok(Outcome::InputRequired { requests, state, meta }) => {
-                (Finish::Input { requests, state, meta }, Ending::InputRequired, 0)
-            }
+            Ok(Outcome::InputRequired { requests, state, meta }) => (Finish::Input { requests, state, meta }, Ending::InputRequired, 0),
             Ok(Outcome::Error(error, from)) => {
                 let ending = Ending::UpstreamError(error.code);
                 let bytes = error.message.len();

@@ -118,7 +118,10 @@ fn completion(call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
         view.catalog.route_uri(&asked).map(|(slug, own)| (slug.clone(), Arc::from(&*own)))
     };
     let Some((slug, own)) = routed else {
-        return Err(Fault::new(Code::UnknownTarget, format!("Unknown {} to complete: {asked}", if is_prompt { "prompt" } else { "resource" })));
+        return Err(Fault::new(
+            Code::UnknownTarget,
+            format!("Unknown {} to complete: {asked}", if is_prompt { "prompt" } else { "resource" }),
+        ));
     };
     let mut routed = plain(call, (slug, Arc::clone(&own), asked.as_ref().into()), kind, Arc::clone(&view))?;
     if *own != *asked {

@@ -16,7 +16,13 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn open(ledger: &Arc<dyn Ledger>, clock: &Arc<dyn Clock>, principal: &Arc<Principal>, client: &Client, method: Method) -> Self {
+    pub(crate) fn open(
+        ledger: &Arc<dyn Ledger>,
+        clock: &Arc<dyn Clock>,
+        principal: &Arc<Principal>,
+        client: &Client,
+        method: Method,
+    ) -> Self {
         let entry = Entry {
             principal: Arc::clone(principal),
             client: client.revision,

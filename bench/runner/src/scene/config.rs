@@ -14,8 +14,12 @@ fn keys() -> String {
 
 /// Two HTTP upstreams, one of each era: `legacy` and `modern`.
 pub(crate) fn both_eras() -> String {
+    head() + &both_servers() + &keys()
+}
+
+fn both_servers() -> String {
     let url = |name: &str, port: u16| format!("  {name}: {{ url: \"http://127.0.0.1:{port}/mcp\" }}\n");
-    head() + "servers:\n" + &url("legacy", LEGACY_BACKEND) + &url("modern", MODERN_BACKEND) + &keys()
+    "servers:\n".to_owned() + &url("legacy", LEGACY_BACKEND) + &url("modern", MODERN_BACKEND)
 }
 
 /// One upstream behind stdin and stdout.
@@ -27,24 +31,22 @@ pub(crate) fn stdio(program: &std::path::Path, arguments: &[&str]) -> String {
     head() + &server + &keys()
 }
 
-/// Ten HTTP upstreams.
+/// Ten HTTP upstreams, whose tools fit on one page.
 pub(crate) fn ten() -> String {
     let mut servers = String::from("servers:\n");
     for i in 0..10 {
         let _ = writeln!(servers, "  s{i}: {{ url: \"http://127.0.0.1:{}/mcp\" }}", LIST_BACKENDS + i);
     }
-    head() + &servers + &keys()
+    head() + "  pageSize: 1000\n" + &servers + &keys()
 }
 
 /// The built-in server alone.
 pub(crate) fn demo() -> String {
-    head() + &keys()
+    head() + "servers:\n  demo: { builtin: demo }\n" + &keys()
 }
 
-/// Access log, audit entry and one trace in a hundred.
+/// The access log, which is the audit entry of a call, and one trace in a hundred.
 pub(crate) fn observed(sink: u16) -> String {
-    both_eras()
-        + &format!(
-            "observability:\n  accessLog: true\n  audit: ./audit.jsonl\n  otlp: \"http://127.0.0.1:{sink}/v1/traces\"\n  sampling: 0.01\n"
-        )
+    let observability = format!("observability:\n  otlp: \"http://127.0.0.1:{sink}\"\n  sampleRatio: 0.01\n");
+    head() + "  accessLog: ./access.jsonl\n" + &both_servers() + &observability + &keys()
 }

@@ -9,6 +9,8 @@ use crate::scene::http::{Cell, Size, Stage};
 
 pub(crate) fn run(bench: &Bench, records: &mut Records) -> Result<()> {
     let _sink = bench.backend(TRACE_SINK, &[])?;
+    // The log is appended to: every round begins with an empty one.
+    let _ = std::fs::remove_file(bench.work.join("access.jsonl"));
     let stage = Stage::build(bench, records, "observed", &config::observed(TRACE_SINK))?;
     for era in Era::BOTH {
         let cell = Cell { prefix: "observed, ", ..Cell::new(era, era, Size::Small, 16) };

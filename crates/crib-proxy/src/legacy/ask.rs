@@ -22,7 +22,8 @@ pub(super) async fn all(peer: &Peer, post: &Post, requests: &Payload, state: Opt
         tokio::time::sleep(PACE).await;
         return Ok(Inputs { responses: Vec::new(), state });
     }
-    let questions: Vec<(String, Method, Payload)> = requests.object.members().filter_map(|(key, question)| question_of(&key, &question)).collect();
+    let questions: Vec<(String, Method, Payload)> =
+        requests.object.members().filter_map(|(key, question)| question_of(&key, &question)).collect();
     let answers = join_all(questions.iter().map(|(_, method, params)| one(peer, post, method, params))).await;
     let is_parked = matches!(state, Some(State::Parked(_)));
     let mut responses = Vec::with_capacity(questions.len());
