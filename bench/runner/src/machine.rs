@@ -97,3 +97,14 @@ pub(crate) fn memory_kib(pids: &[u32]) -> u64 {
     };
     pids.iter().filter_map(of).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::expand;
+
+    #[test]
+    fn a_list_of_cores_has_ranges_and_single_ones() {
+        assert_eq!(expand("0-2,5"), [0, 1, 2, 5]);
+        assert_eq!(expand("3"), [3]);
+    }
+}
