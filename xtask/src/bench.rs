@@ -4,17 +4,21 @@ use anyhow::Result;
 
 use crate::{setup, sh, test};
 
-/// Runs the comparison; its options are those of `bench/runner`.
+/// Runs the comparison; its options are those of `bench/runner`. `TOOLCRIB_BIN` names a gateway built elsewhere.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let nginx = setup::nginx();
     if let Err(error) = &nginx {
         sh::say(&format!("skipped: nginx: {error:#}"));
     }
-    sh::run(&mut sh::cargo(&["build", "--locked", "--release", "--package", "crib-cli"]))?;
+    let given = sh::env("TOOLCRIB_BIN").map(std::path::PathBuf::from);
+    if given.is_none() {
+        sh::run(&mut sh::cargo(&["build", "--locked", "--release", "--package", "crib-cli"]))?;
+    }
+    let toolcrib = given.unwrap_or_else(|| test::target().join("release/toolcrib"));
     sh::run(&mut sh::cargo(&["build", "--locked", "--release", "--manifest-path", "bench/Cargo.toml"]))?;
     let bin = sh::root().join("bench/target/release");
     let mut runner = sh::command(bin.join("mcp-bench"), args);
-    runner.env("TOOLCRIB_BIN", test::target().join("release/toolcrib")).env("BENCH_BIN", &bin);
+    runner.env("TOOLCRIB_BIN", toolcrib).env("BENCH_BIN", &bin);
     if let Ok((binary, libraries)) = nginx {
         runner.env("NGINX_BIN", binary);
         if let Some(libraries) = libraries {

@@ -35,7 +35,9 @@ fn main() -> ExitCode {
     match task(&rest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            sh::say(&format!("xtask {name}: {error:#}"));
+            if !error.is::<sh::Said>() {
+                sh::say(&format!("xtask {name}: {error:#}"));
+            }
             ExitCode::FAILURE
         }
     }

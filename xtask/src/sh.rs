@@ -6,6 +6,18 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+/// A failure that another program has already told the person about, in its last lines.
+#[derive(Debug)]
+pub(crate) struct Said;
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("see above")
+    }
+}
+
+impl std::error::Error for Said {}
+
 /// Prints a line on stderr: stdout belongs to the programs that are run.
 #[expect(clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 pub(crate) fn say(line: &str) {

@@ -49,6 +49,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut findings = Findings::default();
     let mut ratchet = ratchet::Ratchet::load(&root)?;
     layers::check(&mut findings)?;
+    layers::check_purity(&sources, &mut findings);
     files::check(&sources, &mut ratchet, &mut findings);
     words::check(&sources, &mut findings);
     errors::check(&root, &mut findings)?;

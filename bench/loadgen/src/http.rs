@@ -131,3 +131,17 @@ pub(crate) fn next_event(body: &[u8], position: &mut usize) -> Option<Vec<u8>> {
     }
     Some(data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::next_event;
+
+    #[test]
+    fn events_end_with_an_empty_line_of_either_kind() {
+        let body = b"event: message\ndata: {\"a\":\ndata: 1}\n\ndata:{}\r\n\r\ndata: half";
+        let mut position = 0;
+        assert_eq!(next_event(body, &mut position).as_deref(), Some(b"{\"a\":\n1}".as_slice()));
+        assert_eq!(next_event(body, &mut position).as_deref(), Some(b"{}".as_slice()));
+        assert_eq!(next_event(body, &mut position), None);
+    }
+}

@@ -45,3 +45,25 @@ fn check_document(path: &str, code: &str, document: &str, findings: &mut Finding
         findings.add(path, "has only a title; say what happened, why, and what to do");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_read_from_the_table_and_from_nothing_else() {
+        assert_eq!(declared("    StartFailed = TC0203, Upstream, Later, \"stopped\";"), Some("TC0203"));
+        for line in ["/// `TC0203` is a code", "let a = TC02031, b;", "    ($name:ident = $text:ident, $side:ident)"] {
+            assert_eq!(declared(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_document_of_a_title_alone_is_found() {
+        let mut findings = Findings::default();
+        check_document("docs/errors/TC0203.md", "TC0203", "# TC0203: stopped\n\nIt stopped.\n\nStart it.\n", &mut findings);
+        assert_eq!(findings.0, Vec::<String>::new());
+        check_document("docs/errors/TC0203.md", "TC0203", "# TC0203: stopped\n", &mut findings);
+        assert_eq!(findings.0.len(), 1);
+    }
+}

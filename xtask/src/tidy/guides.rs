@@ -58,3 +58,13 @@ fn headings(text: &str) -> usize {
     }
     count
 }
+
+#[cfg(test)]
+mod tests {
+    use super::headings;
+
+    #[test]
+    fn comments_in_code_blocks_are_no_headings() {
+        assert_eq!(headings("# One\n```yaml\n# not one\n```\n## Two\ntext # three\n"), 2);
+    }
+}

@@ -5,7 +5,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::Findings;
+use super::{Findings, Source};
 use crate::sh;
 
 /// Each crate and the crates of ours it may depend on. Where two crates are of one layer, neither knows the other.
@@ -27,13 +27,48 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Crates that may know every other.
 const TOPS: &[&str] = &["crib-cli", "crib-spec"];
 
-/// Pure crates, and what no pure crate may depend on: sockets, files, clocks, randomness.
-const PURE: &[&str] = &["crib-mcp", "crib-model", "crib-plan", "crib-agent"];
-const IMPURE: &[&str] = &["tokio", "tokio-util", "hyper", "hyper-util", "reqwest", "rustix", "getrandom", "rand"];
+/// Crates without a socket, file, clock or randomness of their own: these come in through ports.
+const PURE: &[&str] = &["crib-mcp", "crib-model", "crib-policy", "crib-plan", "crib-registry", "crib-agent"];
+
+/// What a pure crate may not name.
+const IMPURE: &[&str] = &[
+    "std::env::",
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::process",
+    "std::thread",
+    "Instant::now",
+    "SystemTime::now",
+    "tokio::fs",
+    "tokio::net",
+    "tokio::process",
+    "tokio::runtime",
+    "tokio::time",
+    "tokio::spawn",
+    "tokio::task",
+    "getrandom::",
+    "hyper::",
+    "reqwest::",
+    "rustix::",
+];
 
 /// Names that say nothing about what is inside.
 const VAGUE: &[&str] = &["common", "core", "util", "utils", "types", "helpers", "misc"];
 
+/// Checks that the pure crates are.
+pub(super) fn check_purity(sources: &[Source], findings: &mut Findings) {
+    let is_pure = |source: &&Source| PURE.iter().any(|name| source.path.starts_with(&format!("crates/{name}/src/")));
+    for source in sources.iter().filter(is_pure).filter(|source| !source.is_test()) {
+        for (number, line) in source.production().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            if let Some(word) = IMPURE.iter().find(|word| line.contains(**word)) {
+                findings.add(format_args!("{}:{number}", source.path), format_args!("`{word}` in a crate that has no world of its own"));
+            }
+        }
+    }
+}
+
+/// Checks the edges between our crates.
 pub(super) fn check(findings: &mut Findings) -> Result<()> {
     let text = sh::output(&mut sh::cargo(&["metadata", "--no-deps", "--offline", "--format-version", "1"]))?;
     let metadata: Value = serde_json::from_str(&text)?;
@@ -51,9 +86,6 @@ pub(super) fn check(findings: &mut Findings) -> Result<()> {
             let is_edge_known = allowed.is_none_or(|allowed| allowed.contains(&other));
             if ours.contains(&other) && !is_edge_known {
                 findings.add(&manifest, format_args!("may not depend on `{other}` (see the layers in ARCHITECTURE.md)"));
-            }
-            if PURE.contains(&this) && IMPURE.contains(&other) {
-                findings.add(&manifest, format_args!("is pure and may not depend on `{other}`"));
             }
         }
     }

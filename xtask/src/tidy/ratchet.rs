@@ -65,3 +65,28 @@ impl Ratchet {
         Ok(std::fs::write(&self.file, text)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ratchet(lines: &[(&str, usize)]) -> Ratchet {
+        let allowed: BTreeMap<String, usize> = lines.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        Ratchet { file: PathBuf::new(), allowed, lower: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_file_without_a_line_has_the_usual_limit() {
+        assert_eq!(ratchet(&[]).limit("a.rs", 400, 500), 400);
+    }
+
+    #[test]
+    fn what_has_fallen_is_to_be_lowered_and_what_is_usual_again_to_go() {
+        let mut ratchet = ratchet(&[("a.rs", 600), ("b.rs", 600), ("c.rs", 600)]);
+        for (name, lines) in [("a.rs", 600), ("b.rs", 500), ("c.rs", 300)] {
+            assert_eq!(ratchet.limit(name, 400, lines), 600);
+        }
+        let expected = BTreeMap::from([("b.rs".to_owned(), Some(500)), ("c.rs".to_owned(), None)]);
+        assert_eq!(ratchet.lower, expected);
+    }
+}

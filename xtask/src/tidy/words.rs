@@ -49,3 +49,33 @@ fn declared(line: &str) -> Option<&str> {
 fn is_getter(line: &str) -> bool {
     line.contains("fn get_") && !line.trim_start().starts_with("//")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(text: &str) -> Vec<String> {
+        let source = Source { path: "crates/x/src/a.rs".to_owned(), text: text.to_owned() };
+        let mut findings = Findings::default();
+        check(&[source], &mut findings);
+        findings.0
+    }
+
+    #[test]
+    fn a_vague_type_is_found_whatever_its_visibility() {
+        for line in ["struct ToolManager;", "pub(crate) enum CallHandler {", "    pub trait FooHelper<T> {"] {
+            assert_eq!(findings(line).len(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_contain_a_vague_word_pass() {
+        assert_eq!(findings("struct ServiceLevel;\nstruct ManagerOf<T>(T);\n// the Handler of old"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_todo_needs_an_owner() {
+        assert_eq!(findings("// TODO(#12): later"), Vec::<String>::new());
+        assert_eq!(findings("// TODO: later"), ["crates/x/src/a.rs:1: a `TODO` without an owner: write `TODO(#issue): ...`"]);
+    }
+}

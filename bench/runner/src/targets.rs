@@ -1,0 +1,156 @@
+//! The rows of the table: what is promised, and how it is read from the records.
+
+use crate::record::{Record, Records};
+
+/// One promise. `measured` and `yardstick` are medians; `ratio` is the median of the ratios of each round.
+pub(crate) struct Row {
+    pub(crate) what: String,
+    pub(crate) target: &'static str,
+    pub(crate) limit: f64,
+    pub(crate) measured: Option<f64>,
+    pub(crate) yardstick: Option<f64>,
+    pub(crate) judged: Option<f64>,
+    pub(crate) unit: &'static str,
+    /// Whether more is better.
+    pub(crate) is_floor: bool,
+}
+
+impl Row {
+    pub(crate) fn is_met(&self) -> Option<bool> {
+        self.judged.map(|judged| if self.is_floor { judged >= self.limit } else { judged <= self.limit })
+    }
+}
+
+type Figure = fn(&Record) -> f64;
+
+const CPU: Figure = |record| record.cpu_us;
+const TREE: Figure = |record| record.tree_cpu_us;
+const P50: Figure = |record| record.p50_us;
+const RATE: Figure = |record| record.rps;
+const VALUE: Figure = |record| record.value;
+
+/// Returns the rows in the order of the promises.
+pub(crate) fn rows(records: &Records) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for conns in [16, 64, 256] {
+        for era in ["legacy", "modern"] {
+            let cell = format!("small, {era}");
+            rows.push(ratio(records, &cell, conns, CPU, ("≤ 1.6 × nginx", 1.6)));
+        }
+    }
+    for era in ["legacy", "modern"] {
+        rows.push(rate(records, era));
+    }
+    for cell in ["small, legacy to modern", "small, modern to legacy"] {
+        rows.push(ratio(records, cell, 16, CPU, ("≤ 2.5 × nginx", 2.5)));
+    }
+    for cell in ["observed, small, legacy", "observed, small, modern"] {
+        rows.push(ratio(records, cell, 16, CPU, ("≤ 2.2 × nginx", 2.2)));
+    }
+    for size in ["64 KB result", "64 KB argument"] {
+        for era in ["legacy", "modern"] {
+            rows.push(ratio(records, &format!("{size}, {era}"), 16, CPU, ("≤ 1.3 × nginx", 1.3)));
+        }
+    }
+    rows.push(Row {
+        what: "stdio upstream with its server, 16 connections".into(),
+        ..ratio(records, "stdio", 16, TREE, ("≤ 2.4 × nginx", 2.4))
+    });
+    for era in ["legacy", "modern"] {
+        let row = ratio(records, &format!("small, {era}"), 1, P50, ("≤ 1.3 × nginx", 1.3));
+        rows.push(Row { what: format!("latency, p50, {era}, 1 connection"), ..row });
+    }
+    rows.push(ratio(records, "tools/list, 1,000 tools", 4, CPU, ("≤ 2 × nginx, static file", 2.0)));
+    rows.push(value(records, "MiB idle, 10 upstreams", "≤ 25 MiB", 25.0, "MiB"));
+    rows.push(value(records, "KiB per legacy session", "≤ 12 KiB", 12.0, "KiB"));
+    rows.push(value(records, "ms to the first call", "≤ 50 ms", 50.0, "ms"));
+    rows.push(scaling(records));
+    rows.push(value(records, "ms, toolcrib --version", "≤ 10 ms", 10.0, "ms"));
+    rows.push(value(records, "ms, toolcrib call", "≤ 15 ms", 15.0, "ms"));
+    rows.retain(|row| row.measured.is_some() || row.yardstick.is_some());
+    rows
+}
+
+fn ratio(records: &Records, cell: &str, conns: usize, figure: Figure, (target, limit): (&'static str, f64)) -> Row {
+    let ours = figures(records, cell, conns, "toolcrib", figure);
+    let theirs = figures(records, cell, conns, "nginx", figure);
+    let ratios: Vec<f64> =
+        ours.iter().filter_map(|(round, ours)| theirs.iter().find(|(other, _)| other == round).map(|(_, theirs)| ours / theirs)).collect();
+    Row {
+        what: format!("{cell}, {conns} connections"),
+        target,
+        limit,
+        measured: median(ours.iter().map(|(_, figure)| *figure)),
+        yardstick: median(theirs.iter().map(|(_, figure)| *figure)),
+        judged: median(ratios.into_iter()),
+        unit: "µs",
+        is_floor: false,
+    }
+}
+
+fn rate(records: &Records, era: &str) -> Row {
+    let cell = format!("small, {era}");
+    let of = |peer| median(figures(records, &cell, 16, peer, RATE).into_iter().map(|(_, figure)| figure));
+    Row {
+        what: format!("calls per second on one core, {era}, 16 connections"),
+        target: "≥ 50,000",
+        limit: 50_000.0,
+        measured: of("toolcrib"),
+        yardstick: of("nginx"),
+        judged: of("toolcrib"),
+        unit: "/s",
+        is_floor: true,
+    }
+}
+
+fn value(records: &Records, cell: &str, target: &'static str, limit: f64, unit: &'static str) -> Row {
+    let measured = median(figures(records, cell, 0, "toolcrib", VALUE).into_iter().map(|(_, figure)| figure));
+    Row { what: cell.to_owned(), target, limit, measured, yardstick: None, judged: measured, unit, is_floor: false }
+}
+
+fn scaling(records: &Records) -> Row {
+    let cost = |cores: &str| {
+        let cell = format!("{cores}, small, modern");
+        median(figures(records, &cell, 64, "toolcrib", CPU).into_iter().map(|(_, figure)| figure))
+    };
+    let gain = cost("one core").zip(cost("two cores")).map(|(one, two)| 2.0 * one / two);
+    Row {
+        what: "calls per second on two cores against one (by CPU time per call)".into(),
+        target: "≥ 1.8 ×",
+        limit: 1.8,
+        measured: gain,
+        yardstick: None,
+        judged: gain,
+        unit: "×",
+        is_floor: true,
+    }
+}
+
+/// Returns a figure of every round in which all was well.
+fn figures(records: &Records, cell: &str, conns: usize, peer: &str, figure: Figure) -> Vec<(usize, f64)> {
+    let of_cell = records.all.iter().filter(|record| record.cell == cell && record.conns == conns && record.peer == peer);
+    of_cell.filter(|record| record.errors == 0).map(|record| (record.round, figure(record))).collect()
+}
+
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_leaves_out_what_is_no_number() {
+        assert_eq!(median([3.0, f64::NAN, 1.0, 2.0].into_iter()), Some(2.0));
+        assert_eq!(median([1.0, 2.0].into_iter()), Some(1.5));
+        assert_eq!(median([f64::NAN].into_iter()), None);
+    }
+}
