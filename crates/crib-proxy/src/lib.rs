@@ -6,6 +6,9 @@
 //! - Every call has a ticket, and every ticket is settled exactly once, also when its client vanishes.
 //! - A legacy client's request is a modern call with a session around it: there is no second path.
 
+#[cfg(test)]
+mod tests;
+
 mod ask;
 mod call;
 mod clients;

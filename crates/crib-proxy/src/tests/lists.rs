@@ -1,0 +1,62 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crib_policy::RuleSpec;
+use crib_registry::NameStyle;
+use serde_json::{Value, json};
+
+use super::rig::{Caller, Fake, Rig, echo, tool};
+
+async fn all(caller: &Caller) -> (Vec<String>, BTreeSet<String>, Option<String>) {
+    let (mut names, mut scopes, mut cursor, mut middle) = (Vec::new(), BTreeSet::new(), None::<String>, None);
+    loop {
+        let params = cursor.as_ref().map_or_else(|| json!({}), |cursor| json!({ "cursor": cursor }));
+        let got = caller.send("tools/list", params).await;
+        let result = &got.last()["result"];
+        names.extend(result["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()));
+        scopes.insert(result["cacheScope"].as_str().unwrap().to_owned());
+        cursor = result["nextCursor"].as_str().map(str::to_owned);
+        middle = middle.or_else(|| cursor.clone());
+        if cursor.is_none() {
+            return (names, scopes, middle);
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_servers_with_any_page_size_become_pages_of_one_list() {
+    let many = |n: usize, page_size: usize| {
+        let tools = (0..n).map(|i| tool(&format!("t{i}"))).collect();
+        let mut fake = Fake::new(tools, echo());
+        Arc::get_mut(&mut fake).unwrap().page_size = page_size;
+        fake
+    };
+    let (none, few, lots) = (many(0, 1), many(7, 3), many(1000, 100));
+    let rig = Rig::with(&[("none", &none), ("few", &few), ("lots", &lots)], NameStyle::default(), 64, &RuleSpec::default());
+    let (names, scopes, middle) = all(&rig.alice()).await;
+    assert_eq!(names.len(), 1007);
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 1007);
+    assert_eq!(scopes.len(), 1);
+    let middle = middle.unwrap();
+    let stolen = rig.bob().send("tools/list", json!({ "cursor": middle })).await;
+    assert_eq!(stolen.error_code(), -32602);
+    for bad in [json!(""), json!("x"), json!(middle[1..]), json!(7), Value::Null] {
+        assert_eq!(rig.alice().send("tools/list", json!({ "cursor": bad })).await.error_code(), -32602, "{bad}");
+    }
+    let elsewhere = rig.alice().send("prompts/list", json!({ "cursor": middle })).await;
+    assert_eq!(elsewhere.error_code(), -32602);
+}
+
+#[tokio::test]
+async fn a_definition_passes_to_the_byte_but_for_its_name() {
+    let definition = r#"{"name":"t","x-vendor":{"n":123456789012345678901234567890,"e":1e3},"inputSchema":{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","$defs":{"a":{"$anchor":"z"}},"additionalProperties":false}}"#;
+    let fake = Fake::new(vec![], echo());
+    let rig = Rig::with(&[("s", &fake)], NameStyle::Plain, 100, &RuleSpec::default());
+    // As text, because a `Value` would not keep the numbers.
+    let upstream = crib_mcp::Json::parse(&definition.into()).unwrap();
+    assert_eq!(upstream.as_str(), definition);
+    fake.tools.lock().push(serde_json::from_str(r#"{"name":"t","inputSchema":{"type":"object","$defs":{"a":{"$anchor":"z"}}}}"#).unwrap());
+    let got = rig.alice().send("tools/list", json!({})).await;
+    assert_eq!(got.last()["result"]["tools"][0]["inputSchema"]["$defs"]["a"]["$anchor"], "z");
+    assert_eq!(got.last()["result"]["tools"][0]["name"], "t");
+}
