@@ -1,6 +1,5 @@
 //! Every example of the guide compiles to what is written down beside it.
 
-
 #![expect(clippy::expect_used, reason = "a test that cannot go on may stop")]
 use std::fmt::Write as _;
 use std::fs;

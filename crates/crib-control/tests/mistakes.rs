@@ -1,4 +1,3 @@
-
 use std::path::PathBuf;
 
 use crib_control::{Fixed, compile};

@@ -172,7 +172,8 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 fn check_strength(name: &str, secret: &str) -> Result<(), Fault> {
     let refuse = |why: &str| {
-        Err(Fault::new(Code::ConfigInvalid, format!("the secret of key `{name}` {why}")).hint("make one with `toolcrib key new`"))
+        Err(Fault::new(Code::ConfigInvalid, format!("the secret of key `{name}` {why}"))
+            .hint("make one with `openssl rand -hex 24` and keep it in an environment variable: `secret: ${env:NAME}`"))
     };
     let plain = secret.to_ascii_lowercase();
     let mut distinct: Vec<u8> = secret.bytes().collect();

@@ -48,6 +48,16 @@ pub struct RuleSet {
     /// Each list that is there must allow.
     allow: Vec<Patterns>,
     deny: Patterns,
+    /// What servers offer at all, by slug in lower case; servers that are not named offer everything.
+    offers: HashMap<Box<str>, Offer>,
+}
+
+/// Which tools of one server are offered to anybody.
+#[derive(Clone, Debug, Default)]
+struct Offer {
+    /// Everything when empty.
+    include: Vec<Glob>,
+    exclude: Vec<Glob>,
 }
 
 /// One decision per position of a list, made ahead.
@@ -69,6 +79,21 @@ impl Rules {
             by_principal.insert(Arc::from(name), RuleSet::build(&[global, spec])?);
         }
         Ok(Self { by_principal, global: global_set })
+    }
+
+    /// Narrows the tools of a server for everybody: only those in `include`, when there are any, and none of `exclude`.
+    /// Both hold the server's own names, with `*` for any text.
+    #[must_use]
+    pub fn offer(mut self, slug: &Slug, include: &[String], exclude: &[String]) -> Self {
+        let globs = |texts: &[String]| texts.iter().map(|text| Glob::parse(text)).collect();
+        let offer = Offer { include: globs(include), exclude: globs(exclude) };
+        if !offer.include.is_empty() || !offer.exclude.is_empty() {
+            let server = slug.as_str().to_ascii_lowercase();
+            for set in self.by_principal.values_mut().chain([&mut self.global]) {
+                set.offers.insert(server.as_str().into(), offer.clone());
+            }
+        }
+        self
     }
 
     /// Returns the rules of a principal.
@@ -108,13 +133,15 @@ impl RuleSet {
         }
         let mut room = [0; Slug::LEN_MAX];
         let server = fold(slug, &mut room);
-        !self.deny.match_any(server, kind, name) && self.allow.iter().all(|allow| allow.match_any(server, kind, name))
+        !self.deny.match_any(server, kind, name)
+            && self.allow.iter().all(|allow| allow.match_any(server, kind, name))
+            && (kind != Kind::Tool || self.offers.get(server).is_none_or(|offer| offer.has(name)))
     }
 
     /// Tells whether there is nothing to look at.
     #[must_use]
     pub fn allows_everything(&self) -> bool {
-        self.allow.is_empty() && self.deny.is_empty()
+        self.allow.is_empty() && self.deny.is_empty() && self.offers.is_empty()
     }
 
     /// Decides for a whole list ahead.
@@ -220,6 +247,13 @@ impl Patterns {
         let is_exact = || self.exact.get(server)?.get(name).map(|kinds| kinds.has(kind));
         is_exact() == Some(true)
             || self.globs.iter().any(|glob| glob.kinds.has(kind) && glob.server.matches(server) && glob.name.matches(name))
+    }
+}
+
+impl Offer {
+    fn has(&self, name: &str) -> bool {
+        let is_included = self.include.is_empty() || self.include.iter().any(|glob| glob.matches(name));
+        is_included && !self.exclude.iter().any(|glob| glob.matches(name))
     }
 }
 
@@ -406,6 +440,20 @@ mod tests {
             assert!(rules.allows(&principal, &slug("files"), Kind::Tool, "read"));
             assert!(!rules.allows(&principal, &slug("files"), Kind::Tool, "rm"));
             assert!(!rules.allows(&principal, &slug("git"), Kind::Tool, "log"));
+        }
+    }
+
+    #[test]
+    fn what_a_server_offers_can_be_narrowed_for_everybody() {
+        let own = spec(&["*"], &[]);
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let rules =
+            Rules::build(&RuleSpec::default(), [("ci", &own)]).unwrap().offer(&slug("Files"), &texts(&["read*"]), &texts(&["*_all"]));
+        for name in ["ci", "unknown"] {
+            let principal = Principal { name: name.into(), ..Principal::anonymous() };
+            let allows = |server: &str, kind, name: &str| rules.allows(&principal, &slug(server), kind, name);
+            assert!(allows("files", Kind::Tool, "read_one") && allows("files", Kind::Prompt, "write") && allows("git", Kind::Tool, "log"));
+            assert!(!allows("files", Kind::Tool, "write") && !allows("Files", Kind::Tool, "read_all"));
         }
     }
 
