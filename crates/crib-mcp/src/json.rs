@@ -483,7 +483,7 @@ impl<'a> Edit<'a> {
                 }
                 None => {
                     let run = (at..members.len()).take_while(|i| self.change(*i).is_none()).last().unwrap_or(at);
-                    let end = members.get(run).map_or(member.value().end, |last| last.value().end);
+                    let end = members.get(run).unwrap_or(member).value().end;
                     separate(out, &mut first);
                     out.span(&self.object.text, Span { start: member.key().start - 1, end });
                     at = run + 1;
