@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::json::Json;
-use crate::scan::Kind;
+use crate::json::{Json, slice};
+use crate::scan::{Kind, Member};
 
 /// The id of a JSON-RPC request: a string or a number, as written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,6 +14,11 @@ impl RequestId {
     #[must_use]
     pub fn from_json(json: Json) -> Option<Self> {
         matches!(json.kind(), Kind::String | Kind::Number).then_some(Self(json))
+    }
+
+    /// Takes the value of a member of a scanned message.
+    pub(crate) fn at(text: &Bytes, id: &Member) -> Option<Self> {
+        matches!(id.kind, Kind::String | Kind::Number).then(|| Self(Json::trusted(slice(text, id.value()))))
     }
 
     #[must_use]

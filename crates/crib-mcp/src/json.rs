@@ -135,7 +135,7 @@ impl Object {
 
     /// Returns the members in the order they were written.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Json)> {
-        self.members.iter().map(|m| (m.name(&self.text), Json(slice(&self.text, m.value))))
+        self.members.iter().map(|m| (m.name(&self.text), Json(slice(&self.text, m.value()))))
     }
 
     #[must_use]
@@ -155,7 +155,7 @@ impl Object {
     /// Returns the value of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Json> {
-        self.find(name).map(|m| Json(slice(&self.text, m.value)))
+        self.find(name).map(|m| Json(slice(&self.text, m.value())))
     }
 
     /// Returns the kind of a member's value.
@@ -167,13 +167,13 @@ impl Object {
     /// Returns the text of a member's value without taking a share of the message.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&[u8]> {
-        self.find(name).map(|m| m.value.of(&self.text))
+        self.find(name).map(|m| m.value().of(&self.text))
     }
 
     /// Returns the decoded string of a member; `None` when absent or not a string.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.find(name).and_then(|m| string_at(&self.text, m.value))
+        self.find(name).and_then(|m| string_at(&self.text, m.value()))
     }
 
     #[must_use]
@@ -477,15 +477,15 @@ impl<'a> Edit<'a> {
                 Some(Change::Remove) => at += 1,
                 Some(Change::Replace(value)) => {
                     separate(out, &mut first);
-                    out.span(&self.object.text, Span { start: member.key.start - 1, end: member.value.start });
+                    out.span(&self.object.text, Span { start: member.key().start - 1, end: member.value().start });
                     out.chunks(value);
                     at += 1;
                 }
                 None => {
                     let run = (at..members.len()).take_while(|i| self.change(*i).is_none()).last().unwrap_or(at);
-                    let end = members.get(run).map_or(member.value.end, |last| last.value.end);
+                    let end = members.get(run).unwrap_or(member).value().end;
                     separate(out, &mut first);
-                    out.span(&self.object.text, Span { start: member.key.start - 1, end });
+                    out.span(&self.object.text, Span { start: member.key().start - 1, end });
                     at = run + 1;
                 }
             }
@@ -516,11 +516,11 @@ fn separate(out: &mut Pieces, first: &mut bool) {
     }
 }
 
-fn slice(text: &Bytes, span: Span) -> Bytes {
+pub(crate) fn slice(text: &Bytes, span: Span) -> Bytes {
     if span.start <= span.end && span.end <= text.len() { text.slice(span.start..span.end) } else { Bytes::new() }
 }
 
-fn string_at(text: &[u8], span: Span) -> Option<Cow<'_, str>> {
+pub(crate) fn string_at(text: &[u8], span: Span) -> Option<Cow<'_, str>> {
     let raw = span.of(text).strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     Some(scan::unescape(raw))
 }

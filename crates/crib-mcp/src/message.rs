@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use crate::error::{RpcError, code};
 use crate::id::RequestId;
-use crate::json::{Chunks, Json, Object, Payload, Pieces};
+use crate::json::{Chunks, Json, Object, Payload, Pieces, string_at};
 use crate::method::Method;
-use crate::scan::{self, Kind, Reason, ScanError};
+use crate::scan::{self, Kind, Reason, ScanError, Scanned};
 
 /// One JSON-RPC message.
 #[derive(Clone, Debug)]
@@ -65,41 +65,58 @@ impl Message {
     /// `-32700` for text that is not acceptable JSON, `-32600` for JSON that is not a JSON-RPC 2.0 message.
     pub fn parse(text: &Bytes) -> Result<Self, Malformed> {
         let scanned = scan::message(text).map_err(Malformed::syntax)?;
-        let top = Object::new(text.clone(), scan::Span { start: 0, end: text.len() }, scanned.top);
-        let meta = scanned.meta.map(|(span, members)| Object::new(text.clone(), span, members));
-        let body = scanned.body.map(|(span, members)| Object::new(text.clone(), span, members));
-        let payload = Payload { object: body.unwrap_or_default(), meta };
-        let id = top.get("id");
-        let readable = id.clone().and_then(RequestId::from_json);
+        let find = |name: &str| scanned.top.iter().find(|member| member.is(text, name));
+        let has = |name: &str| find(name).is_some();
+        let kind = |name: &str| find(name).map(|member| member.kind);
+        let string = |name: &str| find(name).and_then(|member| string_at(text, member.value()));
+        let readable = find("id").and_then(|id| RequestId::at(text, id));
         let shape = |why: &str| Malformed::shape(readable.clone(), why);
-        if top.text("jsonrpc").as_deref() != Some("2.0") {
+        if string("jsonrpc").as_deref() != Some("2.0") {
             return Err(shape("`jsonrpc` must be \"2.0\""));
         }
-        if top.has("method") {
-            let Some(method) = top.text("method") else { return Err(shape("`method` must be a string")) };
-            if top.has("result") || top.has("error") {
-                return Err(shape("a request has no `result` or `error`"));
-            }
-            if !matches!(top.kind("params"), None | Some(Kind::Object)) {
-                return Err(shape("`params` must be an object"));
-            }
-            let method = Method::parse(&method);
-            return match (id, readable) {
-                (None, _) => Ok(Self::Notification(Notification { method, params: payload })),
-                (Some(_), Some(id)) => Ok(Self::Request(Request { id, method, params: payload })),
-                (Some(_), None) => Err(Malformed::shape(None, "`id` must be a string or a number")),
-            };
+        if !has("method") {
+            return Self::response(text, scanned, readable);
         }
-        let outcome = match (top.kind("result"), top.kind("error")) {
-            (Some(Kind::Object), None) => Ok(payload),
-            (None, Some(Kind::Object)) => Err(RpcError::from_payload(&payload)),
-            _ => return Err(shape("a message has `method`, or an object under either `result` or `error`")),
-        };
-        if readable.is_none() && outcome.is_ok() {
-            return Err(shape("a result must have an `id`"));
+        let Some(method) = string("method") else { return Err(shape("`method` must be a string")) };
+        if has("result") || has("error") {
+            return Err(shape("a request has no `result` or `error`"));
         }
-        Ok(Self::Response(Response { id: readable, outcome }))
+        if !matches!(kind("params"), None | Some(Kind::Object)) {
+            return Err(shape("`params` must be an object"));
+        }
+        let method = Method::parse(&method);
+        match (has("id"), readable) {
+            (false, _) => Ok(Self::Notification(Notification { method, params: payload(text, scanned) })),
+            (true, Some(id)) => Ok(Self::Request(Request { id, method, params: payload(text, scanned) })),
+            (true, None) => Err(Malformed::shape(None, "`id` must be a string or a number")),
+        }
     }
+
+    fn response(text: &Bytes, scanned: Scanned, id: Option<RequestId>) -> Result<Self, Malformed> {
+        // Some servers write the member that does not apply as null.
+        let kind = |name: &str| {
+            scanned.top.iter().find(|member| member.is(text, name)).map(|member| member.kind).filter(|kind| *kind != Kind::Null)
+        };
+        let (result, error) = (kind("result"), kind("error"));
+        if kind("params").is_some() {
+            return Err(Malformed::shape(id, "a response has no `params`"));
+        }
+        let outcome = match (result, error) {
+            (Some(Kind::Object), None) => Ok(payload(text, scanned)),
+            (None, Some(Kind::Object)) => Err(RpcError::from_payload(&payload(text, scanned))),
+            _ => return Err(Malformed::shape(id, "a message has `method`, or an object under either `result` or `error`")),
+        };
+        if id.is_none() && outcome.is_ok() {
+            return Err(Malformed::shape(id, "a result must have an `id`"));
+        }
+        Ok(Self::Response(Response { id, outcome }))
+    }
+}
+
+/// Puts the one object that was noted under the message's top together with its text.
+fn payload(text: &Bytes, scanned: Scanned) -> Payload {
+    let object = |(span, members)| Object::new(text.clone(), span, members);
+    Payload { object: scanned.body.map(object).unwrap_or_default(), meta: scanned.meta.map(object) }
 }
 
 /// Tells whether a text is a batch: its first byte that is no space opens an array.

@@ -52,16 +52,52 @@ pub enum Kind {
     Null,
 }
 
-/// One member of an object: where its key (without quotes) and its value stand.
+/// A span in half the space: messages are shorter than 4 GiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot {
+    start: u32,
+    end: u32,
+}
+
+impl Slot {
+    #[inline]
+    fn new(start: usize, end: usize) -> Self {
+        let narrow = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: narrow(start), end: narrow(end) }
+    }
+
+    #[inline]
+    fn span(self) -> Span {
+        Span { start: self.start as usize, end: self.end as usize }
+    }
+
+    #[inline]
+    fn of(self, text: &[u8]) -> &[u8] {
+        self.span().of(text)
+    }
+}
+
+/// One member of an object: where its key and its value stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
-    pub(crate) key: Span,
-    pub(crate) value: Span,
+    key: Slot,
+    value: Slot,
     pub(crate) kind: Kind,
-    pub(crate) key_is_escaped: bool,
+    key_is_escaped: bool,
 }
 
 impl Member {
+    /// Returns where the key stands, without its quotes.
+    #[inline]
+    pub(crate) fn key(&self) -> Span {
+        self.key.span()
+    }
+
+    #[inline]
+    pub(crate) fn value(&self) -> Span {
+        self.value.span()
+    }
+
     /// Tells whether the key, its escapes decoded, is `name`.
     #[must_use]
     pub(crate) fn is(&self, text: &[u8], name: &str) -> bool {
@@ -98,6 +134,8 @@ pub enum Reason {
     ByteOrderMark,
     #[error("bytes after the end of the value")]
     Trailing,
+    #[error("text of 4 GiB or more")]
+    TooLong,
     #[error("nesting deeper than 128")]
     TooDeep,
     #[error("duplicate key")]
@@ -209,8 +247,16 @@ enum Level<'a> {
 
 #[derive(Clone, Copy)]
 struct Key {
-    span: Span,
+    at: Slot,
     is_escaped: bool,
+}
+
+impl Key {
+    /// Returns the key with its escapes decoded.
+    fn decoded(self, text: &[u8]) -> Cow<'_, [u8]> {
+        let raw = self.at.of(text);
+        if self.is_escaped { Cow::Owned(unescape(raw).into_owned().into_bytes()) } else { Cow::Borrowed(raw) }
+    }
 }
 
 struct Scanner<'a> {
@@ -243,6 +289,9 @@ impl<'a> Scanner<'a> {
     }
 
     fn end(&mut self) -> Result<(), ScanError> {
+        if u32::try_from(self.text.len()).is_err() {
+            return self.fail(Reason::TooLong);
+        }
         self.space();
         if self.pos == self.text.len() { Ok(()) } else { self.fail(Reason::Trailing) }
     }
@@ -316,13 +365,13 @@ impl<'a> Scanner<'a> {
         }
         loop {
             self.space();
-            let (key, is_escaped) = self.key()?;
-            seen.add(self, Key { span: key, is_escaped })?;
+            let key = self.key()?;
+            seen.add(self, key)?;
             let start = self.pos;
-            let kind = self.member_value(&mut level, key, is_escaped)?;
+            let kind = self.member_value(&mut level, key)?;
             if let Some(list) = members.as_deref_mut() {
-                let value = Span { start, end: self.pos };
-                list.push(Member { key, value, kind, key_is_escaped: is_escaped });
+                let value = Slot::new(start, self.pos);
+                list.push(Member { key: key.at, value, kind, key_is_escaped: key.is_escaped });
             }
             self.space();
             match self.peek() {
@@ -340,7 +389,7 @@ impl<'a> Scanner<'a> {
 
     /// Reads `"key" :` and the space behind it.
     #[inline]
-    fn key(&mut self) -> Result<(Span, bool), ScanError> {
+    fn key(&mut self) -> Result<Key, ScanError> {
         match self.peek() {
             Some(b'"') => {}
             Some(_) => return self.fail(Reason::Unexpected),
@@ -348,7 +397,7 @@ impl<'a> Scanner<'a> {
         }
         let start = self.pos + 1;
         let is_escaped = self.string()?;
-        let span = Span { start, end: self.pos - 1 };
+        let at = Slot::new(start, self.pos - 1);
         self.space();
         match self.peek() {
             Some(b':') => self.pos += 1,
@@ -356,20 +405,17 @@ impl<'a> Scanner<'a> {
             None => return self.fail(Reason::End),
         }
         self.space();
-        Ok((span, is_escaped))
+        Ok(Key { at, is_escaped })
     }
 
     #[inline]
-    fn member_value(&mut self, level: &mut Level<'_>, key: Span, is_escaped: bool) -> Result<Kind, ScanError> {
+    fn member_value(&mut self, level: &mut Level<'_>, key: Key) -> Result<Kind, ScanError> {
         if self.peek() != Some(b'{') {
             return self.value();
         }
         let start = self.pos;
         let text = self.text;
-        let is = |name: &str| {
-            let raw = key.of(text);
-            if is_escaped { unescape(raw) == name } else { raw == name.as_bytes() }
-        };
+        let is = |name: &str| key.decoded(text).as_ref() == name.as_bytes();
         match level {
             Level::Top(out) if out.body.is_none() && (is("params") || is("result") || is("error")) => {
                 let mut members = Members::new();
@@ -394,7 +440,7 @@ impl<'a> Scanner<'a> {
         let start = self.pos + 1;
         self.pos = start;
         let mut is_escaped = false;
-        let mut high = 0u8;
+        let mut high = 0;
         loop {
             self.plain(&mut high);
             match self.peek() {
@@ -407,7 +453,7 @@ impl<'a> Scanner<'a> {
                 None => return self.fail(Reason::End),
             }
         }
-        if high >= 0x80 && std::str::from_utf8(Span { start, end: self.pos }.of(self.text)).is_err() {
+        if high & HIGH_BITS != 0 && std::str::from_utf8(Span { start, end: self.pos }.of(self.text)).is_err() {
             self.pos = start;
             return self.fail(Reason::Utf8);
         }
@@ -415,34 +461,40 @@ impl<'a> Scanner<'a> {
         Ok(is_escaped)
     }
 
-    /// Skips what needs no look: no quote, backslash or control character. Collects the high bits seen.
+    /// Skips what needs no look: no quote, backslash or control character. Collects the high bits seen, and perhaps
+    /// some of the bytes right behind.
     #[inline]
-    fn plain(&mut self, high: &mut u8) {
-        const WIDE: usize = 32;
+    fn plain(&mut self, high: &mut u64) {
         let mut rest = self.text.get(self.pos..).unwrap_or_default();
-        while let Some((chunk, behind)) = rest.split_first_chunk::<WIDE>() {
-            let mut stop = false;
-            let mut bits = 0u8;
-            // Without branches, so that the compiler turns it into vector code.
-            for &b in chunk {
-                stop |= (b < 0x20) | (b == b'"') | (b == b'\\');
-                bits |= b;
+        // Most strings are short: a look at two words before the wide loop is worth its price.
+        for _ in 0..2 {
+            let Some((chunk, behind)) = rest.split_first_chunk() else { return self.plain_tail(rest, high) };
+            let word = u64::from_le_bytes(*chunk);
+            *high |= word;
+            if let Some(at) = first_special(word) {
+                self.pos = self.text.len() - rest.len() + at;
+                return;
             }
-            if stop {
-                break;
-            }
-            *high |= bits;
             rest = behind;
         }
-        let mut behind = 0;
-        for &b in rest {
-            if b < 0x20 || b == b'"' || b == b'\\' {
-                break;
+        rest = skip_wide(rest, high);
+        while let Some((chunk, behind)) = rest.split_first_chunk() {
+            let word = u64::from_le_bytes(*chunk);
+            *high |= word;
+            if let Some(at) = first_special(word) {
+                self.pos = self.text.len() - rest.len() + at;
+                return;
             }
-            *high |= b;
-            behind += 1;
+            rest = behind;
         }
-        self.pos = self.text.len() - rest.len() + behind;
+        self.plain_tail(rest, high);
+    }
+
+    /// The last bytes of a text, fewer than a word.
+    fn plain_tail(&mut self, rest: &[u8], high: &mut u64) {
+        let is_plain = |b: &&u8| **b >= 0x20 && **b != b'"' && **b != b'\\';
+        let skipped = rest.iter().take_while(is_plain).inspect(|b| *high |= u64::from(**b)).count();
+        self.pos = self.text.len() - rest.len() + skipped;
     }
 
     fn escape(&mut self) -> Result<(), ScanError> {
@@ -521,29 +573,63 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The keys of one open object.
-struct Seen {
-    base: usize,
-    set: Option<HashSet<Vec<u8>>>,
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = LOW_BITS << 7;
+
+/// Returns where in eight bytes, first byte lowest, the first quote, backslash or control character stands.
+#[inline]
+fn first_special(word: u64) -> Option<usize> {
+    // A byte's high bit is set by borrowing. That is exact for the lowest such byte, the only one that counts.
+    let below = |word: u64, limit: u64| word.wrapping_sub(LOW_BITS * limit) & !word;
+    let quote = word ^ (LOW_BITS * 0x22);
+    let backslash = word ^ (LOW_BITS * 0x5C);
+    let found = (below(word, 0x20) | below(quote, 1) | below(backslash, 1)) & HIGH_BITS;
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
-impl Seen {
+/// Skips whole chunks without a quote, backslash or control character.
+#[inline]
+fn skip_wide<'a>(mut rest: &'a [u8], high: &mut u64) -> &'a [u8] {
+    const WIDE: usize = 64;
+    let mut seen = 0u8;
+    while let Some((chunk, behind)) = rest.split_first_chunk::<WIDE>() {
+        let mut stop = 0u8;
+        let mut bits = 0u8;
+        // Without branches, so that the compiler turns it into vector code.
+        for &b in chunk {
+            stop |= u8::from(b < 0x20) | u8::from(b == b'"') | u8::from(b == b'\\');
+            bits |= b;
+        }
+        if stop != 0 {
+            break;
+        }
+        seen |= bits;
+        rest = behind;
+    }
+    *high |= u64::from(seen);
+    rest
+}
+
+/// The keys of one open object.
+struct Seen<'a> {
+    base: usize,
+    set: Option<HashSet<Cow<'a, [u8]>>>,
+}
+
+impl<'a> Seen<'a> {
     #[inline]
-    fn add(&mut self, scanner: &mut Scanner<'_>, key: Key) -> Result<(), ScanError> {
+    fn add(&mut self, scanner: &mut Scanner<'a>, key: Key) -> Result<(), ScanError> {
         let text = scanner.text;
-        let duplicate = |at: Span| Err(ScanError { reason: Reason::DuplicateKey, at: at.start });
+        let duplicate = Err(ScanError { reason: Reason::DuplicateKey, at: key.at.span().start });
         if let Some(set) = &mut self.set {
-            return if set.insert(unescape(key.span.of(text)).into_owned().into_bytes()) { Ok(()) } else { duplicate(key.span) };
+            return if set.insert(key.decoded(text)) { Ok(()) } else { duplicate };
         }
         let open = scanner.keys.get(self.base..).unwrap_or_default();
         if open.iter().any(|other| same_key(text, *other, key)) {
-            return duplicate(key.span);
+            return duplicate;
         }
         if open.len() == LINEAR_KEYS_MAX {
-            let decoded = |k: &Key| unescape(k.span.of(text)).into_owned().into_bytes();
-            let mut set: HashSet<_> = open.iter().map(decoded).collect();
-            set.insert(decoded(&key));
-            self.set = Some(set);
+            self.set = Some(open.iter().chain([&key]).map(|key| key.decoded(text)).collect());
         }
         scanner.keys.push(key);
         Ok(())
@@ -553,7 +639,7 @@ impl Seen {
 #[inline]
 fn same_key(text: &[u8], a: Key, b: Key) -> bool {
     if a.is_escaped || b.is_escaped {
-        return unescape(a.span.of(text)) == unescape(b.span.of(text));
+        return a.decoded(text) == b.decoded(text);
     }
-    a.span.len() == b.span.len() && a.span.of(text) == b.span.of(text)
+    a.at.of(text) == b.at.of(text)
 }

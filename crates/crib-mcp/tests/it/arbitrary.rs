@@ -101,7 +101,7 @@ fn string(text: &str, dice: &mut Dice, out: &mut String) {
             }
         } else if c < ' ' || c == '"' || c == '\\' {
             let quoted = serde_json::to_string(&c).unwrap();
-            out.push_str(&quoted[1..quoted.len() - 1]);
+            out.push_str(quoted.get(1..quoted.len() - 1).unwrap());
         } else {
             out.push(c);
         }

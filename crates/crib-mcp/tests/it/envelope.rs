@@ -1,87 +1,15 @@
 //! The strict reader against serde_json, and edits against edits of a tree.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use crib_mcp::{DEPTH_MAX, Json, Message, Method, Payload, Reason, RequestId, message};
 use proptest::prelude::*;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::arbitrary;
-
-/// Accepts what serde_json accepts, but no duplicate keys.
-struct Strict;
-
-struct StrictVisitor;
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor)
-    }
-}
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Strict;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Strict, A::Error> {
-        while elements.next_element::<Strict>()?.is_some() {}
-        Ok(Strict)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Strict, A::Error> {
-        let mut seen = HashSet::new();
-        while let Some(name) = members.next_key::<String>()? {
-            members.next_value::<Strict>()?;
-            if !seen.insert(name) {
-                return Err(serde::de::Error::custom("duplicate key"));
-            }
-        }
-        Ok(Strict)
-    }
-}
-
-/// Both readers must agree, but for what is known: serde_json's number range and its own limit of depth.
-#[track_caller]
-fn agree(text: &[u8]) {
-    let ours = Json::parse(&Bytes::copy_from_slice(text));
-    match serde_json::from_slice::<Strict>(text) {
-        Ok(Strict) => assert!(ours.is_ok(), "{:?}: {ours:?}", String::from_utf8_lossy(text)),
-        Err(e) if e.to_string().contains("out of range") || e.to_string().contains("recursion limit") => {}
-        Err(e) => assert!(ours.is_err(), "{:?}: {e}", String::from_utf8_lossy(text)),
-    }
-}
+use crate::harness::agree;
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -3,10 +3,14 @@
 #[cfg(test)]
 mod arbitrary;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod dialects;
 #[cfg(test)]
 mod envelope;
 #[cfg(test)]
 mod framing;
+#[cfg(test)]
+mod harness;
 #[cfg(test)]
 mod spec;

@@ -1,0 +1,8 @@
+//! `cargo +nightly fuzz run http_body`
+#![no_main]
+
+#[path = "../../crates/crib-mcp/tests/it/harness.rs"]
+#[expect(dead_code, reason = "each target runs one of its functions")]
+mod harness;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| harness::http_body(data));
