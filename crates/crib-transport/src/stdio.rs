@@ -190,3 +190,6 @@ async fn write<W: AsyncWrite + Unpin>(mut output: W, mut queue: mpsc::Receiver<B
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! The stdio front over a pair of pipes.
+
+use crib_mcp::Chunks;
+use crib_model::{BoxFuture, Frame};
+use futures_util::stream;
+use parking_lot::Mutex;
+use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Echoes; `slow` answers late, `never` not at all, `quiet` without a message, `many` with a stream.
+#[derive(Default)]
+struct Fake {
+    standing: Mutex<Option<mpsc::Receiver<Frame>>>,
+    seen: Mutex<Vec<(Verb, Carrier)>>,
+    closed: Mutex<Vec<Connection>>,
+}
+
+impl Gateway for Fake {
+    fn receive(&self, inbound: Inbound) -> BoxFuture<'static, Answer> {
+        self.seen.lock().push((inbound.verb, inbound.carrier.clone()));
+        if inbound.verb == Verb::Get {
+            let Some(receiver) = self.standing.lock().take() else { return Box::pin(std::future::pending()) };
+            let frames = stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|frame| (frame, receiver)) });
+            let headers = HeaderMap::new();
+            return Box::pin(async { Answer::Stream { headers, frames: Box::pin(frames.chain(stream::pending())) } });
+        }
+        Box::pin(async move {
+            let body = inbound.body;
+            match &body[..] {
+                b"slow" => tokio::time::sleep(Duration::from_millis(100)).await,
+                b"never" => std::future::pending().await,
+                b"quiet" => return Answer::empty(202),
+                b"many" => {
+                    let frames = ["1", "2\n", "3"].map(|text| Frame::message(Chunks::from(Bytes::from_static(text.as_bytes()))));
+                    return Answer::Stream { headers: HeaderMap::new(), frames: Box::pin(stream::iter(frames)) };
+                }
+                _ => {}
+            }
+            Answer::json(200, Chunks::from(body))
+        })
+    }
+
+    fn closed(&self, connection: Connection) {
+        self.closed.lock().push(connection);
+    }
+}
+
+struct Rig {
+    gateway: Arc<Fake>,
+    input: Option<WriteHalf<DuplexStream>>,
+    output: Option<Lines<BufReader<ReadHalf<DuplexStream>>>>,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+fn start(gateway: Fake, options: StdioOptions) -> Rig {
+    let (near, far) = tokio::io::duplex(4096);
+    let (read, write) = tokio::io::split(far);
+    let (shutdown, tasks, gateway) = (CancellationToken::new(), TaskTracker::new(), Arc::new(gateway));
+    let front: Arc<dyn Gateway> = Arc::<Fake>::clone(&gateway);
+    tasks.spawn(serve_lines(front, options, read, write, shutdown.clone()));
+    tasks.close();
+    let (read, write) = tokio::io::split(near);
+    Rig { gateway, input: Some(write), output: Some(BufReader::new(read).lines()), shutdown, tasks }
+}
+
+fn options() -> StdioOptions {
+    StdioOptions { drain: Duration::from_millis(500), ..StdioOptions::new(Scope::All) }
+}
+
+impl Rig {
+    async fn write(&mut self, text: &str) {
+        self.input.as_mut().unwrap().write_all(text.as_bytes()).await.unwrap();
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        tokio::time::timeout(PATIENCE, self.output.as_mut().unwrap().next_line()).await.expect("a line in time").unwrap()
+    }
+
+    async fn end_input(&mut self) {
+        self.input.take().unwrap().shutdown().await.unwrap();
+    }
+
+    async fn ended(&self) {
+        tokio::time::timeout(PATIENCE, self.tasks.wait()).await.expect("the front ends");
+        assert_eq!(self.gateway.closed.lock().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn lines_are_answered_with_lines_and_not_in_turn() {
+    let mut rig = start(Fake::default(), options());
+    rig.write("slow\nquiet\r\n\nfast\nmany\n").await;
+    let mut lines = Vec::new();
+    for _ in 0..5 {
+        lines.push(rig.line().await.unwrap());
+    }
+    assert_eq!(lines.last().map(String::as_str), Some("slow"));
+    assert!(lines.contains(&"fast".to_owned()));
+    assert_eq!(lines.iter().filter(|line| ["1", "2 ", "3"].contains(&line.as_str())).count(), 3);
+}
+
+#[tokio::test]
+async fn messages_of_the_standing_stream_come_on_the_same_connection() {
+    let (sender, receiver) = mpsc::channel(4);
+    let mut rig = start(Fake { standing: Mutex::new(Some(receiver)), ..Fake::default() }, options());
+    sender.send(Frame::message(Chunks::from(Bytes::from_static(b"changed")))).await.unwrap();
+    assert_eq!(rig.line().await.as_deref(), Some("changed"));
+    rig.write("x\n").await;
+    rig.line().await;
+    let seen = rig.gateway.seen.lock().clone();
+    assert_eq!((seen[0].0, seen[1].0), (Verb::Get, Verb::Post));
+    assert!(matches!(seen[0].1, Carrier::Stdio(_)) && seen[0].1 == seen[1].1);
+}
+
+#[tokio::test]
+async fn the_end_of_the_input_lets_calls_finish() {
+    let mut rig = start(Fake::default(), options());
+    rig.write("slow\n").await;
+    rig.end_input().await;
+    assert_eq!(rig.line().await.as_deref(), Some("slow"));
+    rig.ended().await;
+    assert_eq!(rig.line().await, None);
+}
+
+#[tokio::test]
+async fn the_end_of_the_input_waits_for_nobody_for_ever() {
+    let mut rig = start(Fake::default(), options());
+    rig.write("never\n").await;
+    rig.end_input().await;
+    rig.ended().await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_no_more_ends_the_front() {
+    let mut rig = start(Fake::default(), options());
+    rig.write("never\nfast\n").await;
+    rig.line().await;
+    // Both halves must go for the pipe to close.
+    (rig.input, rig.output) = (None, None);
+    rig.ended().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_the_front() {
+    let rig = start(Fake::default(), options());
+    rig.shutdown.cancel();
+    rig.ended().await;
+}
+
+#[tokio::test]
+async fn a_line_over_the_limit_is_answered_with_an_error() {
+    let mut rig = start(Fake::default(), StdioOptions { line_bytes_max: 100, ..options() });
+    rig.write(&format!("{}\nok\n", "x".repeat(200))).await;
+    let refusal = rig.line().await.unwrap();
+    assert!(refusal.contains("-32600") && refusal.contains("longer than 100 bytes"), "{refusal}");
+    assert_eq!(rig.line().await.as_deref(), Some("ok"));
+}
+
+#[tokio::test]
+async fn reading_pauses_at_the_limit_of_calls() {
+    let mut rig = start(Fake::default(), StdioOptions { concurrency_max: 2, ..options() });
+    rig.write("slow\nslow\nfast\n").await;
+    assert_eq!(rig.line().await.as_deref(), Some("slow"));
+}
