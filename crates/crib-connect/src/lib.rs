@@ -7,7 +7,20 @@
 //!
 //! To write a server of your own in this process, read [`demo`](fn@demo)'s sources: a tool is a type with its arguments.
 
+mod connect;
 mod demo;
+mod era;
+mod http;
+mod level;
+mod options;
+mod outcome;
+mod params;
+mod session;
+mod stdio;
 mod steps;
+#[cfg(test)]
+mod testing;
 
+pub use connect::connect;
 pub use demo::{Demo, demo};
+pub use options::{ConnectorOptions, Shared, Source};

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::demo::{Answer, complete};
+use crate::level::Level;
 use crate::steps::Voice;
 
 /// A tool of this server. The type holds the arguments; its schema is the tool's input schema.
@@ -96,7 +97,7 @@ impl Context {
 
     /// Writes a log line to a client that asked for lines of this level.
     pub(crate) async fn log(&self, level: Level, text: &str) {
-        let wanted = self.forward.log_level.as_ref().and_then(|wanted| Level::parse(&wanted.as_text()?));
+        let wanted = self.forward.log_level.as_ref().and_then(Level::read);
         let (Some(voice), Some(wanted)) = (&self.voice, wanted) else { return };
         if level >= wanted {
             let params = json!({ "level": level.as_str(), "logger": "demo", "data": text });
@@ -157,41 +158,6 @@ impl Said {
                 state: Some(State::Upstream(Json::of(state))),
                 meta: Some(Json::of(&json!({ meta::SERVER_INFO: super::server_info() }))),
             },
-        }
-    }
-}
-
-/// Severity of a log line, least first (RFC 5424).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
-    Debug,
-    Info,
-    Notice,
-    Warning,
-    Error,
-    Critical,
-    Alert,
-    Emergency,
-}
-
-impl Level {
-    const ALL: [Self; 8] =
-        [Self::Debug, Self::Info, Self::Notice, Self::Warning, Self::Error, Self::Critical, Self::Alert, Self::Emergency];
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|level| level.as_str() == text)
-    }
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Notice => "notice",
-            Self::Warning => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-            Self::Alert => "alert",
-            Self::Emergency => "emergency",
         }
     }
 }

@@ -6,7 +6,8 @@ use crib_mcp::RpcError;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::demo::tool::{Context, Level, Said, Tool};
+use crate::demo::tool::{Context, Said, Tool};
+use crate::level::Level;
 
 const STEPS_MAX: u32 = 1000;
 const DELAY_MS_MAX: u64 = 10_000;

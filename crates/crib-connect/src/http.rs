@@ -1,0 +1,234 @@
+//! Servers behind a URL, of either era and all three HTTP transports.
+
+mod answer;
+mod ear;
+mod legacy;
+mod modern;
+mod probe;
+mod sse;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crib_mcp::{ClientCaps, Method, Revision};
+use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, State};
+use crib_transport::{Endpoint, HttpClient};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::connect::Connect;
+use crate::era::{Era, Verdict};
+use crate::options::{ConnectorOptions, Shared};
+use crate::session::call;
+use crate::session::legacy::{Session, late};
+use crate::session::link::closed;
+use crate::session::memory::Memory;
+use crate::session::park::Lot;
+use crate::session::pool::{Open, Pool, PoolOptions};
+use modern::{Modern, Served};
+
+/// Sessions with one HTTP server for clients that can be asked.
+const SESSIONS_MAX: usize = 1024;
+/// How often a call tries: once, after a new look at the era, and once in a new session.
+const TRIES_MAX: usize = 3;
+
+/// Where a server is, and what goes with every request to it.
+#[derive(Clone)]
+pub(crate) struct Remote {
+    pub(crate) slug: crib_model::Slug,
+    pub(crate) url: Endpoint,
+    pub(crate) http: HttpClient,
+    pub(crate) headers: HeaderMap,
+    pub(crate) tracker: TaskTracker,
+}
+
+/// A connector for one URL.
+pub(crate) struct Http {
+    options: ConnectorOptions,
+    remote: Remote,
+    verdict: Verdict,
+    is_sse_only: bool,
+    modern: Modern,
+    /// Sessions of Streamable HTTP, and of HTTP+SSE.
+    streamable: Arc<Pool>,
+    sse: Arc<Pool>,
+    lot: Arc<Lot>,
+    memory: Arc<Memory>,
+    turn: Semaphore,
+    fault: Mutex<Option<Fault>>,
+}
+
+struct Opener {
+    remote: Remote,
+    memory: Arc<Memory>,
+    options: ConnectorOptions,
+    is_sse: bool,
+}
+
+// === impl Http ===
+
+impl Http {
+    pub(crate) fn new(
+        options: ConnectorOptions,
+        (url, headers): (Endpoint, &[(String, String)]),
+        shared: Arc<Shared>,
+        is_sse_only: bool,
+    ) -> Arc<Self> {
+        let slug = options.slug.clone();
+        let (http, tracker) = (shared.http.clone(), shared.tracker.clone());
+        let remote = Remote { slug: slug.clone(), url, http, headers: base_headers(headers), tracker };
+        let memory = Arc::new(Memory::default());
+        let pool = |is_sse: bool| {
+            let interactive_max = if is_sse { options.processes_max } else { SESSIONS_MAX };
+            let pool_options = PoolOptions { slug: slug.clone(), interactive_max, is_one_channel: is_sse };
+            let opener = Opener { remote: remote.clone(), memory: Arc::clone(&memory), options: options.clone(), is_sse };
+            Pool::new(pool_options, Arc::new(opener), shared.tracker.clone())
+        };
+        Arc::new(Self {
+            modern: Modern::new(remote.clone()),
+            streamable: pool(false),
+            sse: pool(true),
+            lot: Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone()),
+            verdict: Verdict::new(Arc::clone(&shared.clock)),
+            turn: Semaphore::new(1),
+            fault: Mutex::default(),
+            options,
+            remote,
+            is_sse_only,
+            memory,
+        })
+    }
+
+    async fn serve(self: Arc<Self>, mut forward: Forward) -> Result<Reply, Fault> {
+        if matches!(&forward.inputs, Some(inputs) if matches!(inputs.state, Some(State::Parked(_)))) {
+            return call::resume(Arc::clone(&self.lot), forward).await;
+        }
+        if forward.method != Method::Listen {
+            forward.deadline = forward.deadline.min(Instant::now() + self.options.timeout);
+        }
+        let mut fault = None;
+        for _ in 0..TRIES_MAX {
+            let era = match self.era() {
+                Some(era) => era,
+                None => self.find_out(&forward).await?,
+            };
+            let served = match era {
+                Era::Modern => self.modern.call(&forward).await,
+                Era::Legacy => self.serve_session(&self.streamable, &forward).await,
+                Era::Sse => self.serve_session(&self.sse, &forward).await,
+            };
+            match served? {
+                Served::Reply(reply) => return Ok(reply),
+                // The request was refused before it was looked at, so it may be made again.
+                Served::Misjudged(why) => {
+                    self.verdict.forget();
+                    fault = Some(why);
+                }
+                Served::SessionLost(why) => fault = Some(why),
+            }
+        }
+        Err(fault.unwrap_or_else(|| late(&self.options.slug)))
+    }
+
+    fn era(&self) -> Option<Era> {
+        if self.is_sse_only { Some(Era::Sse) } else { self.verdict.era() }
+    }
+
+    async fn serve_session(&self, pool: &Arc<Pool>, forward: &Forward) -> Result<Served, Fault> {
+        let lot = Arc::clone(&self.lot);
+        if let Some(home) = call::home(&self.memory, forward) {
+            return call::call(home, None, lot, forward.clone()).await.map(Served::Reply);
+        }
+        let may_ask = forward.method.allows_input();
+        let (session, lease) = pool.take(&forward.client.caps, &forward.principal, may_ask, forward.deadline).await?;
+        match call::call(session, Some(lease), lot, forward.clone()).await {
+            Err(fault) if fault.code() == Code::SessionUnknown => {
+                let gone = Fault::new(Code::ServerGone, format!("`{}` forgot its session again and again", self.options.slug));
+                Ok(Served::SessionLost(gone))
+            }
+            reply => reply.map(Served::Reply),
+        }
+    }
+
+    /// Finds out the era, one call at a time.
+    async fn find_out(&self, forward: &Forward) -> Result<Era, Fault> {
+        let slug = &self.options.slug;
+        let turn = tokio::time::timeout_at(forward.deadline.into(), self.turn.acquire()).await;
+        let _turn = turn.map_err(|_elapsed| late(slug))?.map_err(|_closed| closed(slug))?;
+        if let Some(era) = self.verdict.era() {
+            return Ok(era);
+        }
+        let deadline = forward.deadline.min(Instant::now() + self.options.start_timeout);
+        let found = self.probe(&forward.client.caps, &forward.principal, deadline).await;
+        *self.fault.lock() = found.as_ref().err().cloned();
+        let era = found?;
+        self.verdict.set(era);
+        Ok(era)
+    }
+}
+
+impl Connect for Http {
+    fn call(self: Arc<Self>, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
+        Box::pin(self.serve(forward))
+    }
+
+    fn health(&self) -> Health {
+        let sessions: Vec<Arc<Session>> = self.streamable.sessions().into_iter().chain(self.sse.sessions()).collect();
+        let era = self.verdict.last();
+        let revision = match era {
+            Some(Era::Modern) => Some(Revision::LATEST),
+            _ => sessions.first().map(|session| session.revision),
+        };
+        let fault = self.fault.lock().clone();
+        let state = match (&fault, era.is_some() || !sessions.is_empty()) {
+            (Some(_), _) => "failed",
+            (None, true) => "running",
+            (None, false) => "idle",
+        };
+        Health { state, revision, processes: 0, pid: None, parked: self.lot.len(), fault }
+    }
+
+    fn close(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.turn.close();
+            self.lot.close();
+            self.streamable.close().await;
+            self.sse.close().await;
+        })
+    }
+}
+
+impl Open for Opener {
+    fn open(&self, caps: &ClientCaps) -> BoxFuture<'static, Result<Arc<Session>, Fault>> {
+        let (remote, caps, memory, options) = (self.remote.clone(), caps.clone(), Arc::clone(&self.memory), self.options.clone());
+        let is_sse = self.is_sse;
+        Box::pin(async move {
+            if is_sse {
+                return sse::open(&remote, &caps, &memory, options.start_timeout).await;
+            }
+            legacy::open(&remote, &caps, &memory, options.start_timeout).await.map_err(legacy::Refused::into_fault)
+        })
+    }
+}
+
+/// Headers of every request: what the transport wants, and what the configuration adds.
+fn base_headers(configured: &[(String, String)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in configured {
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            (Ok(name), Ok(mut value)) => {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+            _ => tracing::warn!(header = name, "not a valid HTTP header; it is not sent"),
+        }
+    }
+    headers
+}

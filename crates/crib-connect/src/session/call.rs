@@ -1,0 +1,180 @@
+//! One core call over a legacy session.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crib_mcp::{Ability, Json, Method, Payload, RequestId, Revision, RpcError, code};
+use crib_model::limits::PARK_TIMEOUT;
+use crib_model::{Event, Fault, Forward, Outcome, Reply, State};
+use serde_json::json;
+
+use super::exchange::{Exchange, Next};
+use super::legacy::{LevelGuard, Offer, Session, late};
+use super::link::{Ask, Wants};
+use super::memory::Memory;
+use super::park::{Lot, Parked};
+use super::pool::Lease;
+use super::questions::{self, Question};
+use super::{listen, tasks};
+use crate::level::Level;
+use crate::steps::{self, Voice};
+use crate::{outcome, params};
+
+/// How long a round waits for further questions that are on their way already.
+const COALESCE: Duration = Duration::from_millis(5);
+
+/// A legacy call in progress.
+pub(super) struct Running {
+    session: Arc<Session>,
+    exchange: Exchange,
+    lease: Option<Lease>,
+    asked: usize,
+    _level: Option<LevelGuard>,
+}
+
+/// Calls a legacy server, or goes on with a call that waited for answers.
+pub(crate) async fn call(session: Arc<Session>, lease: Option<Lease>, lot: Arc<Lot>, forward: Forward) -> Result<Reply, Fault> {
+    if forward.method == Method::Discover {
+        return Ok(Reply::Done(Outcome::Complete(session.discover(), Revision::LATEST)));
+    }
+    if forward.method == Method::Listen {
+        return listen::listen(session, lease, &forward).await;
+    }
+    if let Some(reply) = tasks::call(&session, &forward).await {
+        return reply.map(Reply::Done);
+    }
+    if forward.method == Method::Complete && session.revision > Revision::V2024_11_05 && !session.offers.has(Offer::Completions) {
+        let error = RpcError::new(code::METHOD_NOT_FOUND, "the server offers no completions");
+        return Ok(Reply::Done(Outcome::Error(error, session.revision)));
+    }
+    steps::settle(steps::talk(|voice| async move { run(session, lease, &lot, (&forward, &voice)).await })).await
+}
+
+/// Brings the answers a waiting call asked for, and goes on with it.
+pub(crate) async fn resume(lot: Arc<Lot>, forward: Forward) -> Result<Reply, Fault> {
+    let inputs = forward.inputs.clone().unwrap_or_default();
+    let Some(State::Parked(id)) = inputs.state else {
+        return Err(Fault::new(crib_model::Code::InputLost, "the answers name no waiting call"));
+    };
+    let mut parked = lot.take(id, &forward.principal).await?;
+    parked.questions = questions::reply(&parked.session, std::mem::take(&mut parked.questions), &inputs);
+    if !parked.questions.is_empty() {
+        return round(&lot, parked).map(Reply::Done);
+    }
+    let Parked { session, exchange, lease, asked, .. } = parked;
+    let running = Running { session, exchange, lease, asked, _level: None };
+    steps::settle(steps::talk(|voice| async move { drive(running, &lot, (&forward, &voice)).await })).await
+}
+
+/// Returns the session of the task a call is about.
+pub(crate) fn home(memory: &Memory, forward: &Forward) -> Option<Arc<Session>> {
+    let is_about_task = matches!(forward.method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel);
+    memory.home(&forward.target_name().filter(|_| is_about_task)?)
+}
+
+async fn run(session: Arc<Session>, lease: Option<Lease>, lot: &Arc<Lot>, (forward, voice): (&Forward, &Voice)) -> Result<Outcome, Fault> {
+    let log = forward.log_level.as_ref().and_then(Level::read);
+    let level = session.listen_at(log).await;
+    let exchange = send(&session, forward, None)?;
+    let running = Running { session: Arc::clone(&session), exchange, lease, asked: 0, _level: Some(level) };
+    let outcome = drive(running, lot, (forward, voice)).await?;
+    Ok(match outcome {
+        Outcome::Error(error, _) if tasks::is_required(&error, &session, forward) => tasks::run_as_task(&session, forward).await?,
+        Outcome::Error(error, revision) if error.code == code::URL_ELICITATION_REQUIRED => visit(error, revision, forward),
+        outcome => outcome,
+    })
+}
+
+/// Writes and sends the request of a call.
+pub(super) fn send(session: &Session, forward: &Forward, task: Option<&Json>) -> Result<Exchange, Fault> {
+    let link = &session.link;
+    let id = link.next_id();
+    let token = forward.progress_token.as_ref().map(|_| RequestId::number(id).as_json().clone());
+    let params = params::legacy(forward, session.revision, token.as_ref(), task);
+    let wants = Wants {
+        progress: token.is_some(),
+        log: forward.log_level.as_ref().and_then(Level::read),
+        questions: forward.method.allows_input(),
+    };
+    link.begin(id, &forward.method, &params, wants)
+}
+
+/// Waits until the call is done or asks.
+async fn drive(mut running: Running, lot: &Arc<Lot>, (forward, voice): (&Forward, &Voice)) -> Result<Outcome, Fault> {
+    let slug = running.session.slug().clone();
+    loop {
+        let next = tokio::time::timeout_at(forward.deadline.into(), running.exchange.next()).await;
+        match next.map_err(|_elapsed| late(&slug))? {
+            Next::Said(notification) => {
+                let event = match &forward.progress_token {
+                    Some(token) if notification.method == Method::Progress => outcome::progress(&notification, token),
+                    _ => Event(notification),
+                };
+                voice.say(event).await;
+            }
+            Next::Asked(ask) => return ask_client(running, ask, lot, (forward, voice)).await,
+            Next::Answered(Ok(result)) => {
+                running.session.memory.learn(&forward.method, &result);
+                return Ok(Outcome::Complete(result, running.session.revision));
+            }
+            Next::Answered(Err(error)) => return Ok(Outcome::Error(error, running.session.revision)),
+            Next::Failed(fault) => return Err(fault),
+        }
+    }
+}
+
+/// Collects what else is being asked, and leaves the call to wait.
+async fn ask_client(mut running: Running, first: Ask, lot: &Arc<Lot>, (forward, voice): (&Forward, &Voice)) -> Result<Outcome, Fault> {
+    let mut questions = Vec::new();
+    let mut asked = running.asked;
+    let mut add = |ask: Ask| {
+        asked += 1;
+        questions.push(Question { key: format!("q{asked}"), ask });
+    };
+    add(first);
+    let until = tokio::time::Instant::now() + COALESCE;
+    while let Ok(next) = tokio::time::timeout_at(until, running.exchange.next()).await {
+        match next {
+            Next::Asked(ask) => add(ask),
+            Next::Said(notification) if notification.method != Method::Progress => voice.say(Event(notification)).await,
+            Next::Said(notification) => {
+                if let Some(token) = &forward.progress_token {
+                    voice.say(outcome::progress(&notification, token)).await;
+                }
+            }
+            // The server did not wait for the answers.
+            Next::Answered(Ok(result)) => return Ok(Outcome::Complete(result, running.session.revision)),
+            Next::Answered(Err(error)) => return Ok(Outcome::Error(error, running.session.revision)),
+            Next::Failed(fault) => return Err(fault),
+        }
+    }
+    let Running { session, exchange, lease, .. } = running;
+    let principal = Arc::clone(&forward.principal);
+    round(lot, Parked { session, exchange, lease, questions, asked, principal })
+}
+
+fn round(lot: &Arc<Lot>, parked: Parked) -> Result<Outcome, Fault> {
+    let session = Arc::clone(&parked.session);
+    let questions = parked.questions.clone();
+    let id = lot.park(parked)?;
+    tracing::debug!(upstream = %session.slug(), seconds = PARK_TIMEOUT.as_secs(), "a call waits for the client");
+    Ok(questions::round(&session, &questions, id))
+}
+
+/// The server wants the user to visit pages first (2025-11-25).
+fn visit(error: RpcError, revision: Revision, forward: &Forward) -> Outcome {
+    if !forward.method.allows_input() {
+        return Outcome::Error(error, revision);
+    }
+    if !forward.client.caps.set.has(Ability::ElicitUrl) {
+        let data = Json::of(&json!({ "requiredCapabilities": { "elicitation": { "url": {} } } }));
+        let refusal = RpcError::new(code::MISSING_CAPABILITY, "the server wants the user to visit a page");
+        return Outcome::Error(refusal.with_data(data), Revision::LATEST);
+    }
+    questions::url_round(&error).unwrap_or(Outcome::Error(error, revision))
+}
+
+/// Reads a member of an object inside a payload.
+pub(super) fn member(payload: &Payload, name: &str) -> Option<Payload> {
+    payload.get(name)?.to_object().ok()
+}

@@ -1,0 +1,342 @@
+//! A channel to a server, shared by requests: gives ids, finds whom a message is for, answers what needs no one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use crib_mcp::{Ability, CapSet, Chunks, Json, Message, Method, Notification, Payload, Request, RequestId, Response, Revision, RpcError};
+use crib_mcp::{code, message, meta};
+use crib_model::limits::{BATCH_MAX, STREAM_QUEUE_MAX};
+use crib_model::{BoxFuture, Code, Fault, Slug};
+use parking_lot::Mutex;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::exchange::Exchange;
+use crate::level::Level;
+use crate::outcome::broken;
+
+/// How messages leave for a server.
+pub(crate) trait Wire: Send + Sync + 'static {
+    /// Sends a message that nothing waits for. What cannot be sent is dropped: the link ends soon after.
+    fn post(&self, message: Chunks);
+
+    /// Sends a message that others must follow.
+    fn send(&self, message: Chunks) -> Carry;
+
+    /// Sends a request. The future, if there is more to do, is polled while the answer is awaited; it ends with a
+    /// fault when no answer can come any more.
+    fn request(&self, link: &Arc<Link>, id: u64, message: Chunks) -> Option<Carry>;
+
+    /// The handshake has settled on a revision.
+    fn settled(&self, _link: &Arc<Link>, _revision: Revision) {}
+
+    /// Somebody wants to hear what belongs to no request.
+    fn hear(&self, _link: &Arc<Link>) {}
+
+    /// Ends the channel and waits until it has ended.
+    fn close(&self) -> BoxFuture<'static, ()>;
+
+    /// Returns the process at the other end, if it is a child of this one.
+    fn pid(&self) -> Option<u32> {
+        None
+    }
+}
+
+/// A request on its way.
+pub(crate) type Carry = BoxFuture<'static, Result<(), Fault>>;
+
+/// What came back for a request: a result or error of the server, or the end of the channel.
+pub(crate) type Answer = Result<Result<Payload, RpcError>, Fault>;
+
+/// Where a message came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A channel that all requests share.
+    Shared,
+    /// The stream that answers one request.
+    Call(u64),
+}
+
+/// A request of the server in the middle of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) id: RequestId,
+    pub(crate) method: Method,
+    pub(crate) params: Payload,
+}
+
+/// What arrives for a call before its answer.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Said(Notification),
+    Asked(Ask),
+}
+
+/// What a request wants to hear before its answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants {
+    pub(crate) progress: bool,
+    pub(crate) log: Option<Level>,
+    /// The server may ask something in the middle of it.
+    pub(crate) questions: bool,
+}
+
+/// A channel to one server.
+pub(crate) struct Link {
+    pub(crate) slug: Slug,
+    /// What the server was told the client can do; empty where servers cannot ask.
+    caps: CapSet,
+    wire: Arc<dyn Wire>,
+    ids: AtomicU64,
+    state: Mutex<State>,
+    changes: broadcast::Sender<Notification>,
+    over: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    calls: HashMap<u64, Slot>,
+    ended: Option<Fault>,
+}
+
+struct Slot {
+    wants: Wants,
+    inbox: mpsc::Sender<Arrival>,
+    answer: oneshot::Sender<Answer>,
+}
+
+// === impl Link ===
+
+impl Link {
+    pub(crate) fn new(slug: Slug, caps: CapSet, wire: Arc<dyn Wire>) -> Arc<Self> {
+        let (changes, _) = broadcast::channel(STREAM_QUEUE_MAX);
+        let ids = AtomicU64::new(1);
+        Arc::new(Self { slug, caps, wire, ids, state: Mutex::default(), changes, over: CancellationToken::new() })
+    }
+
+    /// Gives the number of the next request. It serves as its progress token too.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Sends a request under a number of [`Self::next_id`].
+    pub(crate) fn begin(self: &Arc<Self>, id: u64, method: &Method, params: &Chunks, wants: Wants) -> Result<Exchange, Fault> {
+        let (inbox, arrivals) = mpsc::channel(STREAM_QUEUE_MAX);
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut state = self.state.lock();
+            if let Some(fault) = &state.ended {
+                return Err(fault.clone());
+            }
+            state.calls.insert(id, Slot { wants, inbox, answer });
+        }
+        let text = message::request(&RequestId::number(id), method.as_str(), params);
+        let carry = self.wire.request(self, id, text);
+        Ok(Exchange::new(Arc::clone(self), id, *method == Method::Initialize, (arrivals, answered, carry)))
+    }
+
+    /// Sends a message that nothing waits for.
+    pub(crate) fn post(&self, message: Chunks) {
+        self.wire.post(message);
+    }
+
+    pub(crate) fn wire(&self) -> &Arc<dyn Wire> {
+        &self.wire
+    }
+
+    /// Listens to changes: `list_changed`, `resources/updated`, task states.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Notification> {
+        self.changes.subscribe()
+    }
+
+    /// Resolves when the channel has ended.
+    pub(crate) fn over(&self) -> &CancellationToken {
+        &self.over
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.is_cancelled()
+    }
+
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.state.lock().ended.clone()
+    }
+
+    /// Ends the channel: everything in flight is answered with the fault at once.
+    pub(crate) fn fail(&self, fault: &Fault) {
+        let calls = {
+            let mut state = self.state.lock();
+            state.ended.get_or_insert_with(|| fault.clone());
+            std::mem::take(&mut state.calls)
+        };
+        self.over.cancel();
+        for slot in calls.into_values() {
+            // A caller that is gone needs no answer.
+            let _gone = slot.answer.send(Err(fault.clone())).is_err();
+        }
+    }
+
+    /// Ends one call with a fault.
+    pub(crate) fn fail_call(&self, id: u64, fault: Fault) {
+        let slot = self.state.lock().calls.remove(&id);
+        if let Some(slot) = slot {
+            let _gone = slot.answer.send(Err(fault)).is_err();
+        }
+    }
+
+    /// Ends the only call in flight; with several, nobody knows whose answer was lost.
+    pub(crate) fn fail_sole(&self, fault: &Fault) {
+        match self.sole(Origin::Shared, |_| true) {
+            Some(id) => self.fail_call(id, fault.clone()),
+            None => tracing::warn!(upstream = %self.slug, %fault, "an answer was lost"),
+        }
+    }
+
+    /// Tells whether a call still waits for its answer.
+    pub(crate) fn awaits(&self, id: u64) -> bool {
+        self.state.lock().calls.contains_key(&id)
+    }
+
+    /// Forgets a call whose caller is gone; tells whether it was still waiting.
+    pub(super) fn forget(&self, id: u64) -> bool {
+        self.state.lock().calls.remove(&id).is_some()
+    }
+
+    /// Takes a text from the server: one message, or a batch as 2025-03-26 allows.
+    pub(crate) fn deliver(&self, text: &Bytes, origin: Origin) {
+        if !message::is_batch(text) {
+            return self.deliver_one(text, origin);
+        }
+        match message::split_batch(text) {
+            Ok(texts) => texts.iter().take(BATCH_MAX).for_each(|text| self.deliver_one(text, origin)),
+            Err(malformed) => self.garbage(text, origin, &malformed.error),
+        }
+    }
+
+    fn deliver_one(&self, text: &Bytes, origin: Origin) {
+        match Message::parse(text) {
+            Ok(Message::Response(response)) => self.answer(response, origin),
+            Ok(Message::Notification(notification)) => self.notice(notification, origin),
+            Ok(Message::Request(request)) => self.asked(request, origin),
+            Err(malformed) => {
+                let named = malformed.id.as_ref().and_then(RequestId::as_u64).map_or(origin, Origin::Call);
+                self.garbage(text, named, &malformed.error);
+            }
+        }
+    }
+
+    /// Takes an answer. Late, doubled and invented ones find nobody waiting.
+    fn answer(&self, response: Response, origin: Origin) {
+        let id = match (&response.id, origin) {
+            (Some(id), _) => id.as_u64(),
+            // Only an error may come without an id; then it is for the one who waits here.
+            (None, origin) => self.sole(origin, |_| true),
+        };
+        let slot = id.and_then(|id| self.state.lock().calls.remove(&id));
+        match slot {
+            Some(slot) => {
+                let _gone = slot.answer.send(Ok(response.outcome)).is_err();
+            }
+            None => tracing::debug!(upstream = %self.slug, "an answer nobody waits for was discarded"),
+        }
+    }
+
+    fn notice(&self, notification: Notification, origin: Origin) {
+        let tagged = notification.params.meta(meta::SUBSCRIPTION_ID);
+        if notification.method == Method::Progress {
+            let id = notification.params.object.u64(meta::PROGRESS_TOKEN);
+            self.say(id, notification, |wants| wants.progress);
+        } else if notification.method == Method::LogMessage {
+            let level = notification.params.get("level").as_ref().and_then(Level::read);
+            let id = self.sole(origin, |_| true);
+            self.say(id, notification, |wants| wants.log.is_some_and(|least| level.is_some_and(|level| level >= least)));
+        } else if let Some(tag) = tagged {
+            self.say(tag.as_str().parse().ok(), notification, |_| true);
+        } else {
+            // Without listeners there is nobody to tell.
+            let _unheard = self.changes.send(notification).is_err();
+        }
+    }
+
+    fn say(&self, id: Option<u64>, notification: Notification, wanted: impl FnOnce(&Wants) -> bool) {
+        let state = self.state.lock();
+        let Some(slot) = id.and_then(|id| state.calls.get(&id)) else { return };
+        if wanted(&slot.wants) && slot.inbox.try_send(Arrival::Said(notification)).is_err() {
+            tracing::debug!(upstream = %self.slug, "a slow reader missed a notification");
+        }
+    }
+
+    fn asked(&self, request: Request, origin: Origin) {
+        let Request { id, method, params } = request;
+        if method == Method::Ping {
+            return self.post(message::result(&id, &Json::from_static("{}").into()));
+        }
+        let is_covered = needed(&method, &params).is_some_and(|ability| self.caps.has(ability));
+        let whose = is_covered.then(|| self.sole(origin, |wants| wants.questions)).flatten();
+        let ask = Ask { id, method, params };
+        let Some(ask) = self.hand_over(whose, ask) else { return };
+        if ask.method == Method::RootsList && is_covered {
+            return self.post(message::result(&ask.id, &Json::from_static(r#"{"roots":[]}"#).into()));
+        }
+        let error = RpcError::new(code::METHOD_NOT_FOUND, format!("Method not found: {} has nobody to answer it now", ask.method));
+        self.post(message::error(Some(&ask.id), &error));
+    }
+
+    /// Gives a question to a call; gives it back when the call cannot take it.
+    fn hand_over(&self, whose: Option<u64>, ask: Ask) -> Option<Ask> {
+        let state = self.state.lock();
+        let Some(slot) = whose.and_then(|id| state.calls.get(&id)) else { return Some(ask) };
+        match slot.inbox.try_send(Arrival::Asked(ask)) {
+            Err(mpsc::error::TrySendError::Full(Arrival::Asked(ask)) | mpsc::error::TrySendError::Closed(Arrival::Asked(ask))) => Some(ask),
+            _ => None,
+        }
+    }
+
+    /// Finds the call a message belongs to that does not say so itself. On a shared channel that is safe only when
+    /// there is one.
+    fn sole(&self, origin: Origin, fits: impl Fn(&Wants) -> bool) -> Option<u64> {
+        if let Origin::Call(id) = origin {
+            return Some(id);
+        }
+        let state = self.state.lock();
+        let mut fitting = state.calls.iter().filter(|(_, slot)| fits(&slot.wants));
+        match (fitting.next(), fitting.next()) {
+            (Some((id, _)), None) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// Something that is not a message. Many servers print to their output by mistake, so it ends a call only when it
+    /// must have been meant as an answer to it.
+    fn garbage(&self, text: &Bytes, origin: Origin, error: &RpcError) {
+        let looks_meant = text.first().is_some_and(|first| matches!(first, b'{' | b'['));
+        match self.sole(origin, |_| true) {
+            Some(id) if looks_meant || origin != Origin::Shared => self.fail_call(id, broken(&self.slug, &error.message)),
+            _ => tracing::debug!(upstream = %self.slug, error = %error.message, "the server sent something that is no message"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Link({})", self.slug)
+    }
+}
+
+/// Returns what a client must be able to do to answer a question; `None` for what no client answers.
+fn needed(method: &Method, params: &Payload) -> Option<Ability> {
+    if *method == Method::ElicitationCreate {
+        let is_url = params.text("mode").as_deref() == Some("url");
+        return Some(if is_url { Ability::ElicitUrl } else { Ability::ElicitForm });
+    }
+    [(Method::SamplingCreate, Ability::Sample), (Method::RootsList, Ability::Roots)]
+        .into_iter()
+        .find_map(|(asked, ability)| (asked == *method).then_some(ability))
+}
+
+/// What is said to calls of a channel that has ended in order.
+pub(crate) fn closed(slug: &Slug) -> Fault {
+    Fault::new(Code::ServerGone, format!("`{slug}` was stopped"))
+}

@@ -1,0 +1,152 @@
+//! `subscriptions/listen` over a legacy session: `list_changed` and `resources/subscribe` underneath.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crib_mcp::{Chunks, Json, Method, Notification, Payload, RequestId, message};
+use crib_model::{Event, Fault, Forward, Reply};
+use serde_json::{Map, Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::call::member;
+use super::legacy::{ASIDE_TIMEOUT, Offer, Session};
+use super::pool::Lease;
+use crate::outcome::broken;
+use crate::steps;
+
+/// What of the filter the server honours, and the subscriptions behind it.
+struct Subscribed {
+    session: Arc<Session>,
+    tools: bool,
+    prompts: bool,
+    resources: bool,
+    uris: Vec<String>,
+}
+
+/// Opens a stream of changes that ends with the session.
+pub(crate) async fn listen(session: Arc<Session>, lease: Option<Lease>, forward: &Forward) -> Result<Reply, Fault> {
+    let filter = member(&forward.params, "notifications").unwrap_or_default();
+    // Listening starts before the acknowledgement, so that no change falls in between.
+    let mut changes = session.link.changes();
+    session.link.wire().hear(&session.link);
+    let subscribed = Subscribed::open(session, &filter, forward.deadline).await;
+    let steps = steps::talk(|voice| async move {
+        let _lease = lease;
+        voice.say(subscribed.acknowledgement()).await;
+        let over = subscribed.session.link.over().clone();
+        loop {
+            tokio::select! {
+                biased;
+                change = changes.recv() => match change {
+                    Ok(change) if subscribed.wants(&change) => voice.say(Event(change)).await,
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(missed)) => {
+                        return Err(broken(subscribed.session.slug(), format!("{missed} changes came faster than they were read")));
+                    }
+                    Err(RecvError::Closed) => break,
+                },
+                () = over.cancelled() => break,
+            }
+        }
+        let slug = subscribed.session.slug();
+        Err(subscribed.session.link.fault().unwrap_or_else(|| super::link::closed(slug)))
+    });
+    Ok(Reply::Stream(steps))
+}
+
+// === impl Subscribed ===
+
+impl Subscribed {
+    async fn open(session: Arc<Session>, filter: &Payload, deadline: Instant) -> Self {
+        let wants = |name: &str, offer: Offer| filter.object.bool(name) == Some(true) && session.offers.has(offer);
+        let tools = wants("toolsListChanged", Offer::ToolsChanged);
+        let prompts = wants("promptsListChanged", Offer::PromptsChanged);
+        let resources = wants("resourcesListChanged", Offer::ResourcesChanged);
+        let asked = filter.get("resourceSubscriptions").and_then(|json| json.to_elements().ok()).unwrap_or_default();
+        let mut subscribed = Self { session, tools, prompts, resources, uris: Vec::new() };
+        for uri in asked.iter().filter_map(Json::as_text) {
+            if subscribed.session.offers.has(Offer::Subscribe) && subscribed.subscribe(&uri, deadline).await {
+                subscribed.uris.push(uri.into_owned());
+            }
+        }
+        subscribed
+    }
+
+    /// Subscribes unless someone has; tells whether the server agreed.
+    async fn subscribe(&self, uri: &str, deadline: Instant) -> bool {
+        let is_first = {
+            let mut counts = self.session.subscriptions.lock();
+            let count = counts.entry(uri.to_owned()).or_insert(0);
+            *count += 1;
+            *count == 1
+        };
+        if !is_first {
+            return true;
+        }
+        let deadline = deadline.min(Instant::now() + ASIDE_TIMEOUT);
+        let is_agreed = matches!(self.session.ask(&Method::ResourcesSubscribe, &uri_params(uri), deadline).await, Ok(Ok(_)));
+        if !is_agreed {
+            let _was_last = release(&self.session, uri);
+        }
+        is_agreed
+    }
+
+    fn acknowledgement(&self) -> Event {
+        let mut honoured = Map::new();
+        for (name, is_on) in
+            [("toolsListChanged", self.tools), ("promptsListChanged", self.prompts), ("resourcesListChanged", self.resources)]
+        {
+            if is_on {
+                honoured.insert(name.to_owned(), Value::Bool(true));
+            }
+        }
+        if !self.uris.is_empty() {
+            honoured.insert("resourceSubscriptions".to_owned(), json!(self.uris));
+        }
+        Event(Notification { method: Method::Acknowledged, params: Payload::of(&json!({ "notifications": honoured })) })
+    }
+
+    fn wants(&self, change: &Notification) -> bool {
+        let is = |method: Method| change.method == method;
+        // What is updated may be a part of what is subscribed to, so the URI is not compared.
+        (self.tools && is(Method::ToolsChanged))
+            || (self.prompts && is(Method::PromptsChanged))
+            || (self.resources && is(Method::ResourcesChanged))
+            || (!self.uris.is_empty() && is(Method::ResourceUpdated) && self.concerns(change))
+    }
+
+    /// A URI that only others subscribed to is not ours to hear of; sub-resources of ours are.
+    fn concerns(&self, change: &Notification) -> bool {
+        let Some(uri) = change.params.text("uri") else { return false };
+        self.uris.iter().any(|ours| uri.starts_with(ours.as_str())) || !self.session.subscriptions.lock().contains_key(uri.as_ref())
+    }
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        for uri in &self.uris {
+            if release(&self.session, uri) {
+                let link = &self.session.link;
+                // Nobody waits for the answer.
+                let id = RequestId::number(link.next_id());
+                link.post(message::request(&id, Method::ResourcesUnsubscribe.as_str(), &uri_params(uri)));
+            }
+        }
+    }
+}
+
+/// Counts one listener less; tells whether it was the last.
+fn release(session: &Session, uri: &str) -> bool {
+    let mut counts = session.subscriptions.lock();
+    let Some(count) = counts.get_mut(uri) else { return false };
+    *count -= 1;
+    let is_last = *count == 0;
+    if is_last {
+        counts.remove(uri);
+    }
+    is_last
+}
+
+fn uri_params(uri: &str) -> Chunks {
+    Json::of(&json!({ "uri": uri })).into()
+}

@@ -1,0 +1,47 @@
+//! One core call over a link to a server of 2026-07-28: nothing to remember, everything at once.
+
+use std::sync::Arc;
+
+use crib_mcp::{Method, RequestId};
+use crib_model::{Event, Fault, Forward, Outcome, Reply};
+
+use super::exchange::{Exchange, Next};
+use super::legacy::late;
+use super::link::{Link, Wants};
+use crate::level::Level;
+use crate::steps::{self, Voice};
+use crate::{outcome, params};
+
+/// Calls a modern server.
+pub(crate) async fn call(link: Arc<Link>, forward: Forward) -> Result<Reply, Fault> {
+    let id = link.next_id();
+    let token = forward.progress_token.as_ref().map(|_| RequestId::number(id).as_json().clone());
+    let wants = Wants { progress: token.is_some(), log: forward.log_level.as_ref().and_then(Level::read), questions: false };
+    let exchange = link.begin(id, &forward.method, &params::modern(&forward, token.as_ref()), wants)?;
+    steps::settle(steps::talk(|voice| async move { drive(exchange, &forward, &voice).await })).await
+}
+
+async fn drive(mut exchange: Exchange, forward: &Forward, voice: &Voice) -> Result<Outcome, Fault> {
+    let slug = exchange.link().slug.clone();
+    loop {
+        // A subscription has no end; what bounds it is the client's patience.
+        let next = if forward.method == Method::Listen {
+            exchange.next().await
+        } else {
+            let next = tokio::time::timeout_at(forward.deadline.into(), exchange.next()).await;
+            next.map_err(|_elapsed| late(&slug))?
+        };
+        match next {
+            Next::Said(notification) => {
+                let event = match &forward.progress_token {
+                    Some(token) if notification.method == Method::Progress => outcome::progress(&notification, token),
+                    _ => Event(notification),
+                };
+                voice.say(event).await;
+            }
+            Next::Asked(_) => {}
+            Next::Answered(answer) => return outcome::modern(&slug, answer),
+            Next::Failed(fault) => return Err(fault),
+        }
+    }
+}

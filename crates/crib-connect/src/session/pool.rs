@@ -1,0 +1,301 @@
+//! The sessions of one legacy upstream: who may share one, who needs one alone, and when to start another.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crib_mcp::{Ability, CapSet, ClientCaps};
+use crib_model::{BoxFuture, Code, Fault, Principal, Slug};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::legacy::Session;
+
+/// Sessions for clients that cannot be asked; they differ only by exotic extensions.
+const SHARED_MAX: usize = 4;
+/// First pause after the second failed start in a row; it doubles up to the last.
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_LAST: Duration = Duration::from_secs(30);
+
+/// Starts sessions.
+pub(crate) trait Open: Send + Sync + 'static {
+    fn open(&self, caps: &ClientCaps) -> BoxFuture<'static, Result<Arc<Session>, Fault>>;
+}
+
+/// Who may use a session: everyone with these capabilities, or only one principal when its clients can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    caps: CapSet,
+    principal: Option<Principal>,
+}
+
+/// Whether a call can share its session with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Shared,
+    Alone,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PoolOptions {
+    pub(crate) slug: Slug,
+    /// Sessions for clients that can be asked.
+    pub(crate) interactive_max: usize,
+    /// The channel does not tell which call a server's question belongs to.
+    pub(crate) is_one_channel: bool,
+}
+
+pub(crate) struct Pool {
+    options: PoolOptions,
+    opener: Arc<dyn Open>,
+    inner: Mutex<Inner>,
+    freed: Notify,
+    tracker: TaskTracker,
+    closing: CancellationToken,
+}
+
+#[derive(Default)]
+struct Inner {
+    members: Vec<Member>,
+    numbers: u64,
+    failures: u32,
+    failed: Option<(Instant, Fault)>,
+}
+
+type Started = Option<Result<Arc<Session>, Fault>>;
+
+struct Member {
+    number: u64,
+    key: Key,
+    session: watch::Receiver<Started>,
+    alone: bool,
+    in_use: usize,
+    used: Instant,
+}
+
+/// The right to use a session; dropping it gives the place to the next.
+pub(crate) struct Lease {
+    pool: Arc<Pool>,
+    number: u64,
+    mode: Mode,
+}
+
+enum Place {
+    Found(u64, watch::Receiver<Started>),
+    Full,
+    /// Starting failed a moment ago.
+    Resting(Fault),
+}
+
+// === impl Key ===
+
+impl Key {
+    pub(crate) fn of(caps: CapSet, principal: &Principal) -> Self {
+        // No legacy server can tell whether a client knows the tasks extension.
+        let caps = caps.without(Ability::Tasks);
+        Self { caps, principal: caps.is_interactive().then(|| principal.clone()) }
+    }
+}
+
+// === impl Pool ===
+
+impl Pool {
+    pub(crate) fn new(options: PoolOptions, opener: Arc<dyn Open>, tracker: TaskTracker) -> Arc<Self> {
+        let closing = CancellationToken::new();
+        Arc::new(Self { options, opener, inner: Mutex::default(), freed: Notify::new(), tracker, closing })
+    }
+
+    /// Finds or starts a session for a call. `may_be_asked` tells whether the server may ask during the call.
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        caps: &ClientCaps,
+        principal: &Principal,
+        may_be_asked: bool,
+        deadline: Instant,
+    ) -> Result<(Arc<Session>, Lease), Fault> {
+        let key = Key::of(caps.set, principal);
+        let is_alone = self.options.is_one_channel && may_be_asked && key.caps.is_interactive();
+        let mode = if is_alone { Mode::Alone } else { Mode::Shared };
+        loop {
+            let (number, mut session) = self.wait_for_place(&key, caps, mode, deadline).await?;
+            let lease = Lease { pool: Arc::clone(self), number, mode };
+            let slug = &self.options.slug;
+            let late = || Fault::new(Code::DeadlineExceeded, format!("`{slug}` was not ready in time"));
+            let started = tokio::time::timeout_at(deadline.into(), session.wait_for(Option::is_some)).await;
+            let started = started.map_err(|_elapsed| late())?.map_err(|_closed| super::link::closed(slug))?.clone();
+            match started {
+                Some(Ok(session)) if session.link.is_over() => drop(lease),
+                Some(Ok(session)) => return Ok((session, lease)),
+                Some(Err(fault)) => return Err(fault),
+                None => {}
+            }
+        }
+    }
+
+    async fn wait_for_place(
+        self: &Arc<Self>,
+        key: &Key,
+        caps: &ClientCaps,
+        mode: Mode,
+        deadline: Instant,
+    ) -> Result<(u64, watch::Receiver<Started>), Fault> {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            match self.place(key, caps, mode) {
+                Place::Found(number, session) => return Ok((number, session)),
+                Place::Resting(fault) => return Err(fault),
+                Place::Full => {}
+            }
+            let slug = &self.options.slug;
+            let busy = || Fault::new(Code::TooBusy, format!("all {} sessions of `{slug}` are busy", self.options.interactive_max));
+            tokio::time::timeout_at(deadline.into(), freed).await.map_err(|_elapsed| busy())?;
+        }
+    }
+
+    fn place(self: &Arc<Self>, key: &Key, caps: &ClientCaps, mode: Mode) -> Place {
+        let mut inner = self.inner.lock();
+        if self.closing.is_cancelled() {
+            return Place::Resting(super::link::closed(&self.options.slug));
+        }
+        inner.members.retain(|member| !member.is_over());
+        let fits = |member: &&mut Member| member.key == *key && (mode == Mode::Shared || !member.alone);
+        if let Some(member) = inner.members.iter_mut().find(fits) {
+            member.enter(mode);
+            return Place::Found(member.number, member.session.clone());
+        }
+        if let Some(fault) = inner.resting() {
+            return Place::Resting(fault);
+        }
+        let is_interactive = key.caps.is_interactive();
+        let max = if is_interactive { self.options.interactive_max.max(1) } else { SHARED_MAX };
+        let same_kind = |member: &&Member| member.key.caps.is_interactive() == is_interactive;
+        if inner.members.iter().filter(same_kind).count() >= max {
+            let idle = inner.members.iter().filter(same_kind).filter(|member| member.in_use == 0);
+            let Some(number) = idle.min_by_key(|member| member.used).map(|member| member.number) else { return Place::Full };
+            self.evict(&mut inner, number);
+        }
+        self.start(&mut inner, key, caps, mode)
+    }
+
+    fn start(self: &Arc<Self>, inner: &mut Inner, key: &Key, caps: &ClientCaps, mode: Mode) -> Place {
+        let (publish, session) = watch::channel(None);
+        inner.numbers += 1;
+        let number = inner.numbers;
+        let mut member = Member { number, key: key.clone(), session: session.clone(), alone: false, in_use: 0, used: Instant::now() };
+        member.enter(mode);
+        inner.members.push(member);
+        // The start belongs to all who wait for it, so it outlives the call that caused it.
+        let pool = Arc::clone(self);
+        let opening = self.opener.open(caps);
+        self.tracker.spawn(async move {
+            let started = tokio::select! {
+                started = opening => started,
+                () = pool.closing.cancelled() => Err(super::link::closed(&pool.options.slug)),
+            };
+            pool.note(number, started.as_ref().err());
+            publish.send_replace(Some(started));
+        });
+        Place::Found(number, session)
+    }
+
+    /// Takes a session in that was started elsewhere.
+    pub(crate) fn adopt(&self, session: Arc<Session>, caps: &ClientCaps, principal: &Principal) {
+        let (_, session) = watch::channel(Some(Ok(session)));
+        let mut inner = self.inner.lock();
+        inner.numbers += 1;
+        let (number, key) = (inner.numbers, Key::of(caps.set, principal));
+        inner.members.push(Member { number, key, session, alone: false, in_use: 0, used: Instant::now() });
+    }
+
+    /// Notes how a start elsewhere ended.
+    pub(crate) fn note_start(&self, fault: Option<&Fault>) {
+        self.note(0, fault);
+    }
+
+    /// Returns why nothing is started just now.
+    pub(crate) fn resting(&self) -> Option<Fault> {
+        self.inner.lock().resting()
+    }
+
+    fn note(&self, number: u64, fault: Option<&Fault>) {
+        let mut inner = self.inner.lock();
+        match fault {
+            None => (inner.failures, inner.failed) = (0, None),
+            Some(fault) => {
+                inner.failures = inner.failures.saturating_add(1);
+                inner.failed = Some((Instant::now(), fault.clone()));
+                inner.members.retain(|member| member.number != number);
+            }
+        }
+        drop(inner);
+        self.freed.notify_waiters();
+    }
+
+    fn evict(&self, inner: &mut Inner, number: u64) {
+        let Some(at) = inner.members.iter().position(|member| member.number == number) else { return };
+        let member = inner.members.swap_remove(at);
+        if let Some(Ok(session)) = &*member.session.borrow() {
+            self.tracker.spawn(session.close());
+        }
+    }
+
+    fn leave(&self, number: u64, mode: Mode) {
+        let mut inner = self.inner.lock();
+        if let Some(member) = inner.members.iter_mut().find(|member| member.number == number) {
+            member.in_use = member.in_use.saturating_sub(1);
+            member.alone = member.alone && mode != Mode::Alone;
+            member.used = Instant::now();
+        }
+        drop(inner);
+        self.freed.notify_waiters();
+    }
+
+    /// Returns the sessions that are up.
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+        let inner = self.inner.lock();
+        inner.members.iter().filter_map(|member| member.session.borrow().as_ref()?.as_ref().ok().cloned()).collect()
+    }
+
+    /// Returns why the last start failed, if nothing has been started since.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.inner.lock().failed.as_ref().map(|(_, fault)| fault.clone())
+    }
+
+    /// Ends all sessions and waits for their ends.
+    pub(crate) async fn close(&self) {
+        self.closing.cancel();
+        let sessions = self.sessions();
+        futures_util::future::join_all(sessions.iter().map(|session| session.close())).await;
+    }
+}
+
+impl Inner {
+    /// One failed start may be an accident; after that, callers are told at once for a while.
+    fn resting(&self) -> Option<Fault> {
+        let (at, fault) = self.failed.as_ref()?;
+        let doublings = self.failures.checked_sub(2)?.min(10);
+        let pause = (BACKOFF_FIRST * 2u32.pow(doublings)).min(BACKOFF_LAST);
+        (at.elapsed() < pause).then(|| fault.clone())
+    }
+}
+
+impl Member {
+    fn enter(&mut self, mode: Mode) {
+        self.in_use += 1;
+        self.alone |= mode == Mode::Alone;
+        self.used = Instant::now();
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(&*self.session.borrow(), Some(Ok(session)) if session.link.is_over())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.pool.leave(self.number, self.mode);
+    }
+}
