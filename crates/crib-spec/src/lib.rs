@@ -12,6 +12,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "reading a `serde_json::Value` by key answers null, and this crate is test support")]
 
+pub mod chaos;
 pub mod client;
 pub mod conformance;
 pub mod fixture;

@@ -23,7 +23,7 @@ fn probes(client: &Modern) -> Vec<Probe> {
     let mismatch = client.message("tools/list", json!({ "_meta": { "io.modelcontextprotocol/protocolVersion": "2025-11-25" } }));
     let modern = |method| vec![("mcp-protocol-version", MODERN), ("mcp-method", method)];
     vec![
-        Probe { name: "a plain initialize", headers: vec![], body: plain.clone(), status: 200, code: None },
+        Probe { name: "a plain initialize", headers: vec![], body: plain, status: 200, code: None },
         Probe {
             name: "an initialize that claims to be modern",
             headers: modern("initialize"),

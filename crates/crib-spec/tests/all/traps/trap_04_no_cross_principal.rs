@@ -25,7 +25,9 @@ async fn call(client: &Modern, who: &str, ask: bool) -> Result<bool> {
         ensure!(request.1["params"]["message"] == format!("Are you {who}?"), "{who} was asked: {}", request.1);
     }
     params["inputResponses"] = answers(&first["result"]);
-    params["requestState"] = first["result"]["requestState"].clone();
+    if let Some(state) = first["result"].get("requestState") {
+        params["requestState"] = state.clone();
+    }
     let second = client.call("tools/call", params).await?;
     ensure!(text(&second) == format!("{who}: accept Ada"), "{who}: {second}");
     Ok(true)

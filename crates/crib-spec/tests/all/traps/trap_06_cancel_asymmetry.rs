@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use crib_spec::{
     client::{Legacy, Modern},
     fixture::Era,
-    http::Wire,
+    http::{Event, Response, Wire},
     journal::{Journal, now_ms},
     wait::SOON,
 };
@@ -55,6 +55,17 @@ async fn trap_06_a_modern_client_that_leaves_cancels_a_modern_call() -> Result<(
     drop_a_modern_call(Era::Modern).await
 }
 
+/// Reads events until one holds `mark`; returns it with the last id seen.
+async fn read_until(stream: &mut Response, mark: &str, mut last: String) -> Result<(Event, String)> {
+    loop {
+        let event = stream.event().await?.with_context(|| format!("the stream ended before {mark}"))?;
+        last = event.id.clone().unwrap_or(last);
+        if event.data.contains(mark) {
+            return Ok((event, last));
+        }
+    }
+}
+
 async fn drop_a_legacy_call(era: Era) -> Result<()> {
     let (fixture, gateway) = before(era).await?;
     let client = Legacy::connect(gateway.address, "2025-11-25", json!({})).await?;
@@ -62,35 +73,20 @@ async fn drop_a_legacy_call(era: Era) -> Result<()> {
     let message = client.message("tools/call", &json!({ "name": "slow", "arguments": arguments, "_meta": { "progressToken": 7 } }));
     let mut stream = client.send(&message).await?;
     assert!(stream.is_stream(), "progress makes it a stream");
-    let mut last = None;
-    while let Some(event) = stream.event().await? {
-        last = event.id.clone().or(last);
-        if event.data.contains("notifications/progress") {
-            break;
-        }
-    }
-    let last = last.context("events carry ids")?;
+    let (_, last) = read_until(&mut stream, "notifications/progress", String::new()).await?;
+    assert!(!last.is_empty(), "events carry ids");
     drop(stream);
 
     let mut resumed = client.listen(Some(&last)).await?.patience(SOON);
     assert_eq!(resumed.status, 200);
-    let mut replies = 0;
-    let mut after = last;
-    while let Some(event) = resumed.event().await? {
-        after = event.id.clone().unwrap_or(after);
-        if event.data.contains("\"result\"") {
-            let reply: Value = serde_json::from_str(&event.data)?;
-            assert_eq!(reply["id"], message["id"]);
-            replies += 1;
-            break;
-        }
-    }
-    assert_eq!(replies, 1, "the result comes on the resumed stream");
+    let (event, last) = read_until(&mut resumed, "\"result\"", last).await?;
+    let reply: Value = serde_json::from_str(&event.data)?;
+    assert_eq!(reply["id"], message["id"]);
+    drop(resumed);
     assert!(fixture.journal.all("cancelled").is_empty(), "a disconnect is no cancellation");
     assert_eq!(fixture.journal.all("finished").len(), 1);
-    drop(resumed);
 
-    let again = client.listen(Some(&after)).await?.patience(Duration::from_millis(500));
+    let again = client.listen(Some(&last)).await?.patience(Duration::from_millis(500));
     if again.status == 200 {
         let more = again.text().await.unwrap_or_default();
         assert!(!more.contains("\"result\""), "the result is delivered once: {more}");
