@@ -48,6 +48,12 @@ impl Options {
         Self { extent, installs: !has("--quick") && !has("--no-setup"), strict: has("--strict") }
     }
 
+    /// Returns whether the tests start the gateway: those of `crib-spec` and `crib-cli` do.
+    fn needs_programs(&self) -> bool {
+        let scope = self.scope();
+        scope.iter().any(|word| *word == "--workspace" || word.contains("crib-spec") || word.contains("crib-cli"))
+    }
+
     /// Returns what the test runner is told about which tests to run.
     fn scope(&self) -> Vec<&str> {
         let mut words: Vec<&str> = match &self.extent {
@@ -73,8 +79,8 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if !matches!(options.extent, Extent::Chosen(_)) {
         checks(&options, &mut steps, &mut ready.skipped);
     }
-    let binary = target().join("debug/toolcrib");
-    ready.env.push(("TOOLCRIB_BIN", binary));
+    ready.env.push(("TOOLCRIB_BIN", target().join("debug/toolcrib")));
+    ready.env.push(("TOOLCRIB_CACHE", sh::cache()));
     let built = steps.take("build", || build(&options)).is_some();
     if options.extent == Extent::Full && built {
         steps.take("doc tests", || sh::run(&mut sh::cargo(&["test", "--locked", "--workspace", "--doc", "--quiet"])));
@@ -129,7 +135,9 @@ fn deny(skipped: &mut Vec<String>) -> Result<()> {
 }
 
 fn build(options: &Options) -> Result<()> {
-    sh::run(&mut sh::cargo(&["build", "--locked", "--workspace", "--bins", "--examples"]))?;
+    if options.needs_programs() {
+        sh::run(&mut sh::cargo(&["build", "--locked", "--workspace", "--bins", "--examples"]))?;
+    }
     if has_nextest() {
         let args = ["nextest", "run", "--locked", "--no-run", "--cargo-quiet"];
         return sh::run(sh::cargo(&args).args(options.scope()));

@@ -14,7 +14,7 @@ const LOCK: &str = include_str!("../../pins/package-lock.json");
 pub(super) fn prepare(ready: &mut Ready) {
     let folder = sh::cache().join("npm");
     match install(&folder) {
-        Ok(node) => ready.env.extend(env(&folder, node)),
+        Ok(node) => ready.env.extend(env(node)),
         Err(error) => ready.skipped.push(format!("npm packages (conformance suite, TypeScript servers and clients): {error:#}")),
     }
 }
@@ -23,11 +23,11 @@ pub(super) fn prepare(ready: &mut Ready) {
 pub(super) fn installed() -> Option<Vec<(&'static str, PathBuf)>> {
     let folder = sh::cache().join("npm");
     let node = node(&folder).ok()?;
-    is_current(&folder.join("stamp"), &pins()).then(|| env(&folder, node))
+    is_current(&folder.join("stamp"), &pins()).then(|| env(node))
 }
 
-fn env(folder: &Path, node: PathBuf) -> Vec<(&'static str, PathBuf)> {
-    vec![("TOOLCRIB_TEST_NPM", folder.join("node_modules")), ("NODE24", node)]
+fn env(node: PathBuf) -> Vec<(&'static str, PathBuf)> {
+    vec![("TOOLCRIB_NODE", node.clone()), ("NODE24", node)]
 }
 
 fn pins() -> String {

@@ -12,7 +12,7 @@ const REQUIREMENTS: &str = include_str!("../../pins/requirements.txt");
 /// Installs the pinned packages into `.cache/py`.
 pub(super) fn prepare(ready: &mut Ready) {
     match install(&sh::cache().join("py")) {
-        Ok(bin) => ready.env.extend(env(bin)),
+        Ok(bin) => ready.env.extend(env(&bin)),
         Err(error) => ready.skipped.push(format!("PyPI packages (Python servers and clients): {error:#}")),
     }
 }
@@ -20,11 +20,11 @@ pub(super) fn prepare(ready: &mut Ready) {
 /// Returns the variables of what is installed already.
 pub(super) fn installed() -> Option<Vec<(&'static str, PathBuf)>> {
     let folder = sh::cache().join("py");
-    is_current(&folder.join("stamp"), REQUIREMENTS).then(|| env(folder.join("bin")))
+    is_current(&folder.join("stamp"), REQUIREMENTS).then(|| env(&folder.join("bin")))
 }
 
-fn env(bin: PathBuf) -> Vec<(&'static str, PathBuf)> {
-    vec![("TOOLCRIB_TEST_PYTHON", bin.join("python3")), ("TOOLCRIB_TEST_PY_BIN", bin)]
+fn env(bin: &Path) -> Vec<(&'static str, PathBuf)> {
+    vec![("TOOLCRIB_PYTHON", bin.join("python3"))]
 }
 
 fn install(folder: &Path) -> Result<PathBuf> {
