@@ -211,7 +211,8 @@ pub fn encode_event(event: Option<&str>, id: Option<&str>, retry_ms: Option<u64>
         field("event: ", event, out);
     }
     if let Some(id) = id {
-        field("id: ", id, out);
+        // Readers ignore an id with a NUL in it.
+        field("id: ", &id.replace('\0', ""), out);
     }
     if let Some(retry_ms) = retry_ms {
         field("retry: ", itoa::Buffer::new().format(retry_ms), out);
@@ -238,7 +239,7 @@ pub fn encode_event(event: Option<&str>, id: Option<&str>, retry_ms: Option<u64>
 
 fn field(name: &str, value: &str, out: &mut Pieces) {
     out.text(name);
-    for part in value.split(['\n', '\r', '\0']) {
+    for part in value.split(['\n', '\r']) {
         out.text(part);
     }
     out.text("\n");
