@@ -1,0 +1,144 @@
+//! Objects whose members are known: parts of a message, or a text of their own.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::{Edit, Json, slice, string_at};
+use crate::scan::{self, Kind, Member, Members, ScanError, Span};
+
+/// An object inside a message: the text it stands in and where its members are.
+#[derive(Clone, Debug, Default)]
+pub struct Object {
+    pub(super) text: Bytes,
+    pub(super) span: Span,
+    pub(super) members: Members,
+}
+
+impl Object {
+    pub(crate) fn new(text: Bytes, span: Span, members: Members) -> Self {
+        Self { text, span, members }
+    }
+
+    /// Returns the members in the order they were written.
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Json)> {
+        self.members.iter().map(|m| (m.name(&self.text), Json(slice(&self.text, m.value()))))
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    fn find(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|m| m.is(&self.text, name))
+    }
+
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// Returns the value of a member.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Json> {
+        self.find(name).map(|m| Json(slice(&self.text, m.value())))
+    }
+
+    /// Returns the kind of a member's value.
+    #[must_use]
+    pub fn kind(&self, name: &str) -> Option<Kind> {
+        self.find(name).map(|m| m.kind)
+    }
+
+    /// Returns the text of a member's value without taking a share of the message.
+    #[must_use]
+    pub fn raw(&self, name: &str) -> Option<&[u8]> {
+        self.find(name).map(|m| m.value().of(&self.text))
+    }
+
+    /// Returns the decoded string of a member; `None` when absent or not a string.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.find(name).and_then(|m| string_at(&self.text, m.value()))
+    }
+
+    #[must_use]
+    pub fn bool(&self, name: &str) -> Option<bool> {
+        match self.raw(name)? {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn u64(&self, name: &str) -> Option<u64> {
+        std::str::from_utf8(self.raw(name)?).ok()?.parse().ok()
+    }
+
+    /// Returns the whole object as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        if self.span.is_empty() { Json::from_static("{}") } else { Json(slice(&self.text, self.span)) }
+    }
+}
+
+/// The `params`, `result` or `error` object of a message, with its `_meta`.
+#[derive(Clone, Debug, Default)]
+pub struct Payload {
+    pub object: Object,
+    pub meta: Option<Object>,
+}
+
+impl Payload {
+    /// Reads an object of any content.
+    ///
+    /// # Errors
+    /// The text is not one acceptable JSON object.
+    pub fn parse(text: &Bytes) -> Result<Self, ScanError> {
+        let ((span, members), meta) = scan::object(text)?;
+        let meta = meta.map(|(span, members)| Object::new(text.clone(), span, members));
+        Ok(Self { object: Object::new(text.clone(), span, members), meta })
+    }
+
+    /// Writes a value that serialises to an object; anything else becomes an empty object.
+    #[must_use]
+    pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Self {
+        Self::parse(Json::of(value).bytes()).unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Json> {
+        self.object.get(name)
+    }
+
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.object.text(name)
+    }
+
+    /// Returns a member of `_meta`.
+    #[must_use]
+    pub fn meta(&self, name: &str) -> Option<Json> {
+        self.meta.as_ref()?.get(name)
+    }
+
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        self.object.to_json()
+    }
+
+    /// Starts an edit of the object.
+    #[must_use]
+    pub fn edit(&self) -> Edit<'_> {
+        Edit::new(&self.object)
+    }
+
+    /// Starts an edit of `_meta`; of an empty one where there is none.
+    #[must_use]
+    pub fn edit_meta(&self) -> Edit<'_> {
+        static NONE: std::sync::LazyLock<Object> = std::sync::LazyLock::new(Object::default);
+        Edit::new(self.meta.as_ref().unwrap_or(&NONE))
+    }
+}
