@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_util::sync::WaitForCancellationFuture;
 
 use super::drain::{Drain, Stage};
 use super::exchange::{Ends, Exchange, Front};
@@ -34,9 +35,9 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     builder.header_read_timeout(None).half_close(false).keep_alive(true).pipeline_flush(false);
     builder.max_headers(options.head_fields_max).max_buf_size(options.head_bytes_max.max(8192));
     let mut connection = pin!(builder.serve_connection(io, service));
-    let mut ending = pin!(Ending::new(&front.drain));
+    let mut ending = Ending::new(&front.drain);
     let ended = poll_fn(|cx| {
-        match ending.as_mut().poll_stage(cx) {
+        match ending.poll_stage(cx) {
             None => {}
             Some(Stage::Ended) => return Poll::Ready(Ok(())),
             Some(Stage::Serving | Stage::Draining) => connection.as_mut().graceful_shutdown(),
@@ -56,35 +57,31 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
 ///
 /// The wake-ups are registered on the first poll only, which is enough because a connection never changes its task;
 /// every later poll is one atomic load.
-struct Ending<'a, F> {
+struct Ending<'a> {
     drain: &'a Drain,
-    draining: F,
-    ended: F,
-    told: Option<Stage>,
+    wakeups: Option<[Pin<Box<WaitForCancellationFuture<'a>>>; 2]>,
+    told: Stage,
 }
 
-impl<'a> Ending<'a, Pin<Box<tokio_util::sync::WaitForCancellationFuture<'a>>>> {
+impl<'a> Ending<'a> {
     fn new(drain: &'a Drain) -> Self {
-        Self { drain, draining: Box::pin(drain.draining.cancelled()), ended: Box::pin(drain.ended.cancelled()), told: None }
+        Self { drain, wakeups: None, told: Stage::Serving }
     }
-}
 
-impl<F: Future<Output = ()> + Unpin> Ending<'_, F> {
-    fn poll_stage(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Stage>
-    where
-        Self: Unpin,
-    {
-        if self.told.is_none() {
-            self.told = Some(Stage::Serving);
-            let is_draining = Pin::new(&mut self.draining).poll(cx).is_ready();
-            let is_ended = Pin::new(&mut self.ended).poll(cx).is_ready();
-            tracing::trace!(is_draining, is_ended, "connection opened");
+    /// Returns a stage when it is news.
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Option<Stage> {
+        if self.wakeups.is_none() {
+            let mut wakeups = [Box::pin(self.drain.draining.cancelled()), Box::pin(self.drain.ended.cancelled())];
+            for wakeup in &mut wakeups {
+                // Whether it is ready does not matter: the stage is read below, and was set before the wake-up.
+                let (Poll::Ready(()) | Poll::Pending) = wakeup.as_mut().poll(cx);
+            }
+            self.wakeups = Some(wakeups);
         }
         let stage = self.drain.stage();
-        (self.told < Some(stage)).then(|| {
-            self.told = Some(stage);
-            stage
-        })
+        let is_news = stage > self.told;
+        self.told = stage;
+        is_news.then_some(stage)
     }
 }
 
