@@ -19,7 +19,7 @@ use crib_model::Fault;
 pub use input::{ChildInput, Gone};
 pub use output::{ChildOutput, LineError};
 pub use process::ChildHandle;
-pub use warden::{WardenCommand, run_warden, watch_children};
+pub use warden::{WardenCommand, run_warden, unwatch_children, watch_children};
 
 /// A command and the whole of its surroundings: nothing is inherited but what stands here.
 #[derive(Clone, PartialEq, Eq)]

@@ -15,7 +15,9 @@ mod server;
 mod stdio;
 mod whole;
 
-pub use child::{Child, ChildHandle, ChildInput, ChildOutput, CommandLine, Gone, LineError, WardenCommand, run_warden, watch_children};
+pub use child::{
+    Child, ChildHandle, ChildInput, ChildOutput, CommandLine, Gone, LineError, WardenCommand, run_warden, unwatch_children, watch_children,
+};
 pub use client::{ClientOptions, Endpoint, HttpClient, Incoming, Received, SendError};
 pub use server::{NoRoutes, Routes, Server, ServerOptions, bind};
 pub use stdio::{StdioOptions, serve_lines, serve_stdio};

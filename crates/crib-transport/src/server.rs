@@ -11,6 +11,7 @@ mod guard;
 mod outgoing;
 mod pulse;
 mod refusal;
+mod strict;
 #[cfg(test)]
 mod tests;
 

@@ -1,8 +1,14 @@
 //! The stdio front: one client, one connection, a message per line.
 
+mod standard;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,8 +44,10 @@ impl StdioOptions {
 }
 
 /// Serves the client on standard input and output until either side ends.
+///
+/// At a terminal, the thread that waits for input outlives this: end such a runtime with `shutdown_background`.
 pub async fn serve_stdio(gateway: Arc<dyn Gateway>, scope: Scope, shutdown: CancellationToken) {
-    serve_lines(gateway, StdioOptions::new(scope), tokio::io::stdin(), tokio::io::stdout(), shutdown).await;
+    serve_lines(gateway, StdioOptions::new(scope), standard::input(), standard::output(), shutdown).await;
 }
 
 /// Serves one client on any pair of byte streams. Only messages are written.
@@ -110,24 +118,10 @@ impl Front {
         let mut buffer = Vec::with_capacity(64 * 1024);
         loop {
             for line in lines.by_ref() {
-                let line = match line {
-                    Ok(line) => line,
-                    Err(TooLong { .. }) => {
-                        self.refuse_line(line_bytes_max).await;
-                        continue;
-                    }
-                };
-                // The semaphore is never closed.
-                let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-                let answer = self.gateway.receive(self.inbound(Verb::Post, line));
-                let (outbox, gone) = (self.outbox.clone(), self.gone.clone());
-                self.tasks.spawn(async move {
-                    tokio::select! {
-                        () = gone.cancelled() => {}
-                        () = async { deliver(answer.await, &outbox).await } => {}
-                    }
-                    drop(slot);
-                });
+                match line {
+                    Ok(line) => self.take(line, &slots).await,
+                    Err(TooLong { bytes_max }) => self.refuse_line(bytes_max).await,
+                }
             }
             buffer.clear();
             match input.read_buf(&mut buffer).await {
@@ -139,6 +133,29 @@ impl Front {
                 }
             }
         }
+    }
+
+    /// Hands one line to the gateway.
+    ///
+    /// The first step is taken here, so that what the gateway does at once it does in the order of the lines: a
+    /// cancellation never overtakes its request. It also spares a task where the answer is ready.
+    async fn take(&self, line: Bytes, slots: &Arc<Semaphore>) {
+        // The semaphore is never closed.
+        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
+        let mut answer = self.gateway.receive(self.inbound(Verb::Post, line));
+        let answer = match poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
+            Poll::Ready(message @ Answer::Message { .. }) => return deliver(message, &self.outbox).await,
+            Poll::Ready(stream @ Answer::Stream { .. }) => Box::pin(std::future::ready(stream)),
+            Poll::Pending => answer,
+        };
+        let (outbox, gone) = (self.outbox.clone(), self.gone.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = gone.cancelled() => {}
+                () = async { deliver(answer.await, &outbox).await } => {}
+            }
+            drop(slot);
+        });
     }
 
     async fn refuse_line(&self, max: usize) {
@@ -190,6 +207,3 @@ async fn write<W: AsyncWrite + Unpin>(mut output: W, mut queue: mpsc::Receiver<B
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use crib_mcp::line::{LineDecoder, TooLong};
@@ -15,7 +14,6 @@ use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOw
 use super::process::DRAIN;
 
 const READ_BYTES: usize = 64 * 1024;
-const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Why a line is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,18 +80,23 @@ impl ChildOutput {
     }
 
     async fn read(&mut self) {
-        let until = self.until.unwrap_or_else(|| Instant::now() + FAR);
-        tokio::select! {
-            biased;
-            read = self.stdout.read_buf(&mut self.buffer) => match read {
-                Ok(0) | Err(_) => self.is_ended = true,
-                Ok(_) => {
-                    self.lines.push(&self.buffer);
-                    self.buffer.clear();
+        let reading = self.stdout.read_buf(&mut self.buffer);
+        let read = match self.until {
+            Some(until) => tokio::time::timeout_at(until, reading).await.unwrap_or(Ok(0)),
+            None => tokio::select! {
+                biased;
+                read = reading => read,
+                () = &mut self.exited => {
+                    self.until = Some(Instant::now() + DRAIN);
+                    return;
                 }
             },
-            () = &mut self.exited, if self.until.is_none() => self.until = Some(Instant::now() + DRAIN),
-            () = tokio::time::sleep_until(until), if self.until.is_some() => self.is_ended = true,
+        };
+        if let Ok(1..) = read {
+            self.lines.push(&self.buffer);
+            self.buffer.clear();
+        } else {
+            self.is_ended = true;
         }
     }
 

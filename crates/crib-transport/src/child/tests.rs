@@ -228,6 +228,18 @@ mod killed {
     #[tokio::test]
     #[ignore = "plays the gateway for another test"]
     async fn gateway() {
+        let _children = start_children().await;
+        std::future::pending::<()>().await;
+    }
+
+    #[tokio::test]
+    #[ignore = "plays the gateway for another test"]
+    async fn orderly_gateway() {
+        let _children = start_children().await;
+        unwatch_children();
+    }
+
+    async fn start_children() -> Vec<Child> {
         let (program, args) = this_test("warden");
         watch_children(WardenCommand { program, args });
         // One that ignores everything, with a child that does; one that hides in a session of its own.
@@ -245,19 +257,34 @@ mod killed {
             }
         }
         println!("ready");
-        std::future::pending::<()>().await;
+        children
     }
 
-    #[tokio::test]
-    async fn leaves_no_child_behind() {
-        let (program, args) = this_test("gateway");
+    /// Starts the gateway and returns it with the children it named.
+    fn start(name: &str) -> (std::process::Child, Vec<u32>) {
+        let (program, args) = this_test(name);
         let mut gateway = Command::new(program).args(args).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(gateway.stdout.take().unwrap()).lines().map_while(Result::ok);
         let words: Vec<String> = lines.take_while(|line| line != "ready").collect();
         let pids: Vec<u32> = words.iter().filter_map(|line| line.split_once("pid ")?.1.parse().ok()).collect();
         assert_eq!(pids.len(), 4, "{words:?}");
+        (gateway, pids)
+    }
+
+    #[tokio::test]
+    async fn it_leaves_no_child_behind() {
+        let (mut gateway, pids) = start("gateway");
         assert!(pids.iter().all(|pid| is_alive(*pid)));
         gateway.kill().unwrap();
+        gateway.wait().unwrap();
+        for pid in pids {
+            gone(pid).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn an_orderly_end_waits_for_the_warden() {
+        let (mut gateway, pids) = start("orderly_gateway");
         gateway.wait().unwrap();
         for pid in pids {
             gone(pid).await;

@@ -54,6 +54,21 @@ pub fn watch_children(command: WardenCommand) {
     *WARDEN.lock() = Some(Warden { command, owner, groups: BTreeSet::new(), running: None });
 }
 
+/// Ends the watch and the warden with it; children that are left are killed. Called last, at an orderly end, so that no
+/// process outlives this one; blocks for as long as the warden takes, at most a second.
+pub fn unwatch_children() {
+    let running = WARDEN.lock().take().and_then(|warden| warden.running);
+    let Some(Running { mut process, stdin }) = running else { return };
+    drop(stdin);
+    for _ in 0..100 {
+        if !matches!(process.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    tracing::warn!(pid = process.id(), "the warden does not end");
+}
+
 /// Returns the mark for a child that is about to be started.
 pub(crate) fn owner() -> Option<String> {
     let mut warden = WARDEN.lock();

@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -27,7 +27,9 @@ pub(crate) struct Live {
     is_over: bool,
     /// Survives from call to call, because moving a timer further away is free and making one is not.
     deadline: Pin<Box<Sleep>>,
-    pub(crate) idle_since: Instant,
+    idle_since: Instant,
+    /// How long the server said it keeps an idle connection.
+    promised: Option<Duration>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -36,6 +38,9 @@ impl fmt::Debug for Live {
         f.debug_struct("Live").field("is_over", &self.is_over).finish_non_exhaustive()
     }
 }
+
+/// The most by which a connection is given up before the server's announced end.
+const MARGIN_MAX: Duration = Duration::from_secs(1);
 
 /// Why an exchange failed.
 pub(crate) enum Failed {
@@ -50,13 +55,26 @@ impl Live {
         let (sender, driver) = shaken.map_err(|error| SendError::Connect(error.to_string()))?;
         let now = Instant::now();
         let deadline = Box::pin(tokio::time::sleep_until(now.into()));
-        Ok(Box::new(Self { sender, driver, is_over: false, deadline, idle_since: now, _slot: slot }))
+        Ok(Box::new(Self { sender, driver, is_over: false, deadline, idle_since: now, promised: None, _slot: slot }))
     }
 
     /// Tells whether an idle connection can take a request, as far as is known here.
     pub(crate) fn is_usable(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
         !self.is_over && self.sender.is_ready()
+    }
+
+    /// Begins to be idle.
+    pub(crate) fn rest(&mut self) {
+        self.idle_since = Instant::now();
+    }
+
+    /// Tells whether the connection has been idle for too long. A server that announced when it closes idle
+    /// connections is taken at its word with a margin: a request that meets the close is lost.
+    pub(crate) fn is_stale(&self, idle_age: Duration) -> bool {
+        let kept = |promised: Duration| promised - (promised / 2).min(MARGIN_MAX);
+        let age = self.promised.map_or(idle_age, |promised| idle_age.min(kept(promised)));
+        self.idle_since.elapsed() >= age
     }
 
     /// Tells whether the connection is ready for the next request after a body was read to its end.
@@ -99,7 +117,10 @@ impl Live {
         .await;
         match answered {
             None => Err(Failed::Sent(SendError::TimedOut)),
-            Some(Ok(response)) => Ok(response),
+            Some(Ok(response)) => {
+                self.promised = promise(response.headers()).or(self.promised);
+                Ok(response)
+            }
             Some(Err(mut failed)) => {
                 let error = SendError::before_answer(failed.error());
                 Err(match failed.take_message() {
@@ -108,5 +129,26 @@ impl Live {
                 })
             }
         }
+    }
+}
+
+/// Reads `Keep-Alive: timeout=5`.
+fn promise(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("keep-alive")?.to_str().ok()?;
+    let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
+    Some(Duration::from_secs(seconds.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_is_read() {
+        let read = |value: &'static str| promise(&HeaderMap::from_iter([("keep-alive".parse().unwrap(), value.parse().unwrap())]));
+        assert_eq!(read("timeout=5"), Some(Duration::from_secs(5)));
+        assert_eq!(read("max=100, timeout=72"), Some(Duration::from_secs(72)));
+        assert_eq!(read("timeout=soon"), None);
+        assert_eq!(promise(&HeaderMap::new()), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -48,7 +48,7 @@ impl Pool {
     pub(crate) fn take(&self) -> Option<Box<Live>> {
         loop {
             let mut live = self.idle.lock().pop()?;
-            if live.is_usable() && live.idle_since.elapsed() < self.idle_age {
+            if live.is_usable() && !live.is_stale(self.idle_age) {
                 return Some(live);
             }
         }
@@ -59,7 +59,7 @@ impl Pool {
         if !live.is_reusable() {
             return;
         }
-        live.idle_since = Instant::now();
+        live.rest();
         let mut idle = self.idle.lock();
         if idle.len() < self.idle_max {
             idle.push(live);
@@ -95,7 +95,7 @@ impl Pool {
     }
 
     fn still_good(&self, mut live: Box<Live>) -> Option<Box<Live>> {
-        (live.is_usable() && live.idle_since.elapsed() < self.idle_age).then_some(live)
+        (live.is_usable() && !live.is_stale(self.idle_age)).then_some(live)
     }
 
     #[cfg(test)]

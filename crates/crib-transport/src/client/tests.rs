@@ -360,3 +360,18 @@ async fn plain_text_is_not_taken_for_tls() {
     let error = post(&client(), &endpoint, b"{}").await.unwrap_err();
     assert!(matches!(&error, SendError::Connect(why) if why.contains("TLS")), "{error}");
 }
+
+#[tokio::test]
+async fn a_connection_near_its_announced_end_is_not_used() {
+    let server = serve(|_, mut stream| async move {
+        while request_on(&mut stream).await.is_some() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=0\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+        }
+    })
+    .await;
+    let (client, endpoint) = (client(), server.endpoint());
+    for _ in 0..2 {
+        assert_eq!(post_and_collect(&client, &endpoint, b"{}").await.unwrap(), "ok");
+    }
+    assert_eq!(server.connections(), 2);
+}

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,11 +10,14 @@ use std::task::{Context, Poll};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_util::sync::WaitForCancellationFuture;
 
 use super::drain::{Drain, Stage};
 use super::exchange::{Ends, Exchange, Front};
 use super::pulse::{Limits, Pulse, Ticker};
+use super::strict::Strict;
 
 /// Serves a connection until either side closes it.
 pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
@@ -21,7 +25,7 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     let options = &front.options;
     let limits = Limits { head: options.head_timeout, idle: options.idle_timeout, body: options.body_timeout };
     let mut ticker = Ticker::new(Arc::clone(&pulse), limits);
-    let io = Pulsed { io: TokioIo::new(stream), pulse: Arc::clone(&pulse) };
+    let io = TokioIo::new(Watched { stream, strict: Strict::default(), pulse: Arc::clone(&pulse) });
     let service = service_fn(|request| {
         let (front, pulse) = (Arc::clone(&front), Arc::clone(&pulse));
         async move { Ok::<_, Infallible>(Exchange { front: &front, ends, pulse: &pulse }.answer(request).await) }
@@ -31,9 +35,9 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     builder.header_read_timeout(None).half_close(false).keep_alive(true).pipeline_flush(false);
     builder.max_headers(options.head_fields_max).max_buf_size(options.head_bytes_max.max(8192));
     let mut connection = pin!(builder.serve_connection(io, service));
-    let mut ending = pin!(Ending::new(&front.drain));
+    let mut ending = Ending::new(&front.drain);
     let ended = poll_fn(|cx| {
-        match ending.as_mut().poll_stage(cx) {
+        match ending.poll_stage(cx) {
             None => {}
             Some(Stage::Ended) => return Poll::Ready(Ok(())),
             Some(Stage::Serving | Stage::Draining) => connection.as_mut().graceful_shutdown(),
@@ -53,76 +57,80 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
 ///
 /// The wake-ups are registered on the first poll only, which is enough because a connection never changes its task;
 /// every later poll is one atomic load.
-struct Ending<'a, F> {
+struct Ending<'a> {
     drain: &'a Drain,
-    draining: F,
-    ended: F,
-    told: Option<Stage>,
+    wakeups: Option<[Pin<Box<WaitForCancellationFuture<'a>>>; 2]>,
+    told: Stage,
 }
 
-impl<'a> Ending<'a, Pin<Box<tokio_util::sync::WaitForCancellationFuture<'a>>>> {
+impl<'a> Ending<'a> {
     fn new(drain: &'a Drain) -> Self {
-        Self { drain, draining: Box::pin(drain.draining.cancelled()), ended: Box::pin(drain.ended.cancelled()), told: None }
+        Self { drain, wakeups: None, told: Stage::Serving }
     }
-}
 
-impl<F: Future<Output = ()> + Unpin> Ending<'_, F> {
-    fn poll_stage(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Stage>
-    where
-        Self: Unpin,
-    {
-        if self.told.is_none() {
-            self.told = Some(Stage::Serving);
-            let is_draining = Pin::new(&mut self.draining).poll(cx).is_ready();
-            let is_ended = Pin::new(&mut self.ended).poll(cx).is_ready();
-            tracing::trace!(is_draining, is_ended, "connection opened");
+    /// Returns a stage when it is news.
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Option<Stage> {
+        if self.wakeups.is_none() {
+            let mut wakeups = [Box::pin(self.drain.draining.cancelled()), Box::pin(self.drain.ended.cancelled())];
+            for wakeup in &mut wakeups {
+                // Whether it is ready does not matter: the stage is read below, and was set before the wake-up.
+                let (Poll::Ready(()) | Poll::Pending) = wakeup.as_mut().poll(cx);
+            }
+            self.wakeups = Some(wakeups);
         }
         let stage = self.drain.stage();
-        (self.told < Some(stage)).then(|| {
-            self.told = Some(stage);
-            stage
-        })
+        let is_news = stage > self.told;
+        self.told = stage;
+        is_news.then_some(stage)
     }
 }
 
-/// Counts every write that got through as a step, so that a slow reader is told from a stuck one.
-struct Pulsed<T> {
-    io: T,
+/// Watches the bytes: checks how requests are framed, and counts every write that got through as a step, so that a
+/// slow reader is told from a stuck one.
+struct Watched {
+    stream: TcpStream,
+    strict: Strict,
     pulse: Arc<Pulse>,
 }
 
-impl<T: hyper::rt::Read + Unpin> hyper::rt::Read for Pulsed<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: hyper::rt::ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if let Some(bytes) = buf.filled().get(before..) {
+            this.pulse.judge(this.strict.see(bytes));
+        }
+        read
     }
 }
 
-impl<T: hyper::rt::Write + Unpin> hyper::rt::Write for Pulsed<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         if written.is_ready() {
             self.pulse.step();
         }
         written
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        if written.is_ready() {
+            self.pulse.step();
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[std::io::IoSlice<'_>]) -> Poll<std::io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        if written.is_ready() {
-            self.pulse.step();
-        }
-        written
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

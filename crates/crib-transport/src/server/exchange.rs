@@ -60,6 +60,9 @@ pub(crate) struct Exchange<'a> {
 impl Exchange<'_> {
     /// Answers the request.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Outgoing> {
+        if self.pulse.is_refused() {
+            return closing(refusal(StatusCode::BAD_REQUEST, None, "the request is framed ambiguously".to_owned()));
+        }
         let guard = &self.front.guard;
         let (head, body) = request.into_parts();
         if let Err(refused) = guard.check(&head, self.ends.local) {
@@ -75,7 +78,7 @@ impl Exchange<'_> {
         if let Some(origin) = reader {
             grant(response.headers_mut(), origin);
         }
-        response
+        if self.pulse.is_last() { closing(response) } else { response }
     }
 
     async fn mcp(&self, head: Parts, body: Incoming, scope: Scope) -> Response<Outgoing> {

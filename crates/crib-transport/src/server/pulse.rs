@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
+use super::strict::Verdict;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -32,9 +34,30 @@ pub(crate) struct Pulse {
     phase: AtomicU8,
     steps: AtomicU32,
     is_body_late: AtomicBool,
+    is_last: AtomicBool,
+    is_refused: AtomicBool,
 }
 
 impl Pulse {
+    /// Passes on what [`super::strict`] says about the bytes just read.
+    pub(crate) fn judge(&self, verdict: Verdict) {
+        match verdict {
+            Verdict::Fine => {}
+            Verdict::Last => self.is_last.store(true, Ordering::Relaxed),
+            Verdict::Refused => self.is_refused.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// Tells whether the connection must be closed after the request in hand.
+    pub(crate) fn is_last(&self) -> bool {
+        self.is_last.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether the request in hand, or one that came with it, is framed ambiguously.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
         self.step();

@@ -40,7 +40,8 @@ async fn a_chunked_body_is_joined() {
     let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     wire.write(format!("{head}3\r\nabc\r\n").as_bytes()).await;
     wire.write(b"2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n").await;
-    assert_eq!(wire.response().await.body, "abcde");
+    let response = wire.response().await;
+    assert_eq!((&response.body[..], response.field("connection")), (&b"abcde"[..], Some("close")));
 }
 
 #[tokio::test]
