@@ -13,8 +13,8 @@ use crate::stdio::Stdio;
 pub fn connect(options: ConnectorOptions, shared: Arc<Shared>) -> Arc<dyn Upstream> {
     match options.source.clone() {
         Source::Stdio(command) => Arc::new(Connector(Stdio::new(options, command, shared))),
-        Source::Http { url, headers } => Arc::new(Connector(Http::new(options, (url, &headers), shared, false))),
-        Source::Sse { url, headers } => Arc::new(Connector(Http::new(options, (url, &headers), shared, true))),
+        Source::Http { url, headers } => Arc::new(Connector(Http::new(options, (url, &headers), &shared, false))),
+        Source::Sse { url, headers } => Arc::new(Connector(Http::new(options, (url, &headers), &shared, true))),
     }
 }
 

@@ -30,7 +30,7 @@ use crate::session::link::closed;
 use crate::session::memory::Memory;
 use crate::session::park::Lot;
 use crate::session::pool::{Open, Pool, PoolOptions};
-use modern::{Modern, Served};
+use modern::{Again, Modern, Served};
 
 /// Sessions with one HTTP server for clients that can be asked.
 const SESSIONS_MAX: usize = 1024;
@@ -76,7 +76,7 @@ impl Http {
     pub(crate) fn new(
         options: ConnectorOptions,
         (url, headers): (Endpoint, &[(String, String)]),
-        shared: Arc<Shared>,
+        shared: &Shared,
         is_sse_only: bool,
     ) -> Arc<Self> {
         let slug = options.slug.clone();
@@ -106,7 +106,7 @@ impl Http {
 
     async fn serve(self: Arc<Self>, mut forward: Forward) -> Result<Reply, Fault> {
         if matches!(&forward.inputs, Some(inputs) if matches!(inputs.state, Some(State::Parked(_)))) {
-            return call::resume(Arc::clone(&self.lot), forward).await;
+            return Box::pin(call::resume(Arc::clone(&self.lot), forward)).await;
         }
         if forward.method != Method::Listen {
             forward.deadline = forward.deadline.min(Instant::now() + self.options.timeout);
@@ -115,21 +115,20 @@ impl Http {
         for _ in 0..TRIES_MAX {
             let era = match self.era() {
                 Some(era) => era,
-                None => self.find_out(&forward).await?,
+                None => Box::pin(self.find_out(&forward)).await?,
             };
             let served = match era {
                 Era::Modern => self.modern.call(&forward).await,
-                Era::Legacy => self.serve_session(&self.streamable, &forward).await,
-                Era::Sse => self.serve_session(&self.sse, &forward).await,
+                Era::Legacy => Box::pin(self.serve_session(&self.streamable, &forward)).await,
+                Era::Sse => Box::pin(self.serve_session(&self.sse, &forward)).await,
             };
             match served? {
-                Served::Reply(reply) => return Ok(reply),
-                // The request was refused before it was looked at, so it may be made again.
-                Served::Misjudged(why) => {
+                Ok(reply) => return Ok(reply),
+                Err(Again::Misjudged(why)) => {
                     self.verdict.forget();
                     fault = Some(why);
                 }
-                Served::SessionLost(why) => fault = Some(why),
+                Err(Again::SessionLost(why)) => fault = Some(why),
             }
         }
         Err(fault.unwrap_or_else(|| late(&self.options.slug)))
@@ -142,16 +141,16 @@ impl Http {
     async fn serve_session(&self, pool: &Arc<Pool>, forward: &Forward) -> Result<Served, Fault> {
         let lot = Arc::clone(&self.lot);
         if let Some(home) = call::home(&self.memory, forward) {
-            return call::call(home, None, lot, forward.clone()).await.map(Served::Reply);
+            return call::call(home, None, lot, forward.clone()).await.map(Ok);
         }
         let may_ask = forward.method.allows_input();
         let (session, lease) = pool.take(&forward.client.caps, &forward.principal, may_ask, forward.deadline).await?;
         match call::call(session, Some(lease), lot, forward.clone()).await {
             Err(fault) if fault.code() == Code::SessionUnknown => {
                 let gone = Fault::new(Code::ServerGone, format!("`{}` forgot its session again and again", self.options.slug));
-                Ok(Served::SessionLost(gone))
+                Ok(Err(Again::SessionLost(gone)))
             }
-            reply => reply.map(Served::Reply),
+            reply => reply.map(Ok),
         }
     }
 

@@ -155,11 +155,10 @@ impl Connect for Stdio {
     fn health(&self) -> Health {
         let modern = self.modern.lock().clone().filter(|process| !process.link().is_over());
         let sessions = self.pool.sessions();
-        let live: Vec<&Arc<Session>> = sessions.iter().filter(|session| !session.link.is_over()).collect();
         let fault = self.fault.lock().clone().or_else(|| self.pool.fault());
-        let processes = live.len() + usize::from(modern.is_some());
-        let pid = modern.as_ref().map(|process| process.pid()).or_else(|| live.first().and_then(|session| session.link.wire().pid()));
-        let revision = modern.as_ref().map(|_| Revision::LATEST).or_else(|| live.first().map(|session| session.revision));
+        let processes = sessions.len() + usize::from(modern.is_some());
+        let pid = modern.as_ref().map(|process| process.pid()).or_else(|| sessions.first().and_then(|session| session.link.wire().pid()));
+        let revision = modern.as_ref().map(|_| Revision::LATEST).or_else(|| sessions.first().map(|session| session.revision));
         let state = match (processes, &fault) {
             (0, Some(_)) => "failed",
             (0, None) => "idle",

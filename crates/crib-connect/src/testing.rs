@@ -172,6 +172,7 @@ impl FakeServer {
         self.link.deliver(&Bytes::from(message.to_string()), Origin::Shared);
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "tests read better so")]
     pub(crate) fn answer(&self, request: &Value, result: Value) {
         self.say(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }));
     }

@@ -17,7 +17,7 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 pub(super) enum Body {
     /// One message, or a batch.
     Message(Bytes),
-    Events(Events),
+    Events(Box<Events>),
     /// Accepted; nothing to read.
     Nothing,
 }
@@ -32,7 +32,7 @@ pub(super) struct Events {
 /// Reads the body of a successful answer, as far as that needs no patience.
 pub(super) async fn read(slug: &Slug, received: Received) -> Result<Body, Fault> {
     if is(&received.headers, "text/event-stream") {
-        return Ok(Body::Events(Events::new(received.body)));
+        return Ok(Body::Events(Box::new(Events::new(received.body))));
     }
     let text = received.body.collect(UPSTREAM_MESSAGE_BYTES_MAX).await.map_err(|error| error.to_fault(slug.as_str()))?;
     Ok(if text.iter().all(u8::is_ascii_whitespace) { Body::Nothing } else { Body::Message(text) })

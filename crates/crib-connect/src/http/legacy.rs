@@ -37,6 +37,12 @@ pub(super) struct Posts {
     is_heard: AtomicBool,
 }
 
+/// Where a stream was left, and when it may be taken up again.
+struct Place {
+    last: Option<String>,
+    pause: Duration,
+}
+
 struct PostsWire(Arc<Posts>);
 
 /// Why there is no session.
@@ -128,38 +134,24 @@ impl Posts {
     }
 
     /// Reads a stream until the answer; takes it up again where the server closed it before.
-    async fn follow(&self, link: &Link, id: u64, mut events: Events) -> Result<(), Fault> {
+    async fn follow(&self, link: &Link, id: u64, mut events: Box<Events>) -> Result<(), Fault> {
         let slug = &self.remote.slug;
-        let mut last = None;
-        let mut pause = RETRY;
+        let mut place = Place { last: None, pause: RETRY };
         loop {
-            let ended = loop {
-                match events.next(slug).await {
-                    Ok(Some(event)) => {
-                        last = event.id.or(last);
-                        pause = event.retry_ms.map_or(pause, Duration::from_millis).min(RETRY_MAX);
-                        if !event.data.is_empty() {
-                            link.deliver(&event.data, Origin::Call(id));
-                        }
-                        if !link.awaits(id) {
-                            return Ok(());
-                        }
-                    }
-                    Ok(None) => break None,
-                    Err(fault) => break Some(fault),
-                }
+            let cut = || Fault::new(Code::ServerGone, format!("`{slug}` ended the stream before the answer"));
+            let fault = match place.read(link, id, &mut events).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => cut(),
+                Err(fault) => fault,
             };
-            let Some(from) = last.as_deref().filter(|from| !from.is_empty()) else {
-                let cut = || Fault::new(Code::ServerGone, format!("`{slug}` ended the stream before the answer"));
-                return Err(ended.unwrap_or_else(cut));
-            };
-            tokio::time::sleep(pause).await;
+            let Some(from) = place.last.as_deref().filter(|from| !from.is_empty()) else { return Err(fault) };
+            tokio::time::sleep(place.pause).await;
             events = self.stream(Some(from)).await?;
         }
     }
 
     /// Opens a stream by GET, from an event on if one is named.
-    pub(super) async fn stream(&self, from: Option<&str>) -> Result<Events, Fault> {
+    pub(super) async fn stream(&self, from: Option<&str>) -> Result<Box<Events>, Fault> {
         let slug = &self.remote.slug;
         let mut headers = self.headers();
         headers.remove(header::CONTENT_TYPE);
@@ -206,6 +198,23 @@ impl Posts {
         if !self.is_heard.swap(true, Ordering::Relaxed) {
             self.remote.tracker.spawn(ear::listen(Arc::clone(self), Arc::clone(link)));
         }
+    }
+}
+
+impl Place {
+    /// Reads events until the call is answered or the stream ends; tells which.
+    async fn read(&mut self, link: &Link, id: u64, events: &mut Events) -> Result<bool, Fault> {
+        while let Some(event) = events.next(&link.slug).await? {
+            self.last = event.id.or_else(|| self.last.take());
+            self.pause = event.retry_ms.map_or(self.pause, Duration::from_millis).min(RETRY_MAX);
+            if !event.data.is_empty() {
+                link.deliver(&event.data, Origin::Call(id));
+            }
+            if !link.awaits(id) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -30,9 +30,11 @@ pub(super) struct Modern {
     ids: AtomicU64,
 }
 
-/// How serving a call went.
-pub(super) enum Served {
-    Reply(Reply),
+/// How serving a call went: a reply, or a reason to try again.
+pub(super) type Served = Result<Reply, Again>;
+
+/// Why a request that was not looked at may be made again.
+pub(super) enum Again {
     /// The server does not know this kind of request: the era is not what it was taken for.
     Misjudged(Fault),
     /// The session was over before the server looked at the request.
@@ -41,7 +43,7 @@ pub(super) enum Served {
 
 /// What the server said to a probe.
 pub(super) enum Discovered {
-    Answer(Result<Payload, RpcError>),
+    Answer(Box<Result<Payload, RpcError>>),
     /// A refusal without an answer in it.
     Refused {
         status: u16,
@@ -82,13 +84,13 @@ impl Modern {
         }
         let slug = &self.remote.slug;
         match answer::read(slug, received).await? {
-            Body::Message(text) => Ok(Served::Reply(Reply::Done(self.outcome(&text, id)?))),
+            Body::Message(text) => Ok(Ok(Reply::Done(self.outcome(&text, id)?))),
             Body::Nothing => Err(broken(slug, "its answer is empty")),
             Body::Events(events) => {
                 let deadline = (forward.method != Method::Listen).then_some(forward.deadline);
                 let token = forward.progress_token.clone();
-                let stream = Stream { events, slug: slug.clone(), id, token, deadline, is_done: false };
-                steps::settle(Box::pin(stream::unfold(stream, Stream::step))).await.map(Served::Reply)
+                let stream = Stream { events: *events, slug: slug.clone(), id, token, deadline, is_done: false };
+                steps::settle(Box::pin(stream::unfold(stream, Stream::step))).await.map(Ok)
             }
         }
     }
@@ -104,7 +106,7 @@ impl Modern {
         if !(200..300).contains(&status) {
             let body = answer::read_refusal(received).await;
             return Ok(match Message::parse(&body) {
-                Ok(Message::Response(response)) if !matches!(status, 401 | 403) => Discovered::Answer(response.outcome),
+                Ok(Message::Response(response)) if !matches!(status, 401 | 403) => Discovered::Answer(Box::new(response.outcome)),
                 _ => Discovered::Refused { status, body },
             });
         }
@@ -117,7 +119,7 @@ impl Modern {
             }
         };
         Ok(match Message::parse(&text) {
-            Ok(Message::Response(response)) => Discovered::Answer(response.outcome),
+            Ok(Message::Response(response)) => Discovered::Answer(Box::new(response.outcome)),
             _ => Discovered::Refused { status, body: text },
         })
     }
@@ -174,15 +176,15 @@ impl Modern {
             Ok(Message::Response(Response { id: answered, outcome: Err(error) })) => {
                 let is_ours = answered.as_ref().and_then(RequestId::as_u64) == Some(id);
                 if error.code == code::UNSUPPORTED_VERSION {
-                    return Ok(Served::Misjudged(broken(slug, error.message)));
+                    return Ok(Err(Again::Misjudged(broken(slug, error.message))));
                 }
                 if is_ours || matches!(error.code, code::HEADER_MISMATCH | code::MISSING_CAPABILITY) {
-                    return Ok(Served::Reply(Reply::Done(Outcome::Error(error, Revision::LATEST))));
+                    return Ok(Ok(Reply::Done(Outcome::Error(error, Revision::LATEST))));
                 }
                 // An older server refuses what it takes for a request without a session.
-                Ok(Served::Misjudged(fault))
+                Ok(Err(Again::Misjudged(fault)))
             }
-            _ if matches!(status, 400 | 404 | 405 | 406 | 415) => Ok(Served::Misjudged(fault)),
+            _ if matches!(status, 400 | 404 | 405 | 406 | 415) => Ok(Err(Again::Misjudged(fault))),
             _ => Err(fault),
         }
     }

@@ -41,7 +41,7 @@ pub(super) async fn open(remote: &Remote, caps: &ClientCaps, memory: &Arc<Memory
 }
 
 /// Waits for the event that says where to post.
-async fn connect(remote: &Remote, deadline: Instant) -> Result<(Events, Endpoint), Fault> {
+async fn connect(remote: &Remote, deadline: Instant) -> Result<(Box<Events>, Endpoint), Fault> {
     let slug = &remote.slug;
     let mut headers = remote.headers.clone();
     headers.remove(header::CONTENT_TYPE);
@@ -69,7 +69,7 @@ async fn connect(remote: &Remote, deadline: Instant) -> Result<(Events, Endpoint
     Err(broken(slug, "its stream ended before it said where to post"))
 }
 
-async fn read(mut events: Events, link: Arc<Link>) {
+async fn read(mut events: Box<Events>, link: Arc<Link>) {
     let slug = link.slug.clone();
     let over = link.over().clone();
     let fault = loop {

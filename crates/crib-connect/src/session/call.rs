@@ -81,7 +81,7 @@ async fn run(session: Arc<Session>, lease: Option<Lease>, lot: &Arc<Lot>, (forwa
     Ok(match outcome {
         Outcome::Error(error, _) if tasks::is_required(&error, &session, forward) => tasks::run_as_task(&session, forward).await?,
         Outcome::Error(error, revision) if error.code == code::URL_ELICITATION_REQUIRED => visit(error, revision, forward),
-        outcome => outcome,
+        outcome @ (Outcome::Complete(..) | Outcome::Error(..) | Outcome::InputRequired { .. } | Outcome::Task(..)) => outcome,
     })
 }
 

@@ -71,7 +71,7 @@ impl Exchange {
     /// Keeps the request alive while nobody reads what comes back.
     pub(crate) async fn idle(&mut self) {
         run(&mut self.carry, &mut self.fault).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits for the answer alone.

@@ -17,11 +17,23 @@ use crate::steps;
 /// What of the filter the server honours, and the subscriptions behind it.
 struct Subscribed {
     session: Arc<Session>,
-    tools: bool,
-    prompts: bool,
-    resources: bool,
+    lists: Vec<&'static List>,
     uris: Vec<String>,
 }
+
+/// A list whose changes can be listened to.
+struct List {
+    /// Its member of the filter.
+    name: &'static str,
+    offer: Offer,
+    change: Method,
+}
+
+const LISTS: [List; 3] = [
+    List { name: "toolsListChanged", offer: Offer::ToolsChanged, change: Method::ToolsChanged },
+    List { name: "promptsListChanged", offer: Offer::PromptsChanged, change: Method::PromptsChanged },
+    List { name: "resourcesListChanged", offer: Offer::ResourcesChanged, change: Method::ResourcesChanged },
+];
 
 /// Opens a stream of changes that ends with the session.
 pub(crate) async fn listen(session: Arc<Session>, lease: Option<Lease>, forward: &Forward) -> Result<Reply, Fault> {
@@ -58,12 +70,10 @@ pub(crate) async fn listen(session: Arc<Session>, lease: Option<Lease>, forward:
 
 impl Subscribed {
     async fn open(session: Arc<Session>, filter: &Payload, deadline: Instant) -> Self {
-        let wants = |name: &str, offer: Offer| filter.object.bool(name) == Some(true) && session.offers.has(offer);
-        let tools = wants("toolsListChanged", Offer::ToolsChanged);
-        let prompts = wants("promptsListChanged", Offer::PromptsChanged);
-        let resources = wants("resourcesListChanged", Offer::ResourcesChanged);
+        let honoured = |list: &&List| filter.object.bool(list.name) == Some(true) && session.offers.has(list.offer);
+        let lists = LISTS.iter().filter(honoured).collect();
         let asked = filter.get("resourceSubscriptions").and_then(|json| json.to_elements().ok()).unwrap_or_default();
-        let mut subscribed = Self { session, tools, prompts, resources, uris: Vec::new() };
+        let mut subscribed = Self { session, lists, uris: Vec::new() };
         for uri in asked.iter().filter_map(Json::as_text) {
             if subscribed.session.offers.has(Offer::Subscribe) && subscribed.subscribe(&uri, deadline).await {
                 subscribed.uris.push(uri.into_owned());
@@ -92,14 +102,7 @@ impl Subscribed {
     }
 
     fn acknowledgement(&self) -> Event {
-        let mut honoured = Map::new();
-        for (name, is_on) in
-            [("toolsListChanged", self.tools), ("promptsListChanged", self.prompts), ("resourcesListChanged", self.resources)]
-        {
-            if is_on {
-                honoured.insert(name.to_owned(), Value::Bool(true));
-            }
-        }
+        let mut honoured: Map<_, _> = self.lists.iter().map(|list| (list.name.to_owned(), Value::Bool(true))).collect();
         if !self.uris.is_empty() {
             honoured.insert("resourceSubscriptions".to_owned(), json!(self.uris));
         }
@@ -107,17 +110,15 @@ impl Subscribed {
     }
 
     fn wants(&self, change: &Notification) -> bool {
-        let is = |method: Method| change.method == method;
-        // What is updated may be a part of what is subscribed to, so the URI is not compared.
-        (self.tools && is(Method::ToolsChanged))
-            || (self.prompts && is(Method::PromptsChanged))
-            || (self.resources && is(Method::ResourcesChanged))
-            || (!self.uris.is_empty() && is(Method::ResourceUpdated) && self.concerns(change))
+        if change.method == Method::ResourceUpdated {
+            return self.concerns(change);
+        }
+        self.lists.iter().any(|list| list.change == change.method)
     }
 
-    /// A URI that only others subscribed to is not ours to hear of; sub-resources of ours are.
+    /// What is updated may be a part of what is subscribed to. Only what someone else subscribed to is surely not ours.
     fn concerns(&self, change: &Notification) -> bool {
-        let Some(uri) = change.params.text("uri") else { return false };
+        let Some(uri) = change.params.text("uri").filter(|_| !self.uris.is_empty()) else { return false };
         self.uris.iter().any(|ours| uri.starts_with(ours.as_str())) || !self.session.subscriptions.lock().contains_key(uri.as_ref())
     }
 }

@@ -256,7 +256,8 @@ impl Pool {
     /// Returns the sessions that are up.
     pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
         let inner = self.inner.lock();
-        inner.members.iter().filter_map(|member| member.session.borrow().as_ref()?.as_ref().ok().cloned()).collect()
+        let started = inner.members.iter().filter_map(|member| member.session.borrow().as_ref()?.as_ref().ok().cloned());
+        started.filter(|session| !session.link.is_over()).collect()
     }
 
     /// Returns why the last start failed, if nothing has been started since.

@@ -13,6 +13,9 @@ use tokio_util::task::TaskTracker;
 use super::fault;
 use crate::session::link::{Carry, Link, Origin, Wire};
 
+/// How long a process that closed its output may take to exit, before its calls are answered all the same.
+const EXIT_WAIT: Duration = Duration::from_millis(40);
+
 /// A running server.
 pub(crate) struct Process {
     link: Arc<Link>,
@@ -77,6 +80,8 @@ async fn read(mut output: ChildOutput, link: Arc<Link>, handle: ChildHandle) {
             return handle.exited().await;
         }
     }
+    // Its output often ends a moment before it does, and how it ended is worth that moment.
+    let _runs_on = tokio::time::timeout(EXIT_WAIT, handle.exited()).await.is_err();
     link.fail(&fault::gone(&link.slug, &handle));
 }
 
