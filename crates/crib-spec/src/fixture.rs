@@ -15,6 +15,7 @@ mod lines;
 mod modern;
 mod options;
 mod rpc;
+mod sdk;
 mod seal;
 mod sse;
 mod stream;
@@ -102,6 +103,14 @@ impl Fixture {
         Self::start(Options { era, ..Options::default() }).await
     }
 
+    /// Starts a fixture on the official SDK, which knows both eras.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn sdk() -> Result<Self> {
+        Self::start(Options { sdk: true, ..Options::default() }).await
+    }
+
     /// Starts a fixture on this loopback port.
     ///
     /// # Errors
@@ -110,8 +119,11 @@ impl Fixture {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let server = Server::new(options, journal.clone());
-        let accepting = front::accept(Arc::clone(&server), listener);
-        server.tracker.spawn(accepting);
+        if server.options.sdk {
+            server.tracker.spawn(sdk::accept(Arc::clone(&server), listener));
+        } else {
+            server.tracker.spawn(front::accept(Arc::clone(&server), listener));
+        }
         Ok(Self { address, journal, server })
     }
 

@@ -19,6 +19,7 @@ pub mod fixture;
 pub mod gateway;
 pub mod http;
 pub mod journal;
+pub mod pipe;
 pub mod settings;
 pub mod wait;
 

@@ -5,5 +5,6 @@
 mod all {
     mod chaos;
     mod conformance;
+    mod real;
     mod traps;
 }

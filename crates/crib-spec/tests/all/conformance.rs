@@ -26,10 +26,10 @@ fn complete(suite: &Suite, checks: &Checks, revision: &str, count: usize) -> Res
     Ok(())
 }
 
-/// The same fixture directly and through the gateway must give one and the same map.
+/// The fixture on the official SDK, directly and through the gateway must give one and the same map.
 async fn same_map(test: &str, selection: Selection<'_>) -> Result<()> {
     let Some(suite) = Suite::or_skip(test) else { return Ok(()) };
-    let fixture = Fixture::of(Era::Dual).await?;
+    let fixture = Fixture::sdk().await?;
     let direct = suite.server(&fixture.url(), selection).await?;
     let indirect = through(&suite, url_server(&fixture.url()), selection).await?;
     let differences = differences(&direct, &indirect);
@@ -37,20 +37,31 @@ async fn same_map(test: &str, selection: Selection<'_>) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn the_fixture_passes_2025_11_25_itself() -> Result<()> {
-    let Some(suite) = Suite::or_skip("conformance") else { return Ok(()) };
-    let fixture = Fixture::of(Era::Legacy).await?;
-    let checks = suite.server(&fixture.url(), Selection::Requirements("2025-11-25")).await?;
-    complete(&suite, &checks, "2025-11-25", 30)
+/// Every fixture that is the other side of a test passes itself.
+async fn alone(fixture: &Fixture, revision: &str, count: usize) -> Result<()> {
+    let Some(suite) = Suite::or_skip("conformance of a fixture") else { return Ok(()) };
+    let checks = suite.server(&fixture.url(), Selection::Requirements(revision)).await?;
+    complete(&suite, &checks, revision, count)
 }
 
 #[tokio::test]
-async fn the_fixture_passes_2026_07_28_itself() -> Result<()> {
-    let Some(suite) = Suite::or_skip("conformance") else { return Ok(()) };
-    let fixture = Fixture::of(Era::Modern).await?;
-    let checks = suite.server(&fixture.url(), Selection::Requirements("2026-07-28")).await?;
-    complete(&suite, &checks, "2026-07-28", 37)
+async fn our_legacy_fixture_passes_2025_11_25() -> Result<()> {
+    alone(&Fixture::of(Era::Legacy).await?, "2025-11-25", 30).await
+}
+
+#[tokio::test]
+async fn our_modern_fixture_passes_2026_07_28() -> Result<()> {
+    alone(&Fixture::of(Era::Modern).await?, "2026-07-28", 37).await
+}
+
+#[tokio::test]
+async fn the_sdk_fixture_passes_2025_11_25() -> Result<()> {
+    alone(&Fixture::sdk().await?, "2025-11-25", 30).await
+}
+
+#[tokio::test]
+async fn the_sdk_fixture_passes_2026_07_28() -> Result<()> {
+    alone(&Fixture::sdk().await?, "2026-07-28", 37).await
 }
 
 #[tokio::test]
