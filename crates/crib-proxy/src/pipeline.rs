@@ -282,13 +282,35 @@ impl Finisher {
 
     /// A legacy client has no error for a capability it lacks: the model is told in words.
     fn cannot_answer(&self, error: &RpcError) -> Finish {
-        let needed = error.data.as_ref().map_or("a capability", Json::as_str);
-        let text = format!("`{}` needs something this client cannot do: {needed}", self.slug);
+        let needed = error.data.as_ref().map(needed_capabilities).unwrap_or_default();
+        let needed = if needed.is_empty() { "something".to_owned() } else { needed.join(", ") };
+        let text = format!("`{}` needs {needed}, which this client does not support", self.slug);
         if self.method == Method::ToolsCall {
             return Finish::Result(tool_error(&text, &self.client));
         }
         Finish::Error(fault_error(&Fault::new(Code::InputImpossible, text)))
     }
+}
+
+/// Returns the capabilities a server misses, as paths such as `elicitation.form`.
+fn needed_capabilities(data: &Json) -> Vec<String> {
+    fn walk(path: &str, value: &serde_json::Value, out: &mut Vec<String>) {
+        match value.as_object().filter(|object| !object.is_empty()) {
+            Some(object) => {
+                for (name, inner) in object {
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    walk(&path, inner, out);
+                }
+            }
+            None => out.push(path.to_owned()),
+        }
+    }
+    let data: serde_json::Value = data.read().unwrap_or_default();
+    let mut out = Vec::new();
+    if let Some(required) = data.get("requiredCapabilities") {
+        walk("", required, &mut out);
+    }
+    out
 }
 
 /// A reply that says something before it ends. Settles the call at its end, or as abandoned when dropped.

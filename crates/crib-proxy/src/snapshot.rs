@@ -19,7 +19,7 @@ use crate::source::{Offer, Source};
 use crate::view::View;
 
 /// How long the first list waits for servers that are still starting; later ones come with `list_changed`.
-const FIRST_WAIT: Duration = Duration::from_secs(20);
+const FIRST_WAIT: Duration = Duration::from_secs(8);
 
 /// One server of the configuration.
 #[expect(missing_debug_implementations, reason = "holds a port")]

@@ -1,16 +1,20 @@
-//! A gateway inside another program: two servers behind one endpoint, and a call without any network.
+//! A gateway inside another program: servers behind one endpoint, and a call without any network.
 //!
-//! Run it with `cargo run -p embed -- 8700`, then talk MCP to `http://127.0.0.1:8700/mcp`.
+//! Run it with `cargo run -p embed -- 8700 [URL]...`, then talk MCP to `http://127.0.0.1:8700/mcp`. The built-in server
+//! is there as `demo`, the servers behind the URLs as `remote1`, `remote2` and so on.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crib_connect::{ConnectorOptions, Shared, Source};
+use crib_mcp::Json;
 use crib_model::{Clock, Entropy, Entry, Ledger, Principal, Slug};
 use crib_policy::{Keys, Rules, Seal};
 use crib_proxy::{Called, Parts, Plane, Server, Setup};
 use crib_registry::NameStyle;
-use crib_transport::{NoRoutes, ServerOptions};
+use crib_transport::{ClientOptions, Endpoint, HttpClient, NoRoutes, ServerOptions};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 struct Machine;
 
@@ -40,11 +44,25 @@ impl Ledger for Quiet {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = |name: &str| Server { slug: Slug::from_name(name), upstream: crib_connect::demo() };
+    let mut args = std::env::args().skip(1);
+    let port = args.next();
     let entropy: Arc<dyn Entropy> = Arc::new(Machine);
+    let shared = Arc::new(Shared {
+        http: HttpClient::new(ClientOptions::default())?,
+        clock: Arc::new(Machine),
+        entropy: Arc::clone(&entropy),
+        tracker: TaskTracker::new(),
+    });
+    let mut servers = vec![Server { slug: Slug::from_name("demo"), upstream: crib_connect::demo() }];
+    for (at, url) in args.enumerate() {
+        let slug = Slug::from_name(&format!("remote{}", at + 1));
+        let source = Source::Http { url: Endpoint::parse(&url)?, headers: Vec::new() };
+        let upstream = crib_connect::connect(ConnectorOptions::new(slug.clone(), source), Arc::clone(&shared));
+        servers.push(Server { slug, upstream });
+    }
     let plane = Plane::new(Parts {
         setup: Setup {
-            servers: vec![server("one"), server("two")],
+            servers,
             names: NameStyle::default(),
             keys: Keys::none(),
             rules: Rules::default(),
@@ -57,20 +75,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         entropy,
     });
 
-    let arguments = crib_mcp_json(r#"{"a":88,"b":22}"#)?;
-    if let Called::Result(result) = plane.call_tool(&Arc::new(Principal::anonymous()), "one__add", arguments).await {
+    let arguments = Json::parse(&r#"{"a":88,"b":22}"#.into())?;
+    if let Called::Result(result) = plane.call_tool(&Arc::new(Principal::anonymous()), "demo__add", arguments).await {
         let mut out = std::io::stdout();
         std::io::Write::write_all(&mut out, format!("{result}\n").as_bytes())?;
     }
 
-    let Some(port) = std::env::args().nth(1) else { return Ok(()) };
+    let Some(port) = port else { return Ok(()) };
     let shutdown = CancellationToken::new();
     let gateway = crib_transport::bind(ServerOptions::loopback(port.parse()?)).await?;
     gateway.run(plane.clone(), Arc::new(NoRoutes), shutdown).await;
     plane.close().await;
     Ok(())
-}
-
-fn crib_mcp_json(text: &'static str) -> Result<crib_mcp::Json, Box<dyn std::error::Error>> {
-    Ok(crib_mcp::Json::parse(&text.into())?)
 }
