@@ -53,3 +53,43 @@ fn ids_keep_their_text() {
         assert_eq!(out, format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#).as_bytes());
     }
 }
+
+#[test]
+fn a_message_is_exactly_one_kind() {
+    let parse = |text: &'static str| Message::parse(&Bytes::from_static(text.as_bytes()));
+    let code = |text| parse(text).unwrap_err().error.code;
+    assert!(matches!(parse(r#"{"jsonrpc":"2.0","id":1,"result":{},"error":null}"#), Ok(Message::Response(r)) if r.outcome.is_ok()));
+    assert!(
+        matches!(parse(r#"{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1,"message":""}}"#), Ok(Message::Response(r)) if r.outcome.is_err())
+    );
+    assert!(matches!(parse(r#"{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":""}}"#), Ok(Message::Response(r)) if r.id.is_none()));
+    for text in [
+        r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"params":{"a":1},"result":{"b":2}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"x","result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[]}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"x","params":null}"#,
+        r#"{"jsonrpc":"2.0","id":null,"method":"x"}"#,
+        r#"{"jsonrpc":"2.0","id":{},"method":"x"}"#,
+        r#"{"jsonrpc":"2.0","result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
+        r#"{"jsonrpc":"1.0","id":1,"method":"x"}"#,
+        r#"{"id":1,"method":"x"}"#,
+        r#"{"jsonrpc":"2.0","id":1}"#,
+        "[]",
+        "1",
+    ] {
+        assert_eq!(code(text), crate::code::INVALID_REQUEST, "{text}");
+    }
+    assert_eq!(code("{"), crate::code::PARSE);
+    assert_eq!(parse(r#"{"jsonrpc":"2.0","id":"7","method":1}"#).unwrap_err().id.unwrap().as_json().as_str(), r#""7""#);
+}
+
+#[test]
+fn a_batch_is_cut_into_its_messages() {
+    let text = Bytes::from_static(b" [ {\"a\":1} , 2,[] ] ");
+    assert!(message::is_batch(&text));
+    assert_eq!(message::split_batch(&text).unwrap(), [&b"{\"a\":1}"[..], b"2", b"[]"]);
+    assert!(message::split_batch(&Bytes::from_static(b"[1,]")).is_err());
+    assert!(!message::is_batch(b"{}"));
+}

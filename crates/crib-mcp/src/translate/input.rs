@@ -96,9 +96,9 @@ pub fn input_response_down(method: &Method, response: &Json, to: Revision) -> Js
     let mut edit = result.edit();
     if !to.is_modern() {
         edit.remove("resultType");
-    }
-    if *method == Method::SamplingCreate && !to.has_rich_input() {
-        sampling::response_down(&mut edit, &result, to);
+        if *method == Method::SamplingCreate {
+            sampling::response_down(&mut edit, &result, to);
+        }
     }
     if edit.is_unchanged() { response.clone() } else { Json::trusted(edit.finish().into_bytes()) }
 }

@@ -169,3 +169,58 @@ pub(crate) fn tool() -> impl Strategy<Value = Value> {
         merge([json!({ "name": "a", "title": "A", "description": description, "inputSchema": input, "annotations": { "readOnlyHint": true }, "icons": [{ "src": "https://x.example/i.png" }], "_meta": { "ui": { "resourceUri": "ui://a" } }, "vendor": 1 }), output])
     })
 }
+
+/// A field of a form of 2026-07-28.
+fn field() -> impl Strategy<Value = Value> {
+    let common = prop_oneof![Just(json!({})), Just(json!({ "title": "T", "description": "D" }))];
+    let kind = prop_oneof![
+        Just(json!({ "type": "string", "minLength": 1, "format": "email", "default": "a" })),
+        Just(json!({ "type": "integer", "minimum": 1, "default": 3 })),
+        Just(json!({ "type": "number", "maximum": 1e3 })),
+        Just(json!({ "type": "boolean", "default": true })),
+        Just(json!({ "type": "string", "enum": ["a", "b"], "default": "a" })),
+        Just(json!({ "type": "string", "enum": ["a"], "enumNames": ["A"] })),
+        text().prop_map(|title| json!({ "type": "string", "oneOf": [{ "const": "a", "title": title }], "default": "a" })),
+        Just(json!({ "type": "array", "items": { "type": "string", "enum": ["a"] }, "default": ["a"] })),
+        Just(json!({ "type": "array", "items": { "anyOf": [{ "const": "a", "title": "A" }] } })),
+    ];
+    (common, kind).prop_map(|(common, kind)| merge([common, kind]))
+}
+
+/// The parameters of `elicitation/create`.
+pub(crate) fn elicitation() -> impl Strategy<Value = Value> {
+    let form = (proptest::collection::vec(("[a-c]{1,2}", field()), 0..3), any::<bool>()).prop_map(|(fields, says_mode)| {
+        let properties: Map<String, Value> = fields.into_iter().collect();
+        let mode = if says_mode { json!({ "mode": "form" }) } else { json!({}) };
+        merge([mode, json!({ "message": "m", "requestedSchema": { "type": "object", "properties": properties } })])
+    });
+    prop_oneof![4 => form, 1 => Just(json!({ "mode": "url", "message": "m", "url": "https://x.example/a" }))]
+}
+
+fn sampled() -> impl Strategy<Value = Value> {
+    let block = || {
+        prop_oneof![
+            4 => text().prop_map(|text| json!({ "type": "text", "text": text })),
+            1 => Just(json!({ "type": "image", "data": "aGk=", "mimeType": "image/png" })),
+            1 => Just(json!({ "type": "audio", "data": "aGk=", "mimeType": "audio/wav" })),
+            1 => Just(json!({ "type": "tool_use", "id": "1", "name": "a", "input": {} })),
+            1 => value().prop_map(|value| json!({ "type": "tool_result", "toolUseId": "1", "content": [], "structuredContent": value })),
+        ]
+    };
+    prop_oneof![block(), proptest::collection::vec(block(), 0..3).prop_map(Value::Array)]
+}
+
+/// The parameters of `sampling/createMessage`.
+pub(crate) fn sampling() -> impl Strategy<Value = Value> {
+    let message = (sampled(), any::<bool>())
+        .prop_map(|(content, is_user)| json!({ "role": if is_user { "user" } else { "assistant" }, "content": content }));
+    let tools =
+        prop_oneof![3 => Just(json!({})), 1 => tool().prop_map(|tool| json!({ "tools": [tool], "toolChoice": { "mode": "auto" } }))];
+    (proptest::collection::vec(message, 0..4), tools)
+        .prop_map(|(messages, tools)| merge([json!({ "messages": messages, "maxTokens": 5, "includeContext": "none" }), tools]))
+}
+
+/// A `CreateMessageResult`.
+pub(crate) fn sample() -> impl Strategy<Value = Value> {
+    sampled().prop_map(|content| json!({ "role": "assistant", "model": "m", "content": content, "stopReason": "endTurn" }))
+}

@@ -195,4 +195,23 @@ proptest! {
         let list = json!({ "resultType": "complete", "tools": tools, "ttlMs": 5, "cacheScope": "public", "nextCursor": "" });
         goes_down(spec, &Method::ToolsList, "ListToolsResult", &list);
     }
+
+    #[test]
+    fn any_question_goes_down_or_says_why_not(form in arbitrary::elicitation(), sampling in arbitrary::sampling()) {
+        let Some(spec) = spec() else { return Ok(()) };
+        spec.check(MODERN, "ElicitRequestParams", &form);
+        spec.check(MODERN, "CreateMessageRequestParams", &sampling);
+        asks(spec, &Method::ElicitationCreate, "ElicitRequest", &form);
+        asks(spec, &Method::SamplingCreate, "CreateMessageRequest", &sampling);
+    }
+
+    #[test]
+    fn any_sample_goes_down_to_every_revision(sample in arbitrary::sample()) {
+        let Some(spec) = spec() else { return Ok(()) };
+        spec.check(MODERN, "CreateMessageResult", &sample);
+        for to in LEGACY {
+            let down = translate::input_response_down(&Method::SamplingCreate, &Json::of(&sample), to);
+            spec.check(to, "CreateMessageResult", &value(&down));
+        }
+    }
 }

@@ -32,12 +32,15 @@ pub(super) fn request_down(params: &Payload, to: Revision) -> Result<Payload, St
     Ok(super::finish(&edit, params))
 }
 
-/// 2025-11-25 wants an object for the structured content of a tool result; what is none is in the text too.
+/// 2025-11-25 wants an object for the structured content of a tool result; what is none is said in text.
 fn results_down(message: &Json) -> Option<Chunks> {
     let message = message.to_object().ok()?;
-    let body = message.get("content")?;
-    let new = if body.kind() == Kind::Array { content::map(&body, tool_result_down)? } else { tool_result_down(&body)? };
-    Some(message.edit().set("content", new).finish())
+    let content = body_down(&message.get("content")?)?;
+    Some(message.edit().set("content", content).finish())
+}
+
+fn body_down(body: &Json) -> Option<Chunks> {
+    if body.kind() == Kind::Array { content::map(body, tool_result_down) } else { tool_result_down(body) }
 }
 
 fn tool_result_down(block: &Json) -> Option<Chunks> {
@@ -86,6 +89,12 @@ fn check(block: &Json, to: Revision) -> Result<(), String> {
 /// A server of an older revision gets one block: the only one, the texts as one, or else the first it can read.
 pub(super) fn response_down(edit: &mut Edit<'_>, result: &Payload, to: Revision) {
     let Some(body) = result.get("content") else { return };
+    if to.has_rich_input() {
+        if let Some(content) = body_down(&body) {
+            edit.set("content", content);
+        }
+        return;
+    }
     let is_list = body.kind() == Kind::Array;
     let blocks = if is_list { body.to_elements().unwrap_or_default() } else { vec![body] };
     let readable: Vec<&Json> = blocks.iter().filter(|block| check(block, to).is_ok()).collect();
