@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::unconstrained;
 use tokio::time::Sleep;
 
 use super::error::SendError;
@@ -60,7 +61,11 @@ impl Live {
 
     /// Tells whether an idle connection can take a request, as far as is known here.
     pub(crate) fn is_usable(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
+        let mut driving = pin!(unconstrained(poll_fn(|cx| {
+            self.drive(cx);
+            Poll::Ready(())
+        })));
+        let (Poll::Ready(()) | Poll::Pending) = driving.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         !self.is_over && self.sender.is_ready()
     }
 
@@ -106,7 +111,8 @@ impl Live {
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn exchange(&mut self, request: Request<Whole>, deadline: Instant) -> Result<Response<Incoming>, Failed> {
         self.set_deadline(deadline);
-        let mut answer = pin!(self.sender.try_send_request(request));
+        // Unconstrained, because tokio's cooperation ends a turn by waking the waker, and there is none.
+        let mut answer = pin!(unconstrained(self.sender.try_send_request(request)));
         let answered = poll_fn(|cx| {
             self.drive(cx);
             match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

@@ -375,3 +375,15 @@ async fn a_connection_near_its_announced_end_is_not_used() {
     }
     assert_eq!(server.connections(), 2);
 }
+
+#[tokio::test]
+async fn many_calls_of_one_task_all_finish() {
+    let server = serve(|_, stream| echo_all(stream)).await;
+    let (client, endpoint) = (client(), server.endpoint());
+    for _ in 0..3 {
+        let calls = (0..300).map(|_| post_and_collect(&client, &endpoint, b"{}"));
+        let answers = tokio::time::timeout(Duration::from_secs(20), futures_util::future::join_all(calls)).await.unwrap();
+        assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|body| body == "{}")));
+    }
+    assert!(server.connections() <= 300);
+}
