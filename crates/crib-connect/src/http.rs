@@ -5,6 +5,7 @@ mod ear;
 mod legacy;
 mod modern;
 mod probe;
+mod remote;
 mod sse;
 
 #[cfg(test)]
@@ -15,11 +16,9 @@ use std::time::Instant;
 
 use crib_mcp::{ClientCaps, Method, Revision};
 use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, State};
-use crib_transport::{Endpoint, HttpClient};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use crib_transport::Endpoint;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
 
 use crate::connect::Connect;
 use crate::era::{Era, Verdict};
@@ -31,21 +30,12 @@ use crate::session::memory::Memory;
 use crate::session::park::Lot;
 use crate::session::pool::{Open, Pool, PoolOptions};
 use modern::{Again, Modern, Served};
+use remote::Remote;
 
 /// Sessions with one HTTP server for clients that can be asked.
 const SESSIONS_MAX: usize = 1024;
 /// How often a call tries: once, after a new look at the era, and once in a new session.
 const TRIES_MAX: usize = 3;
-
-/// Where a server is, and what goes with every request to it.
-#[derive(Clone)]
-pub(crate) struct Remote {
-    pub(crate) slug: crib_model::Slug,
-    pub(crate) url: Endpoint,
-    pub(crate) http: HttpClient,
-    pub(crate) headers: HeaderMap,
-    pub(crate) tracker: TaskTracker,
-}
 
 /// A connector for one URL.
 pub(crate) struct Http {
@@ -80,8 +70,7 @@ impl Http {
         is_sse_only: bool,
     ) -> Arc<Self> {
         let slug = options.slug.clone();
-        let (http, tracker) = (shared.http.clone(), shared.tracker.clone());
-        let remote = Remote { slug: slug.clone(), url, http, headers: base_headers(headers), tracker };
+        let remote = Remote::new(slug.clone(), url, headers, (shared.http.clone(), shared.tracker.clone()));
         let memory = Arc::new(Memory::default());
         let pool = |is_sse: bool| {
             let interactive_max = if is_sse { options.processes_max } else { SESSIONS_MAX };
@@ -143,8 +132,12 @@ impl Http {
         if let Some(home) = call::home(&self.memory, forward) {
             return call::call(home, None, lot, forward.clone()).await.map(Ok);
         }
-        let may_ask = forward.method.allows_input();
-        let (session, lease) = pool.take(&forward.client.caps, &forward.principal, may_ask, forward.deadline).await?;
+        let (session, lease) = match pool.take(forward).await {
+            Ok(taken) => taken,
+            // It may be because the server has been changed that it takes no new sessions.
+            Err(fault) if self.may_have_changed(&fault) => return Ok(Err(Again::Misjudged(fault))),
+            Err(fault) => return Err(fault),
+        };
         match call::call(session, Some(lease), lot, forward.clone()).await {
             Err(fault) if fault.code() == Code::SessionUnknown => {
                 let gone = Fault::new(Code::ServerGone, format!("`{}` forgot its session again and again", self.options.slug));
@@ -152,6 +145,10 @@ impl Http {
             }
             reply => reply.map(Ok),
         }
+    }
+
+    fn may_have_changed(&self, fault: &Fault) -> bool {
+        !self.is_sse_only && matches!(fault.code(), Code::StartFailed | Code::UpstreamStatus | Code::ProtocolBroken)
     }
 
     /// Finds out the era, one call at a time.
@@ -213,21 +210,4 @@ impl Open for Opener {
             legacy::open(&remote, &caps, &memory, options.start_timeout).await.map_err(legacy::Refused::into_fault)
         })
     }
-}
-
-/// Headers of every request: what the transport wants, and what the configuration adds.
-fn base_headers(configured: &[(String, String)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in configured {
-        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-            (Ok(name), Ok(mut value)) => {
-                value.set_sensitive(true);
-                headers.insert(name, value);
-            }
-            _ => tracing::warn!(header = name, "not a valid HTTP header; it is not sent"),
-        }
-    }
-    headers
 }

@@ -12,7 +12,9 @@ const CALLER_KEYS: [&str; 4] = [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIE
 pub(crate) fn modern(forward: &Forward, token: Option<&Json>) -> Chunks {
     let mut edit = forward.params.edit();
     place_target(&mut edit, forward);
-    edit.remove("inputResponses").remove("requestState");
+    if forward.method.allows_input() {
+        edit.remove("inputResponses").remove("requestState");
+    }
     if let Some(inputs) = &forward.inputs {
         if !inputs.responses.is_empty() {
             edit.set("inputResponses", responses(&inputs.responses));

@@ -103,8 +103,7 @@ impl Stdio {
             match self.ready() {
                 Ready::Modern(link) => return modern::call(link, forward).await,
                 Ready::Legacy => {
-                    let may_ask = forward.method.allows_input();
-                    let (session, lease) = self.pool.take(&forward.client.caps, &forward.principal, may_ask, forward.deadline).await?;
+                    let (session, lease) = self.pool.take(&forward).await?;
                     return call::call(session, Some(lease), Arc::clone(&self.lot), forward).await;
                 }
                 Ready::Unknown => self.start(&forward).await?,

@@ -12,7 +12,8 @@ use crib_transport::Received;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::answer::{self, Body, Events, soon, status_fault};
-use super::{Remote, ear};
+use super::ear;
+use super::remote::{Outgoing, Remote};
 use crate::outcome::broken;
 use crate::session::legacy::Session;
 use crate::session::link::{Carry, Link, Origin, Wire};
@@ -87,7 +88,7 @@ impl Refused {
 
 impl Posts {
     pub(super) fn headers(&self) -> HeaderMap {
-        let mut headers = self.remote.headers.clone();
+        let mut headers = self.remote.post_headers();
         if let Some(id) = self.session.get() {
             headers.insert(SESSION_ID, id.clone());
         }
@@ -99,8 +100,7 @@ impl Posts {
 
     async fn post(&self, message: Chunks, timeout: Duration) -> Result<Received, Fault> {
         let deadline = std::time::Instant::now() + timeout;
-        let sent = self.remote.http.send(&self.remote.url, http::Method::POST, self.headers(), message, deadline).await;
-        sent.map_err(|error| error.to_fault(self.remote.slug.as_str()))
+        self.remote.send(Outgoing::post(self.headers(), message, deadline)).await
     }
 
     /// Sends what needs no answer.
@@ -159,8 +159,7 @@ impl Posts {
         if let Some(Ok(from)) = from.map(HeaderValue::from_str) {
             headers.insert(LAST_EVENT_ID, from);
         }
-        let sent = self.remote.http.send(&self.remote.url, http::Method::GET, headers, Chunks::default(), soon()).await;
-        let received = sent.map_err(|error| error.to_fault(slug.as_str()))?;
+        let received = self.remote.send(Outgoing::bare(http::Method::GET, headers, soon())).await?;
         if received.status != 200 {
             let status = received.status;
             return Err(status_fault(slug, status, &answer::read_refusal(received).await));
@@ -254,9 +253,9 @@ impl Wire for PostsWire {
             }
             let headers = posts.headers();
             let deadline = std::time::Instant::now() + Duration::from_secs(2);
-            let ended = posts.remote.http.send(&posts.remote.url, http::Method::DELETE, headers, Chunks::default(), deadline).await;
-            if let Err(error) = ended {
-                tracing::debug!(upstream = %posts.remote.slug, %error, "the session was not ended");
+            let ended = posts.remote.send(Outgoing::bare(http::Method::DELETE, headers, deadline)).await;
+            if let Err(fault) = ended {
+                tracing::debug!(upstream = %posts.remote.slug, %fault, "the session was not ended");
             }
         })
     }

@@ -11,8 +11,8 @@ use crib_transport::Received;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Remote;
 use super::answer::{self, Body, Events};
+use super::remote::{Outgoing, Remote};
 use crate::era::own_params;
 use crate::outcome::{self, broken};
 use crate::session::legacy::late;
@@ -66,7 +66,7 @@ struct Stream {
 
 impl Modern {
     pub(super) fn new(remote: Remote) -> Self {
-        let mut headers = remote.headers.clone();
+        let mut headers = remote.post_headers();
         headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(Revision::LATEST.as_str()));
         Self { remote, headers, ids: AtomicU64::new(1) }
     }
@@ -125,8 +125,7 @@ impl Modern {
     }
 
     async fn post(&self, headers: HeaderMap, body: Chunks, deadline: Instant) -> Result<Received, Fault> {
-        let sent = self.remote.http.send(&self.remote.url, http::Method::POST, headers, body, deadline).await;
-        sent.map_err(|error| error.to_fault(self.remote.slug.as_str()))
+        self.remote.send(Outgoing::post(headers, body, deadline)).await
     }
 
     fn headers_of(&self, forward: &Forward) -> HeaderMap {

@@ -13,6 +13,17 @@ use super::{Http, legacy, sse};
 use crate::era::{Era, Told, read_probe};
 
 impl Http {
+    /// A legacy server that is still one needs no second session.
+    fn running(&self) -> Option<Era> {
+        let era = self.verdict.last()?;
+        let pool = match era {
+            Era::Legacy => &self.streamable,
+            Era::Sse => &self.sse,
+            Era::Modern => return None,
+        };
+        (!pool.sessions().is_empty()).then_some(era)
+    }
+
     /// Tries the eras in turn. A session that is opened on the way is kept.
     pub(super) async fn probe(&self, caps: &ClientCaps, principal: &Arc<Principal>, deadline: Instant) -> Result<Era, Fault> {
         let slug = &self.options.slug;
@@ -25,6 +36,9 @@ impl Http {
             },
             Discovered::Refused { status: status @ (401 | 403 | 429 | 502..=504), body } => return trouble(status, &body),
             Discovered::Refused { .. } => {}
+        }
+        if let Some(era) = self.running() {
+            return Ok(era);
         }
         let timeout = deadline.saturating_duration_since(Instant::now());
         let refused = match legacy::open(&self.remote, caps, &self.memory, timeout).await {

@@ -9,8 +9,8 @@ use crib_model::{BoxFuture, Code, Fault};
 use crib_transport::Endpoint;
 use http::{HeaderValue, header};
 
-use super::Remote;
 use super::answer::{self, Body, Events, status_fault};
+use super::remote::{Outgoing, Remote};
 use crate::outcome::broken;
 use crate::session::legacy::{Session, silent};
 use crate::session::link::{Carry, Link, Origin, Wire};
@@ -43,11 +43,10 @@ pub(super) async fn open(remote: &Remote, caps: &ClientCaps, memory: &Arc<Memory
 /// Waits for the event that says where to post.
 async fn connect(remote: &Remote, deadline: Instant) -> Result<(Box<Events>, Endpoint), Fault> {
     let slug = &remote.slug;
-    let mut headers = remote.headers.clone();
+    let mut headers = remote.post_headers();
     headers.remove(header::CONTENT_TYPE);
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-    let sent = remote.http.send(&remote.url, http::Method::GET, headers, Chunks::default(), deadline).await;
-    let received = sent.map_err(|error| error.to_fault(slug.as_str()))?;
+    let received = remote.send(Outgoing::bare(http::Method::GET, headers, deadline)).await?;
     if received.status != 200 {
         let status = received.status;
         return Err(status_fault(slug, status, &answer::read_refusal(received).await));
@@ -59,9 +58,10 @@ async fn connect(remote: &Remote, deadline: Instant) -> Result<(Box<Events>, End
         if event.event.as_deref() != Some("endpoint") {
             continue;
         }
-        let target = remote.url.join(String::from_utf8_lossy(&event.data).trim())?;
+        let url = remote.url();
+        let target = url.join(String::from_utf8_lossy(&event.data).trim())?;
         // Credentials go to the configured origin only.
-        if !target.is_same_origin(&remote.url) {
+        if !target.is_same_origin(&url) {
             return Err(broken(slug, "it wants messages sent to another origin"));
         }
         return Ok((events, target));
@@ -92,10 +92,9 @@ async fn read(mut events: Box<Events>, link: Arc<Link>) {
 impl Channel {
     async fn post(&self, message: Chunks) -> Result<(), Fault> {
         let slug = &self.remote.slug;
-        let headers = self.remote.headers.clone();
+        let headers = self.remote.post_headers();
         let deadline = Instant::now() + CALL_TIMEOUT;
-        let sent = self.remote.http.send(&self.target, http::Method::POST, headers, message, deadline).await;
-        let received = sent.map_err(|error| error.to_fault(slug.as_str()))?;
+        let received = self.remote.send_to(&self.target, Outgoing::post(headers, message, deadline)).await?;
         let status = received.status;
         let body = answer::read_refusal(received).await;
         if (200..300).contains(&status) { Ok(()) } else { Err(status_fault(slug, status, &body)) }

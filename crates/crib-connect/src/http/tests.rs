@@ -107,6 +107,7 @@ fn text(seen: &Seen, text: &str) -> Answer {
     ok(seen, &json!({ "content": [{ "type": "text", "text": text }] }))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "tests read better so")]
 fn refuse(seen: &Seen, status: u16, code: i64, data: Value) -> Answer {
     json_answer(status, &json!({ "jsonrpc": "2.0", "id": seen.body["id"], "error": { "code": code, "message": "no", "data": data } }))
 }
@@ -391,10 +392,11 @@ async fn where_nobody_takes_a_post_the_older_transport_is_tried() {
             let rest = stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|frame| (frame, receiver)));
             Answer::Stream { headers: HeaderMap::new(), frames: Box::pin(stream::iter([endpoint]).chain(rest)) }
         }
-        _ if seen.is_modern() => Answer::empty(405),
+        Verb::Delete => Answer::empty(405),
+        Verb::Post if seen.is_modern() => Answer::empty(405),
         // The first handshake is that of Streamable HTTP, at the URL of the stream.
-        _ if stream_down.lock().is_some() => Answer::empty(405),
-        _ => {
+        Verb::Post if stream_down.lock().is_some() => Answer::empty(405),
+        Verb::Post => {
             let result = match seen.method() {
                 "initialize" => json!({ "protocolVersion": "2024-11-05", "capabilities": { "tools": {} }, "serverInfo": { "name": "f", "version": "1" } }),
                 _ => json!({ "content": [{ "type": "text", "text": "down here" }] }),
@@ -453,4 +455,22 @@ async fn changes_are_heard_on_the_stream_that_belongs_to_no_request() {
     let Reply::Stream(mut steps) = bench.upstream.call(listen).await.unwrap() else { panic!("not a stream") };
     assert!(matches!(steps.next().await, Some(Step::Event(event)) if event.0.method == Method::Acknowledged));
     assert!(matches!(steps.next().await, Some(Step::Event(event)) if event.0.method == Method::ToolsChanged));
+}
+
+#[tokio::test]
+async fn a_redirection_to_the_same_origin_is_followed_once_and_remembered() {
+    let first = Mutex::new(true);
+    let inner = modern(|seen| text(seen, "ok"));
+    let moved = Bench::new(move |seen| {
+        if !std::mem::take(&mut *first.lock()) {
+            return inner(seen);
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("location", "/mcp/".parse().unwrap());
+        Answer::Message { status: 307, headers, body: Chunks::default() }
+    })
+    .await;
+    assert_eq!(text_of(&moved.call(tool("a", "{}")).await), "ok");
+    assert_eq!(moved.seen("server/discover").len(), 2);
+    assert_eq!(moved.seen("tools/call").len(), 1);
 }

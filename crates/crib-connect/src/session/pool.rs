@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crib_mcp::{Ability, CapSet, ClientCaps};
-use crib_model::{BoxFuture, Code, Fault, Principal, Slug};
+use crib_mcp::{Ability, CapSet, ClientCaps, Method};
+use crib_model::{BoxFuture, Code, Fault, Forward, Principal, Slug};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -106,16 +106,14 @@ impl Pool {
         Arc::new(Self { options, opener, inner: Mutex::default(), freed: Notify::new(), tracker, closing })
     }
 
-    /// Finds or starts a session for a call. `may_be_asked` tells whether the server may ask during the call.
-    pub(crate) async fn take(
-        self: &Arc<Self>,
-        caps: &ClientCaps,
-        principal: &Principal,
-        may_be_asked: bool,
-        deadline: Instant,
-    ) -> Result<(Arc<Session>, Lease), Fault> {
-        let key = Key::of(caps.set, principal);
-        let is_alone = self.options.is_one_channel && may_be_asked && key.caps.is_interactive();
+    /// Finds or starts a session for a call.
+    pub(crate) async fn take(self: &Arc<Self>, forward: &Forward) -> Result<(Arc<Session>, Lease), Fault> {
+        let is_one_channel = self.options.is_one_channel;
+        // Listening lasts, and must not hold a session that others wait for.
+        let caps = if is_one_channel && forward.method == Method::Listen { &ClientCaps::none() } else { &forward.client.caps };
+        let key = Key::of(caps.set, &forward.principal);
+        let deadline = forward.deadline;
+        let is_alone = is_one_channel && forward.method.allows_input() && key.caps.is_interactive();
         let mode = if is_alone { Mode::Alone } else { Mode::Shared };
         loop {
             let (number, mut session) = self.wait_for_place(&key, caps, mode, deadline).await?;
