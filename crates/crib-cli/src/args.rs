@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Print the version
     #[command(hide = true)]
     Version,
+    /// Watch over the children of a gateway; started by the gateway itself
+    #[command(hide = true, name = "__warden")]
+    Warden,
     /// Explain a command
     #[command(hide = true)]
     Help(Help),
@@ -84,7 +87,7 @@ pub(crate) enum Command {
 ")]
 pub(crate) struct Serve {
     /// File with servers: our YAML or any MCP client's file
-    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, env = "TOOLCRIB_CONFIG")]
     pub(crate) config: Vec<PathBuf>,
     /// Address to listen on, instead of the configured ones [default: 127.0.0.1:8665 and [::1]:8665]
     #[arg(long, short, value_name = "ADDRESS", env = "TOOLCRIB_LISTEN", value_delimiter = ',')]

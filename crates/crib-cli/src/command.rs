@@ -1,23 +1,45 @@
 //! The commands, one file each.
 
+mod call;
 mod completion;
 mod explain;
+mod list;
 mod schema;
+mod serve;
+mod show;
 mod status;
 mod version;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Show};
 use crate::failure::Failure;
+use crate::logging;
 use crate::output::Output;
 
 /// Does what the command line says.
 pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match cli.command {
         None => status::run(output),
+        Some(Command::Serve(args)) => {
+            logging::start(cli.show.verbose, output.is_json);
+            serve::run(&args, output)
+        }
+        Some(Command::List(args)) => list::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Show(args)) => show::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Call(args)) => call::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Explain(args)) => explain::run(&args, output),
         Some(Command::Completion(args)) => completion::run(&args, output),
         Some(Command::Schema) => schema::run(output),
         Some(Command::Version) => version::run(output),
-        Some(Command::Serve(_) | Command::List(_) | Command::Show(_) | Command::Call(_) | Command::Help(_)) => Ok(()),
+        Some(Command::Warden) => Ok(()),
+        // Answered while the command line was read.
+        Some(Command::Help(_)) => Ok(()),
     }
+}
+
+/// The log of commands that end by themselves: what goes wrong, they say themselves.
+fn quiet_log<'a>(show: &Show, output: &'a Output) -> &'a Output {
+    if show.verbose > 0 {
+        logging::start(show.verbose, output.is_json);
+    }
+    output
 }

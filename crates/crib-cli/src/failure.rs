@@ -132,6 +132,17 @@ impl Failure {
         self
     }
 
+    pub(crate) fn with_exit(mut self, exit: Exit) -> Self {
+        self.0.exit = exit;
+        self
+    }
+
+    /// Returns the failure in one line, for the log.
+    pub(crate) fn one_line(&self) -> String {
+        let place = self.0.detail.first().map(|detail| detail.lines().map(str::trim).collect::<Vec<_>>().join(" "));
+        [Some(self.0.message.clone()), place, self.0.causes.first().cloned()].into_iter().flatten().collect::<Vec<_>>().join(": ")
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.0.exit
     }

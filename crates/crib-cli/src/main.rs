@@ -6,10 +6,18 @@
 //! - Every failure has a code, says what and why and what to do, and ends with the exit status of its kind.
 
 mod args;
+mod client;
 mod command;
+mod config;
 mod failure;
+mod instance;
+mod logging;
+mod machine;
 mod output;
+mod runtime;
+mod signals;
 mod telemetry;
+mod tool;
 mod world;
 
 use std::process::ExitCode;
@@ -20,8 +28,15 @@ use output::Output;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The hidden command that ends the children of a gateway that was killed.
+const WARDEN: &str = "__warden";
+
 fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == WARDEN) {
+        return crib_transport::run_warden();
+    }
+    watch_over_children();
     let parsed = args::parse(&words);
     let output = match &parsed {
         Ok(Invocation::Run(cli)) => Output::new(&cli.show),
@@ -38,5 +53,12 @@ fn main() -> ExitCode {
             output.failure(&failure);
             failure.exit().into()
         }
+    }
+}
+
+fn watch_over_children() {
+    // Without a path to itself the program still ends its children itself, unless it is killed.
+    if let Ok(program) = std::env::current_exe() {
+        crib_transport::watch_children(crib_transport::WardenCommand { program, args: vec![WARDEN.to_owned()] });
     }
 }

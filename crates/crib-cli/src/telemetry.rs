@@ -5,6 +5,7 @@
 //! - Settling a call of a tool that was called before takes no lock and allocates nothing, unless it is logged or traced.
 
 mod access;
+mod exporter;
 mod exposition;
 mod outcome;
 mod series;
@@ -15,9 +16,10 @@ use std::sync::Arc;
 use crib_model::{Entry, Ledger};
 
 pub(crate) use access::AccessLog;
+pub(crate) use exporter::Exporter;
 pub(crate) use exposition::{Gauges, expose};
 pub(crate) use series::Meter;
-pub(crate) use spans::{Span, Spans};
+pub(crate) use spans::Spans;
 
 /// Everything that wants to know about calls.
 #[derive(Debug)]

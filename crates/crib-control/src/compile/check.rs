@@ -53,12 +53,8 @@ fn tool_names(config: &Config, servers: usize) -> Option<Complaint> {
     let place = ["gateway", "toolNames"];
     let template = &config.gateway.tool_names;
     let hint = "examples: \"{server}__{tool}\", \"{server}.{tool}\", \"{tool}\"";
-    if !template.contains("{tool}") {
-        return Some(Complaint(place, "`{tool}` is missing".to_owned(), hint));
-    }
-    let rest = template.replacen("{server}", "", 1).replacen("{tool}", "", 1);
-    if let Some(odd) = rest.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))) {
-        return Some(Complaint(place, format!("`{odd}` cannot be part of a tool's name"), hint));
+    if let Err(error) = crib_registry::Template::parse(template) {
+        return Some(Complaint(place, error.to_string(), hint));
     }
     if !template.contains("{server}") && servers > 1 {
         let label = format!("names without `{{server}}` need a single server, and there are {servers}");

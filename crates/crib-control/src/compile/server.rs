@@ -11,7 +11,7 @@ use crate::config::{Builtin, Server, Tools, Transport};
 use crate::world::World;
 
 /// A server that can be run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompiledServer {
     pub slug: Slug,
     /// The name as written.

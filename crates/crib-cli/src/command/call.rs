@@ -1,0 +1,73 @@
+//! `toolcrib call`: a tool, once.
+
+mod arguments;
+mod result;
+
+use std::io::Read as _;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Map, Value};
+
+use crate::args::Call;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::runtime;
+use crate::tool::Tool;
+
+pub(super) fn run(args: &Call, output: &Output) -> Result<(), Failure> {
+    runtime::on_all_cores(call(args, output))
+}
+
+async fn call(args: &Call, output: &Output) -> Result<(), Failure> {
+    // What is wrong with the command line is said before anything is started.
+    let words = arguments::parse(&args.arguments)?;
+    let base = base(args)?;
+    let client = Client::connect(&args.target, Some(&args.name), output).await?;
+    let result = ask(args, words, base, &client, output).await;
+    client.close().await;
+    result
+}
+
+async fn ask(args: &Call, words: Vec<arguments::Word>, base: Map<String, Value>, client: &Client, output: &Output) -> Result<(), Failure> {
+    let path = path(&args.name);
+    let tool: Tool = client.get(&path).await?.read()?;
+    let arguments = arguments::build(words, base, &tool)?;
+    let body = serde_json::to_vec(&arguments).unwrap_or_default();
+    let answer = client.ask(Method::POST, &path, Bytes::from(body)).await?;
+    result::show(args, &tool, answer, output)
+}
+
+/// All arguments at once: from the option, or from standard input where `-` stands.
+fn base(args: &Call) -> Result<Map<String, Value>, Failure> {
+    let mut base = Map::new();
+    if let Some(text) = &args.args {
+        base.extend(object(text, "--args")?);
+    }
+    if args.arguments.iter().any(|word| word == "-") {
+        let mut text = String::new();
+        std::io::stdin().lock().read_to_string(&mut text)?;
+        base.extend(object(&text, "standard input")?);
+    }
+    Ok(base)
+}
+
+fn object(text: &str, source: &str) -> Result<Map<String, Value>, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        Failure::usage(format!("{source} is not a JSON object")).because(error.to_string()).hint("example: --args '{\"a\": 88, \"b\": 22}'")
+    })
+}
+
+/// Returns the tool's place in the plain HTTP interface.
+pub(super) fn path(name: &str) -> String {
+    let mut path = String::from("/v1/tools/");
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
+}

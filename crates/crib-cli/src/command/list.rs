@@ -1,0 +1,71 @@
+//! `toolcrib list`: the servers and how they are.
+
+use serde::{Deserialize, Serialize};
+
+use crate::args::List;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{Output, table};
+use crate::runtime;
+
+/// A server as the gateway describes it.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Server {
+    pub(super) name: String,
+    pub(super) state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) revision: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tools: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    processes: usize,
+    parked: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<Why>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Why {
+    pub(super) code: String,
+    pub(super) message: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cause: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Servers {
+    pub(super) servers: Vec<Server>,
+}
+
+pub(super) fn run(args: &List, output: &Output) -> Result<(), Failure> {
+    runtime::on_all_cores(async {
+        let client = Client::connect(&args.target, None, output).await?;
+        let servers = servers(&client).await;
+        client.close().await;
+        show(&servers?, output)
+    })
+}
+
+async fn servers(client: &Client) -> Result<Servers, Failure> {
+    // Asking for a tool makes sure that every server was asked once.
+    client.get("/v1/tools?limit=1").await?.success()?;
+    client.get("/v1/servers").await?.read()
+}
+
+fn show(servers: &Servers, output: &Output) -> Result<(), Failure> {
+    if output.is_json {
+        return output.document("servers", servers);
+    }
+    let dash = || "-".to_owned();
+    let row = |server: &Server| {
+        let note = server.error.as_ref().map(|why| format!("{} {}", why.code, why.message)).unwrap_or_default();
+        let tools = server.tools.map_or_else(dash, |tools| tools.to_string());
+        let pid = server.pid.map_or_else(dash, |pid| pid.to_string());
+        vec![server.name.clone(), server.state.clone(), server.revision.clone().unwrap_or_else(dash), tools, pid, note]
+    };
+    let rows: Vec<Vec<String>> = servers.servers.iter().map(row).collect();
+    output.data(&table(&["NAME", "STATE", "REVISION", "TOOLS", "PID", ""], &rows))
+}

@@ -1,0 +1,199 @@
+//! `toolcrib serve`: the gateway.
+
+mod reload;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crib_control::config::ListenOn;
+use crib_control::{AccessLog, Compiled, Source, ToolNames};
+use crib_model::{Gateway, Scope};
+use crib_transport::{Routes, ServerOptions};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Serve;
+use crate::config;
+use crate::failure::{Exit, Failure};
+use crate::instance::Instance;
+use crate::output::Output;
+use crate::runtime;
+use crate::signals::{Signals, Wish};
+
+pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
+    let compiled = match load(args, output) {
+        Ok(compiled) => compiled,
+        Err(failure) if args.check => return Err(failure.with_exit(Exit::Check)),
+        Err(failure) => return Err(failure),
+    };
+    if args.check {
+        return report(&compiled, output);
+    }
+    runtime::on_all_cores(serve(args, compiled, output))
+}
+
+/// The configuration with what the command line says on top.
+fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
+    let mut compiled = config::load(&args.config, output)?;
+    if !args.listen.is_empty() {
+        let parsed: Result<Vec<ListenOn>, String> = args.listen.iter().map(|text| ListenOn::parse(text)).collect();
+        let listen = parsed.map_err(|error| Failure::usage(format!("--listen: {error}")))?;
+        compiled.listen = crib_control::config::Listen(listen).addresses();
+    }
+    if let Some(name) = &args.server {
+        compiled.keep_only(name)?;
+        compiled.names = ToolNames::Plain;
+    }
+    if let Some(place) = &args.access_log {
+        compiled.access_log = AccessLog::of(place);
+    }
+    if !args.stdio {
+        compiled.check_bind()?;
+    }
+    Ok(compiled)
+}
+
+async fn serve(args: &Serve, compiled: Compiled, output: &Output) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let instance = Instance::new(&compiled)?;
+    let ended =
+        if args.stdio { on_stdio(&instance, &mut signals).await } else { on_http(args, &compiled, &instance, &mut signals, output).await };
+    let wish = match ended {
+        Ok(wish) => wish,
+        Err(failure) => {
+            instance.close().await;
+            return Err(failure);
+        }
+    };
+    // A second signal ends the wait: whoever sends it means it.
+    tokio::select! {
+        () = instance.close() => {}
+        _ = signals.stop() => {}
+    }
+    if wish == Wish::Interrupt { Err(Failure::shown(Exit::Interrupted)) } else { Ok(()) }
+}
+
+/// Serves the program that started this one, until it goes.
+async fn on_stdio(instance: &Instance, signals: &mut Signals) -> Result<Wish, Failure> {
+    let shutdown = CancellationToken::new();
+    let gateway = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
+    let serving = crib_transport::serve_stdio(gateway, Scope::All, shutdown.clone());
+    tokio::pin!(serving);
+    tokio::select! {
+        () = &mut serving => return Ok(Wish::Terminate),
+        wish = signals.stop() => {
+            shutdown.cancel();
+            tokio::select! {
+                () = &mut serving => {}
+                _ = signals.stop() => {}
+            }
+            Ok(wish)
+        }
+    }
+}
+
+async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals: &mut Signals, output: &Output) -> Result<Wish, Failure> {
+    let options = ServerOptions {
+        listen: compiled.listen.clone(),
+        allowed_hosts: compiled.allowed_hosts.clone(),
+        allowed_origins: compiled.allowed_origins.clone(),
+        body_bytes_max: compiled.limits.body_bytes_max,
+        ..ServerOptions::default()
+    };
+    let server = crib_transport::bind(options).await?;
+    announce(&server.local_addrs(), compiled, output)?;
+    let shutdown = CancellationToken::new();
+    let gateway = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
+    let routes = instance.routes(compiled) as Arc<dyn Routes>;
+    let serving = server.run(gateway, routes, shutdown.clone());
+    tokio::pin!(serving);
+    instance.plane.warm();
+    let mut reload = reload::Reload::new(args, compiled);
+    let wish = loop {
+        tokio::select! {
+            () = &mut serving => return Ok(Wish::Terminate),
+            wish = signals.next() => match wish {
+                Wish::Reload => reload.now(instance, output),
+                stop => break stop,
+            },
+            () = reload.changed() => reload.now(instance, output),
+        }
+    };
+    shutdown.cancel();
+    tokio::select! {
+        () = &mut serving => {}
+        _ = signals.stop() => {}
+    }
+    Ok(wish)
+}
+
+#[derive(Serialize)]
+struct Announcement<'a> {
+    endpoints: Vec<String>,
+    servers: Vec<&'a str>,
+    keys: usize,
+}
+
+/// Says where the gateway is and what it serves.
+fn announce(addresses: &[SocketAddr], compiled: &Compiled, output: &Output) -> Result<(), Failure> {
+    let endpoints: Vec<String> = addresses.iter().map(|address| format!("http://{address}/mcp")).collect();
+    if output.is_json {
+        let servers = compiled.servers.iter().map(|server| server.slug.as_str()).collect();
+        return output.document("serve", &Announcement { endpoints, servers, keys: compiled.keys.len() });
+    }
+    let (first, others) = endpoints.split_first().map_or(("", &[][..]), |(first, others)| (first.as_str(), others));
+    let also = if others.is_empty() { String::new() } else { format!("   also {}", others.join("  ")) };
+    output.say(&format!("serving  {first}{also}"));
+    for server in compiled.servers.iter().take(20) {
+        output.say(&format!("         {:<20} {}", server.slug.as_str(), describe(&server.source)));
+    }
+    if let Some(more) = compiled.servers.len().checked_sub(20).filter(|more| *more > 0) {
+        output.say(&format!("         and {more} more"));
+    }
+    if compiled.servers.is_empty() {
+        output.warn("the configuration has no servers");
+    }
+    let is_demo = compiled.servers.iter().any(|server| server.source == Source::Builtin(crib_control::config::Builtin::Demo));
+    let attempt = if is_demo { "toolcrib call demo.add a=88 b=22" } else { "toolcrib list" };
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    let is_usual = addresses.iter().any(|address| address.ip().is_loopback()) && port == crib_control::config::PORT;
+    let place = if is_usual { String::new() } else { format!("   --url {}", first.trim_end_matches("/mcp")) };
+    output.say(&format!("try      {attempt}{place}"));
+    output.say(&format!("connect  claude mcp add --transport http toolcrib {first}"));
+    Ok(())
+}
+
+/// A server's origin in one line, without what may be secret.
+fn describe(source: &Source) -> String {
+    match source {
+        Source::Builtin(_) => "built in".to_owned(),
+        Source::Command { program, args, .. } => {
+            let mut line = program.clone();
+            for arg in args.iter().take(4) {
+                line.push(' ');
+                line.push_str(arg);
+            }
+            line.chars().take(80).collect()
+        }
+        Source::Url { url, .. } => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    servers: Vec<&'a str>,
+    keys: usize,
+    listen: &'a [SocketAddr],
+    warnings: Vec<String>,
+}
+
+fn report(compiled: &Compiled, output: &Output) -> Result<(), Failure> {
+    let (servers, keys) = (compiled.servers.len(), compiled.keys.len());
+    if output.is_json {
+        let servers = compiled.servers.iter().map(|server| server.slug.as_str()).collect();
+        let warnings = compiled.warnings.iter().map(crib_control::Problem::summary).collect();
+        return output.document("check", &Report { servers, keys, listen: &compiled.listen, warnings });
+    }
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    output.data(&format!("the configuration is valid: {}, {}", count(servers, "server"), count(keys, "key")))
+}

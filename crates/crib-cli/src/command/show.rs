@@ -1,0 +1,113 @@
+//! `toolcrib show`: a server's tools, or one tool.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::call::path;
+use crate::args::ShowTool;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::runtime;
+use crate::tool::{Parameter, Tool};
+
+#[derive(Deserialize, Serialize)]
+struct Tools {
+    tools: Vec<Value>,
+}
+
+pub(super) fn run(args: &ShowTool, output: &Output) -> Result<(), Failure> {
+    runtime::on_all_cores(async {
+        let client = Client::connect(&args.target, Some(&args.name), output).await?;
+        let result = ask(&args.name, &client, output).await;
+        client.close().await;
+        result
+    })
+}
+
+async fn ask(name: &str, client: &Client, output: &Output) -> Result<(), Failure> {
+    if name.contains(['.', '/']) || name.contains("__") {
+        return tool(client.get(&path(name)).await?.read()?, output);
+    }
+    let answer = client.get(&format!("/v1/tools?server={name}")).await?;
+    // A tool may have been meant, where names have no server in front.
+    if answer.status == 404
+        && let Ok(found) = client.get(&path(name)).await?.read()
+    {
+        return tool(found, output);
+    }
+    server(answer.read()?, output)
+}
+
+fn server(found: Tools, output: &Output) -> Result<(), Failure> {
+    if output.is_json {
+        return output.document("tools", &found);
+    }
+    let mut text = String::new();
+    for tool in found.tools.into_iter().filter_map(|tool| serde_json::from_value::<Tool>(tool).ok()) {
+        text.push_str(&tool.signature());
+        text.push('\n');
+        if !tool.summary().is_empty() {
+            text.push_str(&format!("    {}\n", tool.summary()));
+        }
+    }
+    if text.is_empty() {
+        output.say("no tools");
+        return Ok(());
+    }
+    output.data(&text)
+}
+
+fn tool(found: Value, output: &Output) -> Result<(), Failure> {
+    if output.is_json {
+        return output.document("tool", &found);
+    }
+    let tool: Tool =
+        serde_json::from_value(found).map_err(|error| Failure::usage("the tool cannot be shown").because(error.to_string()))?;
+    let mut text = format!("{}    {}\n", tool.path(), tool.title.as_deref().unwrap_or_default()).trim_end().to_owned();
+    text.push('\n');
+    for line in tool.description.as_deref().unwrap_or_default().trim().lines() {
+        text.push_str(&format!("  {line}\n"));
+    }
+    let parameters = tool.parameters();
+    if !parameters.is_empty() {
+        text.push_str("\narguments\n");
+    }
+    let width = parameters.iter().map(|parameter| parameter.name.len() + parameter.kind.len()).max().unwrap_or_default() + 2;
+    for parameter in &parameters {
+        text.push_str(&line(parameter, width));
+    }
+    let hints: Vec<&str> =
+        tool.annotations.iter().filter(|(_, value)| **value == Value::Bool(true)).map(|(name, _)| name.as_str()).collect();
+    if !hints.is_empty() {
+        text.push_str(&format!("\nthe server says   {}\n", hints.join(", ")));
+    }
+    if tool.output_schema.is_some() {
+        text.push_str("\nthe result has a structure (--json shows its schema)\n");
+    }
+    text.push_str(&format!("\ntry   toolcrib call {}{}\n", tool.path(), example(&parameters)));
+    output.data(&text)
+}
+
+fn line(parameter: &Parameter<'_>, width: usize) -> String {
+    let Parameter { name, kind, .. } = parameter;
+    let need = if parameter.is_required { "required" } else { "optional" };
+    let about = parameter.schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let about = about.trim().lines().next().unwrap_or_default();
+    let default = parameter.schema.get("default").map(|value| format!(" (default {value})")).unwrap_or_default();
+    let pad = " ".repeat(width.saturating_sub(name.len() + kind.len() + 2));
+    format!("  {name}: {kind}{pad}  {need}  {about}{default}").trim_end().to_owned() + "\n"
+}
+
+fn example(parameters: &[Parameter<'_>]) -> String {
+    let value = |parameter: &Parameter<'_>| match parameter.kind.as_str() {
+        "number" | "integer" => "1".to_owned(),
+        "boolean" => "true".to_owned(),
+        _ => "…".to_owned(),
+    };
+    parameters
+        .iter()
+        .filter(|parameter| parameter.is_required)
+        .map(|parameter| format!(" {}={}", parameter.name, value(parameter)))
+        .collect()
+}

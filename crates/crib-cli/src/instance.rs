@@ -1,0 +1,123 @@
+//! The parts put together: from a compiled configuration to a running data plane, and to the next one on a reload.
+
+mod setup;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crib_control::{Compiled, CompiledServer, Metrics, Rest};
+use crib_model::{BoxFuture, Clock, Entropy, Fault, Slug, Upstream};
+use crib_policy::Seal;
+use crib_proxy::{Parts, Plane, Server};
+use crib_transport::{ClientOptions, HttpClient, Routes};
+use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
+
+use crate::machine::Machine;
+use crate::telemetry::{AccessLog, Exporter, Gauges, Spans, Telemetry, expose};
+
+/// How long calls under way may still use a server that is no longer configured.
+const RETIRE: Duration = Duration::from_secs(30);
+
+/// One running gateway without its listeners.
+pub(crate) struct Instance {
+    pub(crate) plane: Arc<Plane>,
+    telemetry: Arc<Telemetry>,
+    connectors: Arc<crib_connect::Shared>,
+    exporter: Option<Exporter>,
+    tracker: TaskTracker,
+    servers: Mutex<HashMap<Slug, Running>>,
+}
+
+struct Running {
+    server: CompiledServer,
+    upstream: Arc<dyn Upstream>,
+}
+
+impl Instance {
+    /// Puts the parts together. Starts no server.
+    pub(crate) fn new(compiled: &Compiled) -> Result<Self, Fault> {
+        let clock: Arc<dyn Clock> = Arc::new(Machine);
+        let entropy: Arc<dyn Entropy> = Arc::new(Machine);
+        let http = HttpClient::new(ClientOptions::default())?;
+        let tracker = TaskTracker::new();
+        let (spans, exporter) = match &compiled.traces {
+            Some(traces) => {
+                let (spans, queue) = Spans::new(traces.ratio);
+                (Some(spans), Some(Exporter::start(&traces.endpoint, queue, http.clone(), &tracker)?))
+            }
+            None => (None, None),
+        };
+        let telemetry = Telemetry::new(AccessLog::open(&compiled.access_log)?, spans);
+        let connectors =
+            Arc::new(crib_connect::Shared { http, clock: Arc::clone(&clock), entropy: Arc::clone(&entropy), tracker: tracker.clone() });
+        let mut running = HashMap::new();
+        let servers = setup::servers(&compiled.servers, &mut running, &connectors)?;
+        let setup = setup::setup(compiled, servers, &*entropy)?;
+        let seal = Seal::random(Arc::clone(&entropy));
+        let ledger = Arc::clone(&telemetry) as Arc<dyn crib_model::Ledger>;
+        let plane = Plane::new(Parts { setup, ledger, clock, entropy, seal });
+        Ok(Self { plane, telemetry, connectors, exporter, tracker, servers: Mutex::new(running) })
+    }
+
+    /// Goes over to another configuration. Servers that did not change run on; calls under way are not disturbed.
+    pub(crate) fn reload(&self, compiled: &Compiled) -> Result<(), Fault> {
+        let mut running = self.servers.lock();
+        let mut next: HashMap<Slug, Running> = HashMap::new();
+        // What is taken over is put back when the rest turns out to be wrong.
+        for server in &compiled.servers {
+            if let Some(same) = running.get(&server.slug).filter(|known| known.server == *server) {
+                next.insert(server.slug.clone(), Running { server: same.server.clone(), upstream: Arc::clone(&same.upstream) });
+            }
+        }
+        let servers: Vec<Server> = setup::servers(&compiled.servers, &mut next, &self.connectors)?;
+        self.plane.swap(setup::setup(compiled, servers, &Machine)?);
+        self.plane.warm();
+        let old = std::mem::replace(&mut *running, next);
+        let is_kept = |old: &Arc<dyn Upstream>| running.values().any(|new| Arc::ptr_eq(&new.upstream, old));
+        for Running { upstream, .. } in old.into_values().filter(|old| !is_kept(&old.upstream)) {
+            self.tracker.spawn(async move {
+                tokio::time::sleep(RETIRE).await;
+                upstream.close().await;
+            });
+        }
+        Ok(())
+    }
+
+    /// Returns the plain HTTP interface.
+    pub(crate) fn routes(&self, compiled: &Compiled) -> Arc<PlainHttp> {
+        let metrics = compiled.metrics.clone().map(|path| (path, self.metrics()));
+        Arc::new(PlainHttp(Rest::new(Arc::clone(&self.plane), metrics)))
+    }
+
+    fn metrics(&self) -> Metrics {
+        let (plane, telemetry) = (Arc::clone(&self.plane), Arc::clone(&self.telemetry));
+        Arc::new(move || {
+            let servers = plane.servers().into_iter().map(|server| (server.slug, server.health)).collect();
+            expose(&telemetry, Gauges { servers, sessions: plane.session_count() })
+        })
+    }
+
+    /// Ends everything and waits for it.
+    pub(crate) async fn close(self) {
+        self.plane.close().await;
+        if let Some(exporter) = self.exporter {
+            exporter.close().await;
+        }
+        if let Some(access) = &self.telemetry.access {
+            access.close();
+        }
+        self.connectors.http.close().await;
+    }
+}
+
+/// The plain HTTP interface as the transport wants it.
+#[derive(Debug)]
+pub(crate) struct PlainHttp(pub(crate) Arc<Rest>);
+
+impl Routes for PlainHttp {
+    fn handle(&self, request: http::Request<bytes::Bytes>, peer: std::net::IpAddr) -> BoxFuture<'static, http::Response<crib_mcp::Chunks>> {
+        Box::pin(Arc::clone(&self.0).handle(request, peer))
+    }
+}

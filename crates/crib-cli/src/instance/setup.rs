@@ -1,0 +1,101 @@
+//! What the data plane is told of a configuration.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crib_connect::{ConnectorOptions, Shared, Source as Way};
+use crib_control::config::{Builtin, Transport};
+use crib_control::{Compiled, CompiledServer, Source, ToolNames};
+use crib_model::{Code, Entropy, Fault, Slug, Upstream};
+use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
+use crib_proxy::{Server, Setup};
+use crib_registry::{NameStyle, Template};
+use crib_transport::{CommandLine, Endpoint};
+
+use super::Running;
+
+/// Makes a connector for every server that has none yet.
+pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Running>, shared: &Arc<Shared>) -> Result<Vec<Server>, Fault> {
+    let mut servers = Vec::with_capacity(wanted.len());
+    for server in wanted {
+        let upstream = match running.get(&server.slug) {
+            Some(known) => Arc::clone(&known.upstream),
+            None => {
+                let upstream = upstream(server, shared)?;
+                running.insert(server.slug.clone(), Running { server: server.clone(), upstream: Arc::clone(&upstream) });
+                upstream
+            }
+        };
+        servers.push(Server { slug: server.slug.clone(), upstream });
+    }
+    Ok(servers)
+}
+
+fn upstream(server: &CompiledServer, shared: &Arc<Shared>) -> Result<Arc<dyn Upstream>, Fault> {
+    let way = match &server.source {
+        Source::Builtin(Builtin::Demo) => return Ok(crib_connect::demo()),
+        Source::Command { program, args, env, cwd } => {
+            Way::Stdio(CommandLine { program: program.clone(), args: args.clone(), env: env.clone(), cwd: cwd.clone() })
+        }
+        Source::Url { url, headers, transport } => {
+            let (url, headers) = (Endpoint::parse(url)?, headers.clone());
+            match transport {
+                Transport::Sse => Way::Sse { url, headers },
+                Transport::Auto | Transport::Http => Way::Http { url, headers },
+            }
+        }
+    };
+    let options = ConnectorOptions {
+        timeout: server.timeout,
+        start_timeout: server.start_timeout,
+        processes_max: server.processes,
+        ..ConnectorOptions::new(server.slug.clone(), way)
+    };
+    Ok(crib_connect::connect(options, Arc::clone(shared)))
+}
+
+pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>, entropy: &dyn Entropy) -> Result<Setup, Fault> {
+    let names = match &compiled.names {
+        ToolNames::Plain => NameStyle::Plain,
+        ToolNames::Template(text) => {
+            let template =
+                Template::parse(text).map_err(|error| Fault::new(Code::ConfigInvalid, format!("`{text}` is no template: {error}")))?;
+            NameStyle::Prefixed(template)
+        }
+    };
+    let own: Vec<(&str, RuleSpec)> =
+        compiled.keys.iter().map(|key| (key.name.as_str(), RuleSpec { allow: key.allow.clone(), deny: key.deny.clone() })).collect();
+    let rules = Rules::build(&offered(&compiled.servers), own.iter().map(|(name, spec)| (*name, spec)))?;
+    // A server's own `timeout` is the connector's; the plane's is the longest of all.
+    let call_timeout = compiled.servers.iter().map(|server| server.timeout).max().unwrap_or(compiled.limits.call_timeout);
+    Ok(Setup { servers, names, keys: keys(compiled, entropy)?, rules, call_timeout, page_size: compiled.limits.page_size })
+}
+
+fn keys(compiled: &Compiled, entropy: &dyn Entropy) -> Result<Keys, Fault> {
+    if !compiled.needs_key {
+        return Ok(Keys::none());
+    }
+    let spec = |key: &crib_control::CompiledKey| {
+        let text = key.secret.expose_secret();
+        let secret = if text.starts_with("blake3:") { KeySecret::Digest(text.to_owned()) } else { KeySecret::Plain(key.secret.clone()) };
+        KeySpec { name: key.name.clone(), secret }
+    };
+    Keys::build(&compiled.keys.iter().map(spec).collect::<Vec<_>>(), entropy)
+}
+
+/// The tools that servers offer at all, as rules for everybody.
+fn offered(servers: &[CompiledServer]) -> RuleSpec {
+    let mut spec = RuleSpec::default();
+    let has_include = servers.iter().any(|server| !server.tools.include.is_empty());
+    for CompiledServer { slug, tools, .. } in servers {
+        spec.deny.extend(tools.exclude.iter().map(|pattern| format!("{slug}.{pattern}")));
+        if tools.include.is_empty() {
+            // Once anything is allowed by name, everything else must be too.
+            spec.allow.extend(has_include.then(|| format!("{slug}.*")));
+        } else {
+            spec.allow.extend(tools.include.iter().map(|pattern| format!("{slug}.{pattern}")));
+            spec.allow.extend(["prompt", "resource"].map(|kind| format!("{kind}:{slug}.*")));
+        }
+    }
+    spec
+}

@@ -1,0 +1,217 @@
+//! Sends spans to an OTLP collector, in batches, from a task of its own.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crib_mcp::Method;
+use crib_model::{Code, Ending, Fault, Slug};
+use crib_transport::{Endpoint, HttpClient};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_http::HttpError;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
+use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::outcome;
+use super::spans::Span;
+
+const BATCH: usize = 512;
+/// Longest time a span waits for company.
+const LINGER: Duration = Duration::from_secs(2);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The handle of the exporting task.
+#[derive(Debug)]
+pub(crate) struct Exporter {
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Exporter {
+    /// Starts the task.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub(crate) fn start(endpoint: &str, spans: Receiver<Span>, http: HttpClient, tracker: &TaskTracker) -> Result<Self, Fault> {
+        let url = format!("{}/v1/traces", endpoint.trim_end_matches('/').trim_end_matches("/v1/traces"));
+        let endpoint = Endpoint::parse(&url)?;
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(Carrier { http, endpoint })
+            .with_endpoint(url.clone())
+            .with_timeout(SEND_TIMEOUT)
+            .build()
+            .map_err(|error| Fault::new(Code::ConfigInvalid, format!("cannot send traces to {url}")).because(error))?;
+        let stop = CancellationToken::new();
+        let task = tracker.spawn(run(exporter, spans, stop.clone()));
+        Ok(Self { stop, task })
+    }
+
+    /// Sends what is waiting and ends the task.
+    pub(crate) async fn close(self) {
+        self.stop.cancel();
+        if tokio::time::timeout(SEND_TIMEOUT, self.task).await.is_err() {
+            tracing::warn!("the collector of traces did not take the last spans in time");
+        }
+    }
+}
+
+async fn run(mut exporter: SpanExporter, mut spans: Receiver<Span>, stop: CancellationToken) {
+    let resource =
+        Resource::builder().with_service_name("toolcrib").with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    exporter.set_resource(&resource.build());
+    let scope = InstrumentationScope::builder("toolcrib").with_version(env!("CARGO_PKG_VERSION")).build();
+    let mut failures = 0_u64;
+    loop {
+        let mut batch = Vec::with_capacity(BATCH);
+        let is_last = fill(&mut spans, &mut batch, &stop).await;
+        if !batch.is_empty() {
+            let batch = batch.iter().map(|span| data(span, &scope)).collect();
+            match exporter.export(batch).await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    // A collector that is down is news once, not twice a second.
+                    if failures.is_power_of_two() {
+                        tracing::warn!(failures, "cannot send traces: {error}");
+                    }
+                }
+            }
+        }
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// Waits for a batch to be full or old enough; true when no more will come.
+async fn fill(spans: &mut Receiver<Span>, batch: &mut Vec<Span>, stop: &CancellationToken) -> bool {
+    let first = tokio::select! {
+        biased;
+        span = spans.recv() => span,
+        () = stop.cancelled() => None,
+    };
+    let Some(first) = first else {
+        while let Ok(span) = spans.try_recv() {
+            batch.push(span);
+        }
+        return true;
+    };
+    batch.push(first);
+    let linger = tokio::time::sleep(LINGER);
+    tokio::pin!(linger);
+    while batch.len() < BATCH {
+        let space = BATCH - batch.len();
+        tokio::select! {
+            read = spans.recv_many(batch, space) => if read == 0 { return true },
+            () = &mut linger => break,
+            () = stop.cancelled() => break,
+        }
+    }
+    false
+}
+
+/// Describes a call by the conventions for MCP and generative AI.
+fn data(span: &Span, scope: &InstrumentationScope) -> SpanData {
+    let Span { entry, end, trace } = span;
+    let name = match (&entry.method, &entry.target) {
+        (Method::ToolsCall | Method::PromptsGet, Some(target)) => format!("{}:{target}", entry.method),
+        _ => entry.method.to_string(),
+    };
+    let outcome = outcome::describe(outcome::index(&entry.ending));
+    let flags = if trace.is_sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
+    let span_id = SpanId::from_bytes(trace.span_id.to_be_bytes());
+    let status = match entry.ending {
+        Ending::Ok | Ending::InputRequired | Ending::Task => Status::Unset,
+        Ending::ToolError | Ending::UpstreamError(_) | Ending::Failed(_) | Ending::Abandoned => {
+            Status::error(if outcome.code.is_empty() { outcome.name.to_owned() } else { outcome.code.clone() })
+        }
+    };
+    SpanData {
+        span_context: SpanContext::new(TraceId::from_bytes(trace.trace_id.to_be_bytes()), span_id, flags, false, TraceState::NONE),
+        parent_span_id: entry.parent_span.map_or(SpanId::INVALID, |parent| SpanId::from_bytes(parent.to_be_bytes())),
+        parent_span_is_remote: entry.parent_span.is_some(),
+        span_kind: SpanKind::Server,
+        name: name.into(),
+        start_time: *end - entry.latency,
+        end_time: *end,
+        attributes: attributes(span, &outcome),
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links: SpanLinks::default(),
+        status,
+        instrumentation_scope: scope.clone(),
+    }
+}
+
+fn attributes(span: &Span, outcome: &outcome::Outcome) -> Vec<KeyValue> {
+    let entry = &span.entry;
+    let mut all = vec![
+        KeyValue::new("mcp.method.name", entry.method.to_string()),
+        KeyValue::new("mcp.protocol.version", entry.client.as_str()),
+        KeyValue::new("latency", entry.latency.as_secs_f64() * 1000.0),
+        KeyValue::new("toolcrib.outcome", outcome.name),
+        KeyValue::new("toolcrib.principal", entry.principal.name.to_string()),
+        KeyValue::new("toolcrib.request.bytes", i64::try_from(entry.request_bytes).unwrap_or(i64::MAX)),
+        KeyValue::new("toolcrib.reply.bytes", i64::try_from(entry.reply_bytes).unwrap_or(i64::MAX)),
+    ];
+    all.extend(entry.upstream.as_ref().map(|slug: &Slug| KeyValue::new("server", slug.to_string())));
+    if let Some(target) = &entry.target {
+        let key = match entry.method {
+            Method::ToolsCall => Some("gen_ai.tool.name"),
+            Method::PromptsGet => Some("gen_ai.prompt.name"),
+            Method::ResourcesRead | Method::ResourcesDirectoryRead => Some("mcp.resource.uri"),
+            _ => None,
+        };
+        all.extend(key.map(|key| KeyValue::new(key, target.to_string())));
+    }
+    if entry.method == Method::ToolsCall {
+        all.push(KeyValue::new("gen_ai.operation.name", "execute_tool"));
+    }
+    all.extend(entry.client_name.as_ref().map(|name| KeyValue::new("toolcrib.client.name", name.to_string())));
+    match entry.ending {
+        Ending::UpstreamError(number) => all.push(KeyValue::new("rpc.response.status_code", number.to_string())),
+        Ending::ToolError => all.push(KeyValue::new("error.type", "tool_error")),
+        Ending::Failed(code) => all.push(KeyValue::new("error.type", code.as_str())),
+        Ending::Abandoned => all.push(KeyValue::new("error.type", "abandoned")),
+        Ending::Ok | Ending::InputRequired | Ending::Task => {}
+    }
+    all
+}
+
+/// Our own HTTP client, as the exporter wants one.
+struct Carrier {
+    http: HttpClient,
+    endpoint: Endpoint,
+}
+
+impl fmt::Debug for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.endpoint.as_str())
+    }
+}
+
+type Sending<'a> = std::pin::Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, HttpError>> + Send + 'a>>;
+
+impl opentelemetry_http::HttpClient for Carrier {
+    fn send_bytes<'life0, 'async_trait>(&'life0 self, request: http::Request<Bytes>) -> Sending<'async_trait>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let deadline = Instant::now() + SEND_TIMEOUT;
+            let received = self.http.send(&self.endpoint, head.method, head.headers, body.into(), deadline).await?;
+            let mut response = http::Response::builder().status(received.status).body(Bytes::new())?;
+            *response.headers_mut() = received.headers;
+            *response.body_mut() = received.body.collect(1024 * 1024).await?;
+            Ok(response)
+        })
+    }
+}

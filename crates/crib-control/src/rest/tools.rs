@@ -1,0 +1,144 @@
+//! `/v1/tools`: the tools of all servers.
+
+use bytes::Bytes;
+use crib_mcp::{Chunks, Json, Kind, Pieces};
+use crib_model::{Scope, Slug};
+use crib_proxy::{Called, ToolInfo};
+use http::{Response, StatusCode};
+
+use super::answer::Trouble;
+use super::{Ask, Reply, Rest, json};
+
+/// Tools of one answer when the caller does not say.
+const LIMIT: usize = 1000;
+
+/// `GET /v1/tools?server=&q=&limit=&offset=`
+pub(super) async fn list(rest: &Rest, ask: &Ask) -> Reply {
+    let principal = rest.principal(ask)?;
+    let limit = ask.query.number("limit").unwrap_or(LIMIT).clamp(1, LIMIT);
+    let offset = ask.query.number("offset").unwrap_or(0);
+    let scope = match ask.query.get("server") {
+        Some(server) => Scope::One(known_server(rest, server)?),
+        None => Scope::All,
+    };
+    let mut tools = match ask.query.get("q").map(str::trim).filter(|words| !words.is_empty()) {
+        Some(words) => rest.plane.search_tools(&principal, words, usize::MAX).await,
+        None => rest.plane.tools(&principal, &Scope::All).await,
+    };
+    if let Scope::One(slug) = &scope {
+        tools.retain(|tool| tool.server == *slug);
+    }
+    let total = tools.len();
+    let mut out = Pieces::with_capacity(4096);
+    out.text("{\"total\":").text(&total.to_string());
+    if offset.saturating_add(limit) < total {
+        out.text(",\"nextOffset\":").text(&(offset + limit).to_string());
+    }
+    out.text(",\"tools\":[");
+    for (at, tool) in tools.iter().skip(offset).take(limit).enumerate() {
+        if at > 0 {
+            out.text(",");
+        }
+        out.chunks(&shown(tool));
+    }
+    out.text("]}");
+    Ok(json(StatusCode::OK, out.finish()))
+}
+
+/// `GET /v1/tools/{name}`
+pub(super) async fn show(rest: &Rest, ask: &Ask, name: &str) -> Reply {
+    let tool = find(rest, ask, name).await?;
+    Ok(json(StatusCode::OK, shown(&tool)))
+}
+
+/// `POST /v1/tools/{name}`: the body is the object of arguments, the answer the tool's result.
+pub(super) async fn call(rest: &Rest, ask: &Ask, name: &str) -> Reply {
+    let arguments = arguments(&ask.body)?;
+    run(rest, ask, name, arguments).await.map(|(status, result)| json(status, result))
+}
+
+/// Calls a tool. A tool's own failure is 422, a task that goes on 202.
+pub(super) async fn run(rest: &Rest, ask: &Ask, name: &str, arguments: Json) -> Result<(StatusCode, Json), Trouble> {
+    let tool = find(rest, ask, name).await?;
+    match Box::pin(rest.plane.call_tool(&rest.principal(ask)?, &tool.name, arguments)).await {
+        Called::Result(result) => Ok((status(&result), result)),
+        Called::Error(error) => Err(Trouble::of_call(&error)),
+        Called::InputRequired(requests) => Err(Trouble::asks(requests)),
+    }
+}
+
+fn status(result: &Json) -> StatusCode {
+    let Ok(result) = result.to_object() else { return StatusCode::BAD_GATEWAY };
+    if result.object.bool("isError") == Some(true) {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else if result.text("resultType").as_deref() == Some("task") {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::OK
+    }
+}
+
+/// Finds a tool the caller may use, by its exposed name or as `server.tool`.
+pub(super) async fn find(rest: &Rest, ask: &Ask, name: &str) -> Result<ToolInfo, Trouble> {
+    let principal = rest.principal(ask)?;
+    if let Some(tool) = rest.plane.find_tool(&principal, name).await {
+        return Ok(tool);
+    }
+    let tools = rest.plane.tools(&principal, &Scope::All).await;
+    let names: Vec<String> = tools.iter().map(|tool| format!("{}.{}", tool.server, tool.own_name)).collect();
+    let exposed = tools.iter().map(|tool| &*tool.name);
+    let near = crate::nearest(name, exposed).or_else(|| crate::nearest(name, names.iter().map(String::as_str)));
+    match broken_server(rest, name) {
+        Some(trouble) => Err(trouble),
+        None => Err(Trouble::no_tool(name, near)),
+    }
+}
+
+/// A tool cannot be found when its server did not start; then that is the answer.
+fn broken_server(rest: &Rest, name: &str) -> Option<Trouble> {
+    let servers = rest.plane.servers();
+    let is_of = |slug: &Slug| {
+        let rest = name.get(slug.as_str().len()..).filter(|_| name.starts_with(slug.as_str()));
+        rest.is_some_and(|rest| rest.starts_with(['.', '_', '/', '-']))
+    };
+    let fault = servers.iter().find(|server| is_of(&server.slug)).and_then(|server| server.fault.as_ref().or(server.health.fault.as_ref()));
+    fault.map(Trouble::of)
+}
+
+fn known_server(rest: &Rest, name: &str) -> Result<Slug, Trouble> {
+    let servers = rest.plane.servers();
+    let found = servers.iter().find(|server| server.slug.as_str().eq_ignore_ascii_case(name));
+    found.map(|server| server.slug.clone()).ok_or_else(|| {
+        let near = crate::nearest(name, servers.iter().map(|server| server.slug.as_str()));
+        let fault = crib_model::Fault::new(crib_model::Code::UnknownTarget, format!("there is no server `{name}`"));
+        Trouble::of(&match near {
+            Some(near) => fault.hint(format!("did you mean `{near}`?")),
+            None => fault,
+        })
+    })
+}
+
+/// The `Tool` object with the names of its server in it.
+fn shown(tool: &ToolInfo) -> Chunks {
+    let Ok(definition) = tool.definition.to_object() else { return tool.definition.clone().into() };
+    let mut edit = definition.edit();
+    edit.set("serverTool", Json::of(&*tool.own_name));
+    edit.set("server", Json::of(tool.server.as_str()));
+    edit.finish()
+}
+
+/// Reads the body; nothing at all is no arguments.
+fn arguments(body: &Bytes) -> Result<Json, Trouble> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Json::from_static("{}"));
+    }
+    let json = Json::parse(body).map_err(|error| Trouble::bad_request(format!("the body is not JSON: {error}")))?;
+    if json.kind() == Kind::Object { Ok(json) } else { Err(Trouble::bad_request("the body is the object of the tool's arguments")) }
+}
+
+/// Wraps a result for callers that want it inside an envelope.
+pub(super) fn enveloped(status: StatusCode, head: &str, data: &Chunks) -> Response<Chunks> {
+    let mut out = Pieces::with_capacity(256);
+    out.text(head).chunks(data).text("}");
+    json(status, out.finish())
+}
