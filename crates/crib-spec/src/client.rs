@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -76,6 +77,7 @@ pub fn answer(method: &str, params: &Value) -> Value {
             let mut content = serde_json::Map::new();
             for (name, schema) in params["requestedSchema"]["properties"].as_object().into_iter().flatten() {
                 let value = match schema["type"].as_str() {
+                    _ if schema.get("default").is_some() => schema["default"].clone(),
                     Some("boolean") => json!(true),
                     Some("integer" | "number") => json!(7),
                     Some("array") => json!([]),
@@ -98,6 +100,24 @@ pub fn answer(method: &str, params: &Value) -> Value {
 pub fn answers(result: &Value) -> Value {
     let requests = result["inputRequests"].as_object().into_iter().flatten();
     requests.map(|(key, request)| (key.clone(), answer(request["method"].as_str().unwrap_or_default(), &request["params"]))).collect()
+}
+
+/// Returns the `Mcp-Param-*` headers a tool's schema asks for.
+#[must_use]
+pub fn parameter_headers(tool: &Value, arguments: &Value) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    for (name, schema) in tool["inputSchema"]["properties"].as_object().into_iter().flatten() {
+        let Some(suffix) = schema["x-mcp-header"].as_str() else { continue };
+        let value = match &arguments[name.as_str()] {
+            Value::Null => continue,
+            Value::String(text) => text.clone(),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
+        };
+        let is_plain = value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && value.trim() == value && !value.starts_with("=?");
+        let value = if is_plain { value } else { format!("=?base64?{}?=", STANDARD.encode(value)) };
+        headers.push((format!("mcp-param-{suffix}"), value));
+    }
+    headers
 }
 
 fn borrowed(headers: &[(String, String)]) -> Vec<(&str, &str)> {

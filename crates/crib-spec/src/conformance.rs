@@ -91,6 +91,23 @@ impl Suite {
         Ok(checks)
     }
 
+    /// Runs one client scenario with `fixture-client`, so with the gateway's connector, as the client.
+    ///
+    /// # Errors
+    /// When the suite cannot be run.
+    pub async fn client(&self, scenario: &str, revision: &str) -> Result<Checks> {
+        let out = scratch("conformance-client")?;
+        let client = settings::fixture_binary("fixture-client");
+        let mut command = Command::new(&self.node);
+        command.arg(self.package.join("dist").join("index.js")).args(["client", "--scenario", scenario, "--spec-version", revision]);
+        command.arg("--command").arg(&client).arg("-o").arg(&out).stdin(Stdio::null()).kill_on_drop(true);
+        let output = within(RUN, "the conformance suite", command.output()).await??;
+        let checks = Checks::read(&out)?;
+        let said = || format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        anyhow::ensure!(!checks.map.is_empty(), "the suite checked nothing:\n{}", said());
+        Ok(checks)
+    }
+
     /// Returns the server scenarios a revision requires.
     ///
     /// # Errors

@@ -122,3 +122,33 @@ async fn a_legacy_client_reaches_a_modern_server_over_stdio() -> Result<()> {
 async fn a_legacy_client_reaches_a_legacy_server_over_stdio() -> Result<()> {
     across_stdio("legacy", "2025-11-25", 30).await
 }
+
+/// The scenarios of a client that need no login.
+const OF_CLIENTS: [(&str, &str); 11] = [
+    ("initialize", "2025-11-25"),
+    ("tools_call", "2025-11-25"),
+    ("elicitation-sep1034-client-defaults", "2025-11-25"),
+    ("sse-retry", "2025-11-25"),
+    ("tools_call", "2026-07-28"),
+    ("request-metadata", "2026-07-28"),
+    ("sep-2322-client-request-state", "2026-07-28"),
+    ("http-standard-headers", "2026-07-28"),
+    ("http-custom-headers", "2026-07-28"),
+    ("http-invalid-tool-headers", "2026-07-28"),
+    ("json-schema-ref-no-deref", "2026-07-28"),
+];
+
+#[tokio::test]
+async fn our_connector_passes_the_scenarios_of_clients() -> Result<()> {
+    let Some(suite) = Suite::or_skip("conformance of the connector") else { return Ok(()) };
+    let mut complaints = Vec::new();
+    for (scenario, revision) in OF_CLIENTS {
+        match suite.client(scenario, revision).await {
+            Ok(checks) if checks.failed().is_empty() => {}
+            Ok(checks) => complaints.extend(checks.complaints().into_iter().map(|line| format!("{revision}: {line}"))),
+            Err(error) => complaints.push(format!("{revision}: {scenario}: {error:#}")),
+        }
+    }
+    ensure!(complaints.is_empty(), "{}", complaints.join("\n"));
+    Ok(())
+}
