@@ -153,6 +153,10 @@ fn tests(options: &Options, ready: &setup::Ready) -> Result<()> {
         sh::cargo(&["test", "--locked", "--no-fail-fast"])
     };
     tests.args(options.scope()).envs(ready.env.iter().map(|(name, path)| (*name, path)));
+    if sh::env("RUST_LIB_BACKTRACE").is_none() {
+        // A test that returns an error names its place; a hundred frames of the runtime hide it.
+        tests.env("RUST_LIB_BACKTRACE", "0");
+    }
     if !has_nextest() && !matches!(options.extent, Extent::Chosen(_)) {
         tests.args(["--lib", "--bins", "--tests", "--", "--test-threads=2"]);
     }

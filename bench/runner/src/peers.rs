@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::machine::Machine;
 use crate::measure::{Generator, LEGACY, MODERN, Window};
@@ -133,6 +133,9 @@ impl Bench {
     }
 
     fn serve(&self, command: &mut Command, name: &str, port: u16) -> Result<Process> {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            bail!("port {port} of {name} is in use by another program");
+        }
         let mut process = Process::start(command, name, &self.work)?;
         process.wait_for(port)?;
         Ok(process)
