@@ -10,8 +10,8 @@ use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
 
 const API_KEY_HEADER: &str = "x-api-key";
-/// What the digest of a key is derived for, so that it equals no other hash of it.
-const DIGEST_CONTEXT: &str = "toolcrib 2026 API key digest";
+/// Sets the digest of a key apart from other hashes of it. No secret.
+const DIGEST_KEY: &[u8; 32] = b"toolcrib 2026-11 API key digest.";
 const DIGEST_PREFIX: &str = "blake3:";
 /// Shorter secrets can be guessed.
 const SECRET_BYTES_MIN: usize = 16;
@@ -95,7 +95,7 @@ impl Keys {
             let digest = match secret {
                 KeySecret::Plain(secret) => {
                     check_strength(name, secret.expose_secret())?;
-                    digest(secret.expose_secret())
+                    digest(secret.expose_secret().as_bytes())
                 }
                 KeySecret::Digest(text) => parse_digest(text).ok_or_else(|| {
                     Fault::new(Code::ConfigInvalid, format!("the digest of key `{name}` is not `blake3:` and 64 hexadecimal digits"))
@@ -135,8 +135,7 @@ impl Keys {
         if key.len() > SECRET_BYTES_MAX {
             return None;
         }
-        let digest = blake3::Hasher::new_derive_key(DIGEST_CONTEXT).update(key).finalize();
-        self.by_hash.get(&self.hash(digest.as_bytes())).map(Arc::clone)
+        self.by_hash.get(&self.hash(&digest(key))).map(Arc::clone)
     }
 
     fn hash(&self, digest: &[u8; 32]) -> [u8; 32] {
@@ -197,14 +196,14 @@ fn check_strength(name: &str, secret: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn digest(secret: &str) -> [u8; 32] {
-    *blake3::Hasher::new_derive_key(DIGEST_CONTEXT).update(secret.as_bytes()).finalize().as_bytes()
+fn digest(secret: &[u8]) -> [u8; 32] {
+    *blake3::keyed_hash(DIGEST_KEY, secret).as_bytes()
 }
 
 /// Returns the form of a secret that a configuration may hold in its place.
 #[must_use]
 pub fn digest_key(secret: &SecretString) -> String {
-    format!("{DIGEST_PREFIX}{}", blake3::Hash::from(digest(secret.expose_secret())).to_hex())
+    format!("{DIGEST_PREFIX}{}", blake3::Hash::from(digest(secret.expose_secret().as_bytes())).to_hex())
 }
 
 fn parse_digest(text: &str) -> Option<[u8; 32]> {

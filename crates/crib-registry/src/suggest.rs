@@ -16,13 +16,14 @@ pub(crate) fn closest<'a>(
     if name.is_empty() || name.len() > BYTES_MAX {
         return None;
     }
-    let wanted = fold(name);
+    let mut typed = Typed::new(name);
     let mut best: Option<(usize, &'a str)> = None;
     for entry in entries.take(NAMES_MAX) {
-        let dotted = format!("{}.{}", entry.slug(), entry.own());
-        for candidate in [entry.exposed().as_ref(), entry.own().as_ref(), dotted.as_str()] {
-            let bound = best.map_or(wanted.len() / 3 + 1, |(so_far, _)| so_far);
-            let Some(distance) = distance(&wanted, &fold(candidate), bound) else { continue };
+        let (slug, own) = (entry.slug().as_str(), entry.own());
+        for candidate in [[entry.exposed(), "", ""], [own, "", ""], [slug, ".", own]] {
+            // Only what is closer than the best so far is of interest.
+            let bound = best.map_or_else(|| typed.name.len() / 3 + 1, |(so_far, _)| so_far.saturating_sub(1));
+            let Some(distance) = typed.distance(candidate, bound) else { continue };
             if best.is_none_or(|(so_far, _)| distance < so_far) && may_see(entry) {
                 best = Some((distance, entry.exposed()));
             }
@@ -31,36 +32,55 @@ pub(crate) fn closest<'a>(
     best.map(|(_, name)| name)
 }
 
-/// Brings spellings together that people mix up: case and separators.
-fn fold(name: &str) -> Vec<u8> {
-    name.bytes().map(|b| if matches!(b, b'_' | b'-' | b'.' | b'/' | b' ') { b'-' } else { b.to_ascii_lowercase() }).collect()
+/// The typed name, and room to compare others with it.
+struct Typed {
+    name: Vec<u8>,
+    other: Vec<u8>,
+    rows: [Vec<usize>; 3],
 }
 
-/// Returns how many bytes must be inserted, removed, replaced or swapped with their neighbour; `None` beyond `bound`.
-fn distance(a: &[u8], b: &[u8], bound: usize) -> Option<usize> {
-    if a.len().abs_diff(b.len()) > bound || b.len() > BYTES_MAX {
-        return None;
+impl Typed {
+    fn new(name: &str) -> Self {
+        Self { name: name.bytes().map(fold).collect(), other: Vec::new(), rows: Default::default() }
     }
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = Vec::with_capacity(b.len() + 1);
-        row.push(i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX / 2);
-            let mut cost = (at(&last, j) + usize::from(x != y)).min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
-            let is_swap = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
-            if is_swap {
-                cost = cost.min(at(&before, j - 1) + 1);
-            }
-            row.push(cost);
-        }
-        if row.iter().min().is_none_or(|least| *least > bound) {
+
+    /// Returns how many bytes of the joined parts must be inserted, removed, replaced or swapped with their neighbour;
+    /// `None` beyond `bound`.
+    fn distance(&mut self, parts: [&str; 3], bound: usize) -> Option<usize> {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        if self.name.len().abs_diff(len) > bound || len > BYTES_MAX {
             return None;
         }
-        before = std::mem::replace(&mut last, row);
+        self.other.clear();
+        self.other.extend(parts.iter().flat_map(|part| part.bytes()).map(fold));
+        let [before, last, row] = &mut self.rows;
+        last.clear();
+        last.extend(0..=len);
+        for (i, x) in self.name.iter().enumerate() {
+            row.clear();
+            row.push(i + 1);
+            for (j, y) in self.other.iter().enumerate() {
+                let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX / 2);
+                let mut cost = (at(last, j) + usize::from(x != y)).min(at(last, j + 1) + 1).min(at(row, j) + 1);
+                let is_swap = i > 0 && j > 0 && self.name.get(i - 1) == Some(y) && self.other.get(j - 1) == Some(x);
+                if is_swap {
+                    cost = cost.min(at(before, j - 1) + 1);
+                }
+                row.push(cost);
+            }
+            if row.iter().min().is_none_or(|least| *least > bound) {
+                return None;
+            }
+            std::mem::swap(before, last);
+            std::mem::swap(last, row);
+        }
+        last.last().copied().filter(|distance| *distance <= bound)
     }
-    last.last().copied().filter(|distance| *distance <= bound)
+}
+
+/// Brings spellings together that people mix up: case and separators.
+fn fold(byte: u8) -> u8 {
+    if matches!(byte, b'_' | b'-' | b'.' | b'/' | b' ') { b'-' } else { byte.to_ascii_lowercase() }
 }
 
 #[cfg(test)]
@@ -69,8 +89,8 @@ mod tests {
 
     #[track_caller]
     fn check(a: &str, b: &str, expected: Option<usize>) {
-        assert_eq!(distance(a.as_bytes(), b.as_bytes(), 2), expected, "{a} {b}");
-        assert_eq!(distance(b.as_bytes(), a.as_bytes(), 2), expected, "{b} {a}");
+        assert_eq!(Typed::new(a).distance([b, "", ""], 2), expected, "{a} {b}");
+        assert_eq!(Typed::new(b).distance(["", a, ""], 2), expected, "{b} {a}");
     }
 
     #[test]
