@@ -119,7 +119,7 @@ async fn messages_of_the_standing_stream_come_on_the_same_connection() {
 #[tokio::test]
 async fn the_end_of_the_input_lets_calls_finish() {
     let mut rig = start(Fake::default(), options());
-    rig.write("slow\n").await;
+    rig.write("slow").await;
     rig.end_input().await;
     assert_eq!(rig.line().await.as_deref(), Some("slow"));
     rig.ended().await;
