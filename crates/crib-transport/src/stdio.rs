@@ -118,20 +118,21 @@ impl Front {
         let mut buffer = Vec::with_capacity(64 * 1024);
         loop {
             for line in lines.by_ref() {
-                match line {
-                    Ok(line) => self.take(line, &slots).await,
-                    Err(TooLong { bytes_max }) => self.refuse_line(bytes_max).await,
-                }
+                self.take(line, &slots).await;
             }
             buffer.clear();
             match input.read_buf(&mut buffer).await {
-                Ok(0) => return,
-                Ok(_) => lines.push(&buffer),
+                Ok(1..) => lines.push(&buffer),
+                Ok(0) => break,
                 Err(error) => {
                     tracing::debug!(%error, "standard input cannot be read");
-                    return;
+                    break;
                 }
             }
+        }
+        // The last line may lack its end.
+        if let Some(line) = lines.finish() {
+            self.take(line, &slots).await;
         }
     }
 
@@ -139,7 +140,11 @@ impl Front {
     ///
     /// The first step is taken here, so that what the gateway does at once it does in the order of the lines: a
     /// cancellation never overtakes its request. It also spares a task where the answer is ready.
-    async fn take(&self, line: Bytes, slots: &Arc<Semaphore>) {
+    async fn take(&self, line: Result<Bytes, TooLong>, slots: &Arc<Semaphore>) {
+        let line = match line {
+            Ok(line) => line,
+            Err(TooLong { bytes_max }) => return self.refuse_line(bytes_max).await,
+        };
         // The semaphore is never closed.
         let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
         let mut answer = self.gateway.receive(self.inbound(Verb::Post, line));

@@ -73,7 +73,8 @@ impl ChildOutput {
             }
             if self.is_ended {
                 self.finish_stderr().await;
-                return None;
+                // The last line may lack its end.
+                return self.lines.finish().map(|line| line.map_err(|TooLong { .. }| LineError::TooLong));
             }
             self.read().await;
         }

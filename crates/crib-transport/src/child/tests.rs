@@ -130,6 +130,14 @@ async fn lines_that_are_too_long_are_told_and_skipped() {
 }
 
 #[tokio::test]
+async fn a_last_line_without_an_end_is_a_line() {
+    let mut child = spawn("echo one; printf two");
+    for expected in [Some(Ok("one".to_owned())), Some(Ok("two".to_owned())), None, None] {
+        assert_eq!(recv(&mut child).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_flood_on_standard_error_harms_nobody() {
     let mut child = spawn("i=0; while [ $i -lt 20000 ]; do echo line $i >&2; i=$((i+1)); done; echo done; cat");
     assert_eq!(recv(&mut child).await, Some(Ok("done".to_owned())));

@@ -35,7 +35,7 @@ impl Endpoint {
     /// # Errors
     /// TC0101 when the text is no usable `http` or `https` URL.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        let invalid = |why: String| Fault::new(Code::ConfigInvalid, format!("`{text}` is not a usable URL")).because(why);
+        let invalid = |why: String| Fault::new(Code::ConfigInvalid, format!("`{}` is not a usable URL", shown(text))).because(why);
         let whole = text.split('#').next().unwrap_or_default();
         let uri: Uri = whole.parse().map_err(|error: http::uri::InvalidUri| invalid(error.to_string()))?;
         let is_tls = match uri.scheme() {
@@ -94,6 +94,7 @@ impl Endpoint {
         self.0.origin == other.0.origin
     }
 
+    /// Returns the whole URL. What is shown to people has no query, which may hold a key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0.text
@@ -114,13 +115,13 @@ impl Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.text)
+        f.write_str(&shown(&self.0.text))
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.text)
+        f.write_str(&shown(&self.0.text))
     }
 }
 
@@ -130,6 +131,15 @@ impl std::str::FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, Fault> {
         Self::parse(text)
     }
+}
+
+/// Leaves out what may be secret: user names, passwords and queries.
+fn shown(text: &str) -> String {
+    let (place, query) = text.split_once('?').map_or((text, ""), |(place, _)| (place, "?..."));
+    let Some((scheme, rest)) = place.split_once("://") else { return format!("{place}{query}") };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}{query}")
 }
 
 #[cfg(test)]
@@ -151,6 +161,18 @@ mod tests {
         for text in ["", "example.com", "ftp://example.com", "http://", "http://user:pw@example.com/", "/mcp", "http://a b/"] {
             assert_eq!(Endpoint::parse(text).unwrap_err().code(), Code::ConfigInvalid, "{text}");
         }
+    }
+
+    #[test]
+    fn secrets_in_a_url_are_not_shown() {
+        let endpoint = Endpoint::parse("http://example.com/mcp?key=s3cret").unwrap();
+        assert_eq!(
+            (endpoint.to_string(), format!("{endpoint:?}")),
+            ("http://example.com/mcp?...".into(), "http://example.com/mcp?...".into())
+        );
+        assert_eq!(endpoint.as_str(), "http://example.com/mcp?key=s3cret");
+        let fault = Endpoint::parse("http://user:s3cret@example.com/").unwrap_err();
+        assert!(!fault.to_string().contains("s3cret"), "{fault}");
     }
 
     #[test]

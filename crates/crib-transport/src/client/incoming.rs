@@ -13,6 +13,9 @@ use super::error::SendError;
 use super::live::Live;
 use super::pool::Pool;
 
+/// The most memory set aside for what a server only announces.
+const RESERVE_BYTES_MAX: usize = 1024 * 1024;
+
 /// The body of an answer, read as it comes.
 ///
 /// Read to its end it gives the connection back for the next call; dropped earlier it closes the connection.
@@ -54,8 +57,8 @@ impl Incoming {
         let Some(second) = self.timely_chunk().await? else {
             return if first.len() > max { Err(SendError::TooLarge(max)) } else { Ok(first) };
         };
-        let left = self.body.size_hint().exact().and_then(|left| usize::try_from(left).ok()).unwrap_or(second.len());
-        let mut joined = BytesMut::with_capacity((first.len() + second.len() + left).min(max));
+        let expected = usize::try_from(self.body.size_hint().lower()).unwrap_or(0).min(RESERVE_BYTES_MAX);
+        let mut joined = BytesMut::with_capacity(first.len() + second.len() + expected);
         joined.extend_from_slice(&first);
         joined.extend_from_slice(&second);
         while joined.len() <= max {

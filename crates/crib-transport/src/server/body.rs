@@ -17,6 +17,9 @@ use super::pulse::Pulse;
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 const DISCARD_BYTES: u64 = 64 * 1024 * 1024;
 
+/// The most memory set aside for what a client only announces.
+const RESERVE_BYTES_MAX: usize = 1024 * 1024;
+
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unread {
@@ -35,7 +38,7 @@ pub(crate) async fn read(head: &Parts, mut body: Incoming, max: usize, pulse: &P
     if body.is_end_stream() && first.len() as u64 <= max {
         return Ok(first);
     }
-    let expected = body.size_hint().exact().and_then(|left| usize::try_from(left).ok()).unwrap_or(first.len());
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(0).min(RESERVE_BYTES_MAX);
     let mut joined = BytesMut::with_capacity(first.len() + expected);
     joined.extend_from_slice(&first);
     while let Some(next) = piece(&mut body, pulse).await? {

@@ -85,8 +85,7 @@ impl<'a> Ending<'a> {
     }
 }
 
-/// Watches the bytes: checks how requests are framed, and counts every write that got through as a step, so that a
-/// slow reader is told from a stuck one.
+/// Watches the bytes: how requests are framed, and whether the client reads.
 struct Watched {
     stream: TcpStream,
     strict: Strict,
@@ -108,17 +107,13 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        if written.is_ready() {
-            self.pulse.step();
-        }
+        self.pulse.wrote(written.is_ready());
         written
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        if written.is_ready() {
-            self.pulse.step();
-        }
+        self.pulse.wrote(written.is_ready());
         written
     }
 

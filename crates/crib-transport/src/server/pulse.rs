@@ -34,6 +34,7 @@ pub(crate) struct Pulse {
     phase: AtomicU8,
     steps: AtomicU32,
     is_body_late: AtomicBool,
+    is_stalled: AtomicBool,
     is_last: AtomicBool,
     is_refused: AtomicBool,
 }
@@ -63,8 +64,17 @@ impl Pulse {
         self.step();
     }
 
-    pub(crate) fn step(&self) {
+    fn step(&self) {
         self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes whether the client took what was written. What got through is a step, so that a slow reader is told from
+    /// a stuck one.
+    pub(crate) fn wrote(&self, has_room: bool) {
+        self.is_stalled.store(!has_room, Ordering::Relaxed);
+        if has_room {
+            self.step();
+        }
     }
 
     pub(crate) fn is_body_late(&self) -> bool {
@@ -129,7 +139,7 @@ impl Ticker {
                 self.seen = (steps, now);
                 continue;
             }
-            let phase = self.pulse.phase();
+            let phase = if self.pulse.is_stalled.load(Ordering::Relaxed) { Phase::Waiting } else { self.pulse.phase() };
             let is_overdue = self.limits.of(phase).is_some_and(|limit| now.duration_since(self.seen.1) >= limit);
             match phase {
                 Phase::Body if is_overdue => self.pulse.is_body_late.store(true, Ordering::Relaxed),

@@ -119,7 +119,7 @@ async fn messages_of_the_standing_stream_come_on_the_same_connection() {
 #[tokio::test]
 async fn the_end_of_the_input_lets_calls_finish() {
     let mut rig = start(Fake::default(), options());
-    rig.write("slow\n").await;
+    rig.write("slow").await;
     rig.end_input().await;
     assert_eq!(rig.line().await.as_deref(), Some("slow"));
     rig.ended().await;
@@ -165,4 +165,65 @@ async fn reading_pauses_at_the_limit_of_calls() {
     let mut rig = start(Fake::default(), StdioOptions { concurrency_max: 2, ..options() });
     rig.write("slow\nslow\nfast\n").await;
     assert_eq!(rig.line().await.as_deref(), Some("slow"));
+}
+
+mod real {
+    //! The standard streams of a real process: this test binary, run again.
+
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "plays the server for another test"]
+    async fn server() {
+        serve_stdio(Arc::new(Fake::default()), Scope::All, CancellationToken::new()).await;
+    }
+
+    fn spawn(input: Stdio, output: Stdio) -> Child {
+        let args = ["--exact", "stdio::tests::real::server", "--ignored", "--nocapture"];
+        Command::new(std::env::current_exe().unwrap()).args(args).stdin(input).stdout(output).spawn().unwrap()
+    }
+
+    fn talk(mut child: Child, mut input: impl Write, output: impl Read) {
+        input.write_all(b"first\n").unwrap();
+        // What the test harness prints comes before.
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok).skip_while(|line| line != "first");
+        assert_eq!(lines.next().as_deref(), Some("first"));
+        let large = "x".repeat(1 << 20);
+        input.write_all(format!("{large}\nslow\n").as_bytes()).unwrap();
+        assert_eq!(lines.next(), Some(large));
+        drop(input);
+        assert_eq!(lines.next().as_deref(), Some("slow"));
+        drop(lines);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn pipes_are_served() {
+        let mut child = spawn(Stdio::piped(), Stdio::piped());
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        talk(child, input, output);
+    }
+
+    #[test]
+    fn sockets_are_served() {
+        let ((input, near), (output, far)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        let child = spawn(OwnedFd::from(near).into(), OwnedFd::from(far).into());
+        talk(child, input, output);
+    }
+
+    #[test]
+    fn files_are_served() {
+        let path = std::env::temp_dir().join(format!("crib-transport-{}", std::process::id()));
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        let mut child = spawn(std::fs::File::open(&path).unwrap().into(), Stdio::piped());
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let lines: Vec<String> = output.lines().map_while(Result::ok).filter(|line| ["one", "two"].contains(&line.as_str())).collect();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!((lines, child.wait().unwrap().success()), (vec!["one".to_owned(), "two".to_owned()], true));
+    }
 }

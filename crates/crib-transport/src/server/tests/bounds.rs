@@ -178,3 +178,55 @@ async fn a_shutdown_drops_what_outlasts_the_drain_time() {
     assert!(since.elapsed() < Duration::from_secs(5));
     assert_eq!(busy.closed().await, "");
 }
+
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
+    let rig = echo(options()).await;
+    let mut wire = rig.connect().await;
+    let head =
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    wire.write(head.as_bytes()).await;
+    assert_eq!(wire.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    wire.write(b"{}").await;
+    assert_eq!(wire.response().await.body, "{}");
+}
+
+mod starved {
+    //! A server that runs out of file descriptors: this test binary, run again with few of them.
+
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    use super::*;
+
+    #[tokio::test]
+    #[ignore = "plays the server for another test"]
+    async fn server() {
+        let rig = echo(options()).await;
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+        setrlimit(Resource::Nofile, Rlimit { current: Some(open + 3), maximum: Some(open + 3) }).unwrap();
+        println!("port {}", rig.address.port());
+        rig.tasks.wait().await;
+    }
+
+    #[tokio::test]
+    async fn it_serves_the_rest_when_there_are_descriptors_again() {
+        let args = ["--exact", "server::tests::bounds::starved::server", "--ignored", "--nocapture"];
+        let mut server = Command::new(std::env::current_exe().unwrap()).args(args).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port: u16 = lines.find_map(|line| line.split_once("port ")?.1.parse().ok()).unwrap();
+        let mut wires = Vec::new();
+        for _ in 0..8 {
+            wires.push(Wire { stream: TcpStream::connect(("127.0.0.1", port)).await.unwrap(), read: Vec::new() });
+        }
+        // The first are served, and each that leaves makes room for one that waits.
+        for mut wire in wires {
+            wire.post("/mcp", b"{}").await;
+            assert_eq!(wire.response().await.body, "{}");
+        }
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+}

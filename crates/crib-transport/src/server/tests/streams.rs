@@ -74,6 +74,17 @@ async fn a_stream_is_not_idle() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_is_given_up() {
+    let (rig, mut senders) = by_hand_rig(ServerOptions { idle_timeout: Duration::from_millis(200), ..options() }).await;
+    let mut wire = rig.connect().await;
+    wire.post("/mcp", b"{}").await;
+    let sender = senders.recv().await.unwrap();
+    let large = Chunks::from(Bytes::from(vec![b'x'; 1 << 20]));
+    let flood = async { while sender.send(Frame::message(large.clone())).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, flood).await.expect("the frames are dropped");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_a_silent_stream_drops_its_frames() {
     let (rig, mut senders) = by_hand_rig(options()).await;
     let mut wire = rig.connect().await;
