@@ -22,7 +22,8 @@ pub mod code {
     pub const USER_REJECTED: i64 = -1;
 }
 
-/// A JSON-RPC error object. What a peer sent keeps its bytes in `raw`.
+/// A JSON-RPC error object. What a peer sent is written as it came, but for what [`RpcError::with_code`] and
+/// [`RpcError::with_data`] change.
 #[derive(Clone, Debug)]
 pub struct RpcError {
     pub code: i64,
@@ -38,31 +39,36 @@ impl RpcError {
         Self { code, message: message.into(), data: None, raw: None }
     }
 
+    /// Gives the error other data; members that nobody knows stay.
     #[must_use]
     pub fn with_data(mut self, data: Json) -> Self {
+        self.splice("data", data.clone());
         self.data = Some(data);
-        self.raw = None;
         self
     }
 
+    /// Gives the error another code; everything else stays.
     #[must_use]
     pub fn with_code(mut self, code: i64) -> Self {
+        self.splice("code", Json::of(&code));
         self.code = code;
-        self.raw = None;
         self
+    }
+
+    fn splice(&mut self, name: &str, value: Json) {
+        let Some(raw) = self.raw.take() else { return };
+        self.raw = raw.to_object().ok().map(|raw| Box::new(Json::trusted(raw.edit().set(name, value).finish().into_bytes())));
     }
 
     /// Reads the `error` object of a response; a malformed one becomes an internal error that quotes it.
     #[must_use]
     pub fn from_payload(error: &Payload) -> Self {
         let code = error.object.raw("code").and_then(|raw| std::str::from_utf8(raw).ok()?.parse().ok());
-        let message = error.text("message").map(|text| text.into_owned());
-        Self {
-            code: code.unwrap_or(code::INTERNAL),
-            message: Cow::Owned(message.unwrap_or_else(|| "the server sent a malformed error".to_owned())),
-            data: error.get("data"),
-            raw: code.map(|_| Box::new(error.to_json())),
-        }
+        let (Some(code), Some(message)) = (code, error.text("message")) else {
+            return Self::new(code::INTERNAL, "the server sent a malformed error").with_data(error.to_json());
+        };
+        let message = Cow::Owned(message.into_owned());
+        Self { code, message, data: error.get("data"), raw: Some(Box::new(error.to_json())) }
     }
 
     /// Writes the error object.

@@ -6,7 +6,7 @@ use crate::error::{RpcError, code};
 use crate::id::RequestId;
 use crate::json::{Chunks, Json, Object, Payload, Pieces, string_at};
 use crate::method::Method;
-use crate::scan::{self, Kind, Reason, ScanError, Scanned};
+use crate::scan::{self, Below, Kind, Member, Reason, ScanError, Scanned};
 
 /// One JSON-RPC message.
 #[derive(Clone, Debug)]
@@ -65,45 +65,39 @@ impl Message {
     /// `-32700` for text that is not acceptable JSON, `-32600` for JSON that is not a JSON-RPC 2.0 message.
     pub fn parse(text: &Bytes) -> Result<Self, Malformed> {
         let scanned = scan::message(text).map_err(Malformed::syntax)?;
-        let find = |name: &str| scanned.top.iter().find(|member| member.is(text, name));
-        let has = |name: &str| find(name).is_some();
-        let kind = |name: &str| find(name).map(|member| member.kind);
-        let string = |name: &str| find(name).and_then(|member| string_at(text, member.value()));
-        let readable = find("id").and_then(|id| RequestId::at(text, id));
-        let shape = |why: &str| Malformed::shape(readable.clone(), why);
-        if string("jsonrpc").as_deref() != Some("2.0") {
-            return Err(shape("`jsonrpc` must be \"2.0\""));
+        let Top { jsonrpc, id, method, params, result, error } = Top::find(text, &scanned);
+        let string = |member: &Member| string_at(text, member.value());
+        let has_id = id.is_some();
+        let id = id.and_then(|id| RequestId::at(text, id));
+        if jsonrpc.and_then(string).as_deref() != Some("2.0") {
+            return Err(Malformed::shape(id, "`jsonrpc` must be \"2.0\""));
         }
-        if !has("method") {
-            return Self::response(text, scanned, readable);
+        let kind = |member: Option<&Member>| member.map(|member| member.kind);
+        let Some(method) = method else {
+            let kinds = [kind(params), kind(result), kind(error)];
+            return Self::response(payload(text, scanned.below), id, kinds);
+        };
+        let Some(method) = string(method) else { return Err(Malformed::shape(id, "`method` must be a string")) };
+        if result.is_some() || error.is_some() {
+            return Err(Malformed::shape(id, "a request has no `result` or `error`"));
         }
-        let Some(method) = string("method") else { return Err(shape("`method` must be a string")) };
-        if has("result") || has("error") {
-            return Err(shape("a request has no `result` or `error`"));
-        }
-        if !matches!(kind("params"), None | Some(Kind::Object)) {
-            return Err(shape("`params` must be an object"));
+        if !matches!(kind(params), None | Some(Kind::Object)) {
+            return Err(Malformed::shape(id, "`params` must be an object"));
         }
         let method = Method::parse(&method);
-        match (has("id"), readable) {
-            (false, _) => Ok(Self::Notification(Notification { method, params: payload(text, scanned) })),
-            (true, Some(id)) => Ok(Self::Request(Request { id, method, params: payload(text, scanned) })),
+        let params = payload(text, scanned.below);
+        match (has_id, id) {
+            (false, _) => Ok(Self::Notification(Notification { method, params })),
+            (true, Some(id)) => Ok(Self::Request(Request { id, method, params })),
             (true, None) => Err(Malformed::shape(None, "`id` must be a string or a number")),
         }
     }
 
-    fn response(text: &Bytes, scanned: Scanned, id: Option<RequestId>) -> Result<Self, Malformed> {
-        // Some servers write the member that does not apply as null.
-        let kind = |name: &str| {
-            scanned.top.iter().find(|member| member.is(text, name)).map(|member| member.kind).filter(|kind| *kind != Kind::Null)
-        };
-        let (result, error) = (kind("result"), kind("error"));
-        if kind("params").is_some() {
-            return Err(Malformed::shape(id, "a response has no `params`"));
-        }
-        let outcome = match (result, error) {
-            (Some(Kind::Object), None) => Ok(payload(text, scanned)),
-            (None, Some(Kind::Object)) => Err(RpcError::from_payload(&payload(text, scanned))),
+    /// `kinds` are those of `params`, `result` and `error`. Some servers write the one that does not apply as null.
+    fn response(payload: Payload, id: Option<RequestId>, kinds: [Option<Kind>; 3]) -> Result<Self, Malformed> {
+        let outcome = match kinds.map(|kind| kind.filter(|kind| *kind != Kind::Null)) {
+            [None, Some(Kind::Object), None] => Ok(payload),
+            [None, None, Some(Kind::Object)] => Err(RpcError::from_payload(&payload)),
             _ => return Err(Malformed::shape(id, "a message has `method`, or an object under either `result` or `error`")),
         };
         if id.is_none() && outcome.is_ok() {
@@ -113,10 +107,40 @@ impl Message {
     }
 }
 
+/// The members of a message that JSON-RPC knows.
+#[derive(Default)]
+struct Top<'a> {
+    jsonrpc: Option<&'a Member>,
+    id: Option<&'a Member>,
+    method: Option<&'a Member>,
+    params: Option<&'a Member>,
+    result: Option<&'a Member>,
+    error: Option<&'a Member>,
+}
+
+impl<'a> Top<'a> {
+    fn find(text: &[u8], scanned: &'a Scanned) -> Self {
+        let mut top = Self::default();
+        for member in &scanned.top {
+            let place = match member.name(text).as_ref() {
+                "jsonrpc" => &mut top.jsonrpc,
+                "id" => &mut top.id,
+                "method" => &mut top.method,
+                "params" => &mut top.params,
+                "result" => &mut top.result,
+                "error" => &mut top.error,
+                _ => continue,
+            };
+            *place = Some(member);
+        }
+        top
+    }
+}
+
 /// Puts the one object that was noted under the message's top together with its text.
-fn payload(text: &Bytes, scanned: Scanned) -> Payload {
+fn payload(text: &Bytes, below: Below) -> Payload {
     let object = |(span, members)| Object::new(text.clone(), span, members);
-    Payload { object: scanned.body.map(object).unwrap_or_default(), meta: scanned.meta.map(object) }
+    Payload { object: below.body.map(object).unwrap_or_default(), meta: below.meta.map(object) }
 }
 
 /// Tells whether a text is a batch: its first byte that is no space opens an array.

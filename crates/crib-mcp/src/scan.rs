@@ -105,13 +105,14 @@ impl Member {
     #[must_use]
     pub(crate) fn is(&self, text: &[u8], name: &str) -> bool {
         let raw = self.key.of(text);
-        if self.key_is_escaped { unescape(raw).as_bytes() == name.as_bytes() } else { raw == name.as_bytes() }
+        if self.key_is_escaped { unescape(raw) == name } else { raw == name.as_bytes() }
     }
 
     /// Returns the key with its escapes decoded.
     #[must_use]
     pub(crate) fn name<'a>(&self, text: &'a [u8]) -> Cow<'a, str> {
-        unescape(self.key.of(text))
+        let raw = self.key.of(text);
+        if self.key_is_escaped { unescape(raw) } else { Cow::Borrowed(std::str::from_utf8(raw).unwrap_or_default()) }
     }
 }
 
@@ -164,6 +165,12 @@ pub(crate) type Noted = (Span, Members);
 #[derive(Debug, Default)]
 pub(crate) struct Scanned {
     pub(crate) top: Members,
+    pub(crate) below: Below,
+}
+
+/// The objects under the top of a message that are noted.
+#[derive(Debug, Default)]
+pub(crate) struct Below {
     /// The object under `params`, `result` or `error`, whichever came first.
     pub(crate) body: Option<Noted>,
     pub(crate) meta: Option<Noted>,
@@ -180,9 +187,8 @@ pub(crate) fn message(text: &[u8]) -> Result<Scanned, ScanError> {
         scanner.end()?;
         return Err(ScanError { reason: Reason::NotAnObject, at: 0 });
     }
-    let mut top = Members::new();
-    scanner.object(Level::Top(&mut out), Some(&mut top))?;
-    out.top = top;
+    let Scanned { top, below } = &mut out;
+    scanner.object(Level::Top(below), Some(top))?;
     scanner.end()?;
     Ok(out)
 }

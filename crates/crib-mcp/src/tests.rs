@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::{Json, Message, Payload, Reason, message};
+use crate::{Json, Message, Payload, Pieces, Reason, RpcError, message};
 
 fn reason(text: &str) -> Option<Reason> {
     Json::parse(&Bytes::copy_from_slice(text.as_bytes())).err().map(|e| e.reason)
@@ -92,4 +92,24 @@ fn a_batch_is_cut_into_its_messages() {
     assert_eq!(message::split_batch(&text).unwrap(), [&b"{\"a\":1}"[..], b"2", b"[]"]);
     assert!(message::split_batch(&Bytes::from_static(b"[1,]")).is_err());
     assert!(!message::is_batch(b"{}"));
+}
+
+#[test]
+fn a_relayed_error_keeps_what_nobody_knows() {
+    let read = |text: &'static str| {
+        let Ok(Message::Response(response)) = Message::parse(&Bytes::from_static(text.as_bytes())) else { panic!("{text}") };
+        response.outcome.unwrap_err()
+    };
+    let written = |error: &RpcError| {
+        let mut out = Pieces::default();
+        error.write(&mut out);
+        String::from_utf8(out.finish().into_bytes().to_vec()).unwrap()
+    };
+    let error = read(r#"{"jsonrpc":"2.0","id":1,"error":{ "code":-32002,"x":1e3,"message":"\u006eo","data":{"uri":"a:b"} }}"#);
+    assert_eq!((error.code, error.message.as_ref()), (-32002, "no"));
+    assert_eq!(written(&error), r#"{ "code":-32002,"x":1e3,"message":"\u006eo","data":{"uri":"a:b"} }"#);
+    assert_eq!(written(&error.clone().with_code(-32602)), r#"{"code":-32602,"x":1e3,"message":"\u006eo","data":{"uri":"a:b"}}"#);
+    assert_eq!(written(&error.with_data(Json::from_static("[]"))), r#"{"code":-32002,"x":1e3,"message":"\u006eo","data":[]}"#);
+    let broken = read(r#"{"jsonrpc":"2.0","id":1,"error":{"code":"E1"}}"#);
+    assert_eq!(written(&broken), r#"{"code":-32603,"message":"the server sent a malformed error","data":{"code":"E1"}}"#);
 }

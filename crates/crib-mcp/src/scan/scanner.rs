@@ -3,11 +3,11 @@
 use smallvec::SmallVec;
 
 use super::keys::{Key, Seen};
-use super::{DEPTH_MAX, Kind, Member, Members, Noted, Reason, ScanError, Scanned, Slot, Span};
+use super::{Below, DEPTH_MAX, Kind, Member, Members, Noted, Reason, ScanError, Slot, Span};
 
 /// Which object is being read, and so what to note in it.
 pub(super) enum Level<'a> {
-    Top(&'a mut Scanned),
+    Top(&'a mut Below),
     Body(&'a mut Option<Noted>),
     Other,
 }
@@ -172,16 +172,14 @@ impl<'a> Scanner<'a> {
         let is = |name: &str| key.decoded(text).as_ref() == name.as_bytes();
         match level {
             Level::Top(out) if out.body.is_none() && (is("params") || is("result") || is("error")) => {
-                let mut members = Members::new();
-                let mut meta = None;
-                self.object(Level::Body(&mut meta), Some(&mut members))?;
-                out.meta = meta;
-                out.body = Some((Span { start, end: self.pos }, members));
+                let (span, members) = out.body.insert(Noted::default());
+                self.object(Level::Body(&mut out.meta), Some(members))?;
+                *span = Span { start, end: self.pos };
             }
             Level::Body(meta) if is("_meta") => {
-                let mut members = Members::new();
-                self.object(Level::Other, Some(&mut members))?;
-                **meta = Some((Span { start, end: self.pos }, members));
+                let (span, members) = meta.insert(Noted::default());
+                self.object(Level::Other, Some(members))?;
+                *span = Span { start, end: self.pos };
             }
             Level::Top(_) | Level::Body(_) | Level::Other => self.object(Level::Other, None)?,
         }
