@@ -13,6 +13,7 @@ pub(crate) mod modern;
 pub(crate) mod park;
 pub(crate) mod pool;
 pub(crate) mod questions;
+pub(crate) mod talks;
 pub(crate) mod tasks;
 
 #[cfg(test)]

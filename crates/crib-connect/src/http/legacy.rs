@@ -100,7 +100,7 @@ impl Posts {
 
     async fn post(&self, message: Chunks, timeout: Duration) -> Result<Received, Fault> {
         let deadline = std::time::Instant::now() + timeout;
-        self.remote.send(Outgoing::post(self.headers(), message, deadline)).await
+        self.remote.send(|| Outgoing::post(self.headers(), message.clone(), deadline)).await
     }
 
     /// Sends what needs no answer.
@@ -159,7 +159,8 @@ impl Posts {
         if let Some(Ok(from)) = from.map(HeaderValue::from_str) {
             headers.insert(LAST_EVENT_ID, from);
         }
-        let received = self.remote.send(Outgoing::bare(http::Method::GET, headers, soon())).await?;
+        let deadline = soon();
+        let received = self.remote.send(|| Outgoing::bare(http::Method::GET, headers.clone(), deadline)).await?;
         if received.status != 200 {
             let status = received.status;
             return Err(status_fault(slug, status, &answer::read_refusal(received).await));
@@ -251,9 +252,8 @@ impl Wire for PostsWire {
             if posts.session.get().is_none() {
                 return;
             }
-            let headers = posts.headers();
             let deadline = std::time::Instant::now() + Duration::from_secs(2);
-            let ended = posts.remote.send(Outgoing::bare(http::Method::DELETE, headers, deadline)).await;
+            let ended = posts.remote.send(|| Outgoing::bare(http::Method::DELETE, posts.headers(), deadline)).await;
             if let Err(fault) = ended {
                 tracing::debug!(upstream = %posts.remote.slug, %fault, "the session was not ended");
             }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use crib_mcp::header::encode_value;
-use crib_mcp::{Chunks, Json, Message, Method, Payload, RequestId, Response, Revision, RpcError, code, message};
+use crib_mcp::{Json, Message, Method, Payload, RequestId, Response, Revision, RpcError, code, message};
 use crib_model::{Event, Fault, Forward, Outcome, Reply, Slug, Step};
 use crib_transport::Received;
 use futures_util::stream;
@@ -78,7 +78,8 @@ impl Modern {
         let token = forward.progress_token.as_ref().map(|_| number.as_json());
         let params = params::modern(forward, token);
         let body = message::request(&number, forward.method.as_str(), &params);
-        let received = self.post(self.headers_of(forward), body, forward.deadline).await?;
+        let outgoing = || Outgoing::post(self.headers_of(forward), body.clone(), forward.deadline);
+        let received = self.remote.send(outgoing).await?;
         if !(200..300).contains(&received.status) {
             return self.refused(received, id).await;
         }
@@ -101,7 +102,7 @@ impl Modern {
         let body = message::request(&RequestId::number(id), Method::Discover.as_str(), &own_params());
         let mut headers = self.headers.clone();
         headers.insert(MCP_METHOD, HeaderValue::from_static("server/discover"));
-        let received = self.post(headers, body, deadline).await?;
+        let received = self.remote.send(|| Outgoing::post(headers.clone(), body.clone(), deadline)).await?;
         let (status, slug) = (received.status, &self.remote.slug);
         if !(200..300).contains(&status) {
             let body = answer::read_refusal(received).await;
@@ -122,10 +123,6 @@ impl Modern {
             Ok(Message::Response(response)) => Discovered::Answer(Box::new(response.outcome)),
             _ => Discovered::Refused { status, body: text },
         })
-    }
-
-    async fn post(&self, headers: HeaderMap, body: Chunks, deadline: Instant) -> Result<Received, Fault> {
-        self.remote.send(Outgoing::post(headers, body, deadline)).await
     }
 
     fn headers_of(&self, forward: &Forward) -> HeaderMap {

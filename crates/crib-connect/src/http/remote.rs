@@ -24,7 +24,6 @@ pub(crate) struct Remote {
 }
 
 /// One request, to be sent wherever the server is.
-#[derive(Clone)]
 pub(super) struct Outgoing {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
@@ -49,12 +48,14 @@ impl Remote {
     /// Sends a request to the URL of the server.
     ///
     /// A redirection that keeps the method is followed within the origin: many servers want a slash at the end.
-    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Received, Fault> {
+    ///
+    /// The request is made anew for each try, so that the usual one costs no copy of its headers.
+    pub(super) async fn send(&self, make: impl Fn() -> Outgoing) -> Result<Received, Fault> {
         let mut url = self.url();
-        let mut received = self.send_to(&url, outgoing.clone()).await?;
+        let mut received = self.send_to(&url, make()).await?;
         for _ in 0..REDIRECTS_MAX {
             let Some(next) = redirection(&url, &received) else { break };
-            received = self.send_to(&next, outgoing.clone()).await?;
+            received = self.send_to(&next, make()).await?;
             self.url.write().clone_from(&next);
             url = next;
         }

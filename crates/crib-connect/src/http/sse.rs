@@ -46,7 +46,7 @@ async fn connect(remote: &Remote, deadline: Instant) -> Result<(Box<Events>, End
     let mut headers = remote.post_headers();
     headers.remove(header::CONTENT_TYPE);
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-    let received = remote.send(Outgoing::bare(http::Method::GET, headers, deadline)).await?;
+    let received = remote.send(|| Outgoing::bare(http::Method::GET, headers.clone(), deadline)).await?;
     if received.status != 200 {
         let status = received.status;
         return Err(status_fault(slug, status, &answer::read_refusal(received).await));

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::link::{Link, Wants};
 use super::memory::Memory;
+use super::talks::Talks;
 use crate::level::Level;
 use crate::outcome::broken;
 
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     /// Level last asked for by `logging/setLevel`, and the levels of the calls that run.
     level: Mutex<Levels>,
     pub(super) subscriptions: Mutex<HashMap<String, usize>>,
+    pub(super) talks: Talks,
     /// What is known of this upstream across sessions.
     pub(super) memory: Arc<Memory>,
 }
@@ -86,8 +88,16 @@ impl Session {
         link.wire().settled(&link, revision);
         link.wire().send(message::notification(Method::Initialized.as_str(), &Chunks::default())).await?;
         let offers = Offers::read(&hello);
-        let session =
-            Self { link, revision, hello, offers, level: Mutex::default(), subscriptions: Mutex::default(), memory: Arc::clone(memory) };
+        let session = Self {
+            link,
+            revision,
+            hello,
+            offers,
+            level: Mutex::default(),
+            subscriptions: Mutex::default(),
+            talks: Talks::default(),
+            memory: Arc::clone(memory),
+        };
         Ok(Arc::new(session))
     }
 

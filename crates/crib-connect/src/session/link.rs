@@ -75,12 +75,14 @@ pub(crate) enum Arrival {
 }
 
 /// What a request wants to hear before its answer.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Wants {
     pub(crate) progress: bool,
     pub(crate) log: Option<Level>,
     /// The server may ask something in the middle of it.
     pub(crate) questions: bool,
+    /// The task it waits for: only what this task asks is for it.
+    pub(crate) task: Option<Arc<str>>,
 }
 
 /// A channel to one server.
@@ -274,7 +276,11 @@ impl Link {
             return self.post(message::result(&id, &Json::from_static("{}").into()));
         }
         let is_covered = needed(&method, &params).is_some_and(|ability| self.caps.has(ability));
-        let whose = is_covered.then(|| self.sole(origin, |wants| wants.questions)).flatten();
+        let whose = match related_task(&params) {
+            Some(task) => self.waiting_for(&task),
+            None => self.sole(origin, |wants| wants.questions),
+        };
+        let whose = whose.filter(|_| is_covered);
         let ask = Ask { id, method, params };
         let Some(ask) = self.hand_over(whose, ask) else { return };
         if ask.method == Method::RootsList && is_covered {
@@ -292,6 +298,11 @@ impl Link {
             Err(mpsc::error::TrySendError::Full(Arrival::Asked(ask)) | mpsc::error::TrySendError::Closed(Arrival::Asked(ask))) => Some(ask),
             _ => None,
         }
+    }
+
+    fn waiting_for(&self, task: &str) -> Option<u64> {
+        let state = self.state.lock();
+        state.calls.iter().find(|(_, slot)| slot.wants.task.as_deref() == Some(task)).map(|(id, _)| *id)
     }
 
     /// Finds the call a message belongs to that does not say so itself. On a shared channel that is safe only when
@@ -334,6 +345,12 @@ fn needed(method: &Method, params: &Payload) -> Option<Ability> {
     [(Method::SamplingCreate, Ability::Sample), (Method::RootsList, Ability::Roots)]
         .into_iter()
         .find_map(|(asked, ability)| (asked == *method).then_some(ability))
+}
+
+/// Returns the task a message says it belongs to.
+fn related_task(params: &Payload) -> Option<String> {
+    let related = params.meta(meta::RELATED_TASK)?.to_object().ok()?;
+    related.text("taskId").map(std::borrow::Cow::into_owned)
 }
 
 /// What is said to calls of a channel that has ended in order.

@@ -19,6 +19,7 @@ struct Subscribed {
     session: Arc<Session>,
     lists: Vec<&'static List>,
     uris: Vec<String>,
+    tasks: Vec<String>,
 }
 
 /// A list whose changes can be listened to.
@@ -73,7 +74,11 @@ impl Subscribed {
         let honoured = |list: &&List| filter.object.bool(list.name) == Some(true) && session.offers.has(list.offer);
         let lists = LISTS.iter().filter(honoured).collect();
         let asked = filter.get("resourceSubscriptions").and_then(|json| json.to_elements().ok()).unwrap_or_default();
-        let mut subscribed = Self { session, lists, uris: Vec::new() };
+        let mut subscribed = Self { session, lists, uris: Vec::new(), tasks: Vec::new() };
+        if subscribed.session.offers.has(Offer::ToolTasks) {
+            let tasks = filter.get("taskIds").and_then(|json| json.to_elements().ok()).unwrap_or_default();
+            subscribed.tasks = tasks.iter().filter_map(Json::as_text).map(|id| id.into_owned()).collect();
+        }
         for uri in asked.iter().filter_map(Json::as_text) {
             if subscribed.session.offers.has(Offer::Subscribe) && subscribed.subscribe(&uri, deadline).await {
                 subscribed.uris.push(uri.into_owned());
@@ -106,12 +111,18 @@ impl Subscribed {
         if !self.uris.is_empty() {
             honoured.insert("resourceSubscriptions".to_owned(), json!(self.uris));
         }
+        if !self.tasks.is_empty() {
+            honoured.insert("taskIds".to_owned(), json!(self.tasks));
+        }
         Event(Notification { method: Method::Acknowledged, params: Payload::of(&json!({ "notifications": honoured })) })
     }
 
     fn wants(&self, change: &Notification) -> bool {
         if change.method == Method::ResourceUpdated {
             return self.concerns(change);
+        }
+        if change.method == Method::TaskStatusLegacy {
+            return change.params.text("taskId").is_some_and(|id| self.tasks.iter().any(|task| *task == id));
         }
         self.lists.iter().any(|list| list.change == change.method)
     }

@@ -16,7 +16,7 @@ use crate::{outcome, params};
 pub(crate) async fn call(link: Arc<Link>, forward: Forward) -> Result<Reply, Fault> {
     let id = link.next_id();
     let token = forward.progress_token.as_ref().map(|_| RequestId::number(id).as_json().clone());
-    let wants = Wants { progress: token.is_some(), log: forward.log_level.as_ref().and_then(Level::read), questions: false };
+    let wants = Wants { progress: token.is_some(), log: forward.log_level.as_ref().and_then(Level::read), ..Wants::default() };
     let exchange = link.begin(id, &forward.method, &params::modern(&forward, token.as_ref()), wants)?;
     steps::settle(steps::talk(|voice| async move { drive(exchange, &forward, &voice).await })).await
 }

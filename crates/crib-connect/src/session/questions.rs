@@ -16,6 +16,11 @@ pub(crate) struct Question {
 
 /// Writes the round that puts these questions to the client.
 pub(crate) fn round(session: &Session, questions: &[Question], id: ParkId) -> Outcome {
+    Outcome::InputRequired { requests: requests(session, questions), state: Some(State::Parked(id)), meta: None }
+}
+
+/// Writes questions as a map of keys to `{method, params}` objects.
+pub(crate) fn requests(session: &Session, questions: &[Question]) -> Payload {
     let mut out = Pieces::default();
     out.text("{");
     for (at, question) in questions.iter().enumerate() {
@@ -25,8 +30,7 @@ pub(crate) fn round(session: &Session, questions: &[Question], id: ParkId) -> Ou
         out.json(&Json::of(&question.key)).text(":").chunks(&request(session, &question.ask));
     }
     out.text("}");
-    let requests = Payload::parse(&out.finish().into_bytes()).unwrap_or_default();
-    Outcome::InputRequired { requests, state: Some(State::Parked(id)), meta: None }
+    Payload::parse(&out.finish().into_bytes()).unwrap_or_default()
 }
 
 fn request(session: &Session, ask: &Ask) -> Chunks {

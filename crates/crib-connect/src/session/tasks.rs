@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crib_mcp::{Ability, Json, Method, Payload, Revision, RpcError, code, translate};
-use crib_model::{Fault, Forward, Outcome};
+use crib_model::{Fault, Forward, InputResponse, Inputs, Outcome};
 use serde_json::json;
 use translate::Inlined;
 
 use super::call::{member, send};
 use super::legacy::{Offer, Session, late};
 use super::memory::TaskSupport;
+use super::talks::{self, Heard};
 
 /// How long a task is asked to live when its maker says nothing.
 const TASK_TTL_MS: u64 = 60 * 60 * 1000;
@@ -30,8 +31,7 @@ pub(super) async fn call(session: &Arc<Session>, forward: &Forward) -> Option<Re
         return Some(cancel(session, forward).await);
     }
     if forward.method == Method::TasksUpdate {
-        let error = RpcError::new(code::INVALID_PARAMS, "the task asks nothing");
-        return Some(Ok(Outcome::Error(error, session.revision)));
+        return Some(Ok(update(session, forward)));
     }
     if forward.method != Method::ToolsCall {
         return None;
@@ -102,16 +102,37 @@ async fn get(session: &Session, forward: &Forward) -> Result<Outcome, Fault> {
         Ok(task) => task,
         Err(error) => return Ok(Outcome::Error(error, session.revision)),
     };
-    let is_fetched = matches!(task.text("status").as_deref(), Some("completed" | "failed"));
-    let inlined = if is_fetched {
-        match session.ask(&Method::TasksResult, &id_params(&id), forward.deadline).await? {
-            Ok(result) => Inlined::Result(translate::result(&Method::ToolsCall, &result, session.revision, Revision::LATEST, None)),
-            Err(error) => Inlined::Error(translate::error(&Method::ToolsCall, &error, session.revision, Revision::LATEST)),
-        }
-    } else {
-        Inlined::Nothing
+    if is_over(&task) {
+        talks::end(session, &id);
+    }
+    let inlined = match task.text("status").as_deref() {
+        Some("completed" | "failed") => inline(session, session.ask(&Method::TasksResult, &id_params(&id), forward.deadline).await?),
+        Some("input_required") => match talks::listen(session, &id).await? {
+            Heard::Questions(requests) => Inlined::InputRequests(requests.to_json()),
+            Heard::Nothing => Inlined::Nothing,
+            Heard::Done(answer) => inline(session, answer),
+        },
+        _ => Inlined::Nothing,
     };
     Ok(Outcome::Complete(translate::task_get_up(&task, inlined), Revision::LATEST))
+}
+
+fn inline(session: &Session, answer: Result<Payload, RpcError>) -> Inlined {
+    match answer {
+        Ok(result) => Inlined::Result(translate::result(&Method::ToolsCall, &result, session.revision, Revision::LATEST, None)),
+        Err(error) => Inlined::Error(translate::error(&Method::ToolsCall, &error, session.revision, Revision::LATEST)),
+    }
+}
+
+/// Answers what a task has asked.
+fn update(session: &Session, forward: &Forward) -> Outcome {
+    let id = forward.target_name().unwrap_or_default();
+    let answers = member(&forward.params, "inputResponses").unwrap_or_default();
+    let responses = answers.object.members().map(|(key, answer)| (key.into_owned(), InputResponse::Result(answer))).collect();
+    if talks::answer(session, &id, &Inputs { responses, state: None }) {
+        return Outcome::Complete(Payload::of(&json!({ "resultType": "complete" })), Revision::LATEST);
+    }
+    Outcome::Error(RpcError::new(code::INVALID_PARAMS, "the task asks nothing"), session.revision)
 }
 
 async fn cancel(session: &Session, forward: &Forward) -> Result<Outcome, Fault> {
@@ -126,6 +147,6 @@ fn is_over(task: &Payload) -> bool {
     matches!(task.text("status").as_deref(), Some("completed" | "failed" | "cancelled"))
 }
 
-fn id_params(id: &str) -> crib_mcp::Chunks {
+pub(super) fn id_params(id: &str) -> crib_mcp::Chunks {
     Json::of(&json!({ "taskId": id })).into()
 }

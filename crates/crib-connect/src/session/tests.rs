@@ -459,3 +459,49 @@ async fn garbage_meant_as_an_answer_ends_the_call_and_other_noise_does_not() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_task_that_asks_shows_its_questions_and_takes_the_answers() {
+    local(async {
+        let offers = json!({ "tools": {}, "tasks": { "requests": { "tools": { "call": {} } } } });
+        let client = r#"{"elicitation":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+        let mut bench = Bench::new(client, "2025-11-25", offers).await;
+        let task = |status: &str| json!({ "taskId": "t1", "status": status, "createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z", "ttl": null });
+        let about = |method: Method, more: Value| {
+            let mut params = json!({ "taskId": "t1" });
+            params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            forward(method, &params, client)
+        };
+        let getting = bench.call(about(Method::TasksGet, json!({})));
+        let get = bench.server.expect("tasks/get").await;
+        bench.server.answer(&get, task("input_required"));
+        let stream = bench.server.expect("tasks/result").await;
+        // A call that runs beside it is not confused with the task.
+        let beside = bench.call(tool("plain", client));
+        let plain = bench.server.expect("tools/call").await;
+        let mut question = elicit("e1", "from the task?");
+        question["params"]["_meta"] = json!({ "io.modelcontextprotocol/related-task": { "taskId": "t1" } });
+        bench.server.say(&question);
+        let Outcome::Complete(state, _) = done(getting.await.unwrap()) else { panic!("no state") };
+        let state: Value = state.to_json().read().unwrap();
+        assert_eq!(state["status"], "input_required");
+        assert_eq!(state["inputRequests"]["q1"]["method"], "elicitation/create");
+
+        let updating = bench.call(about(Method::TasksUpdate, json!({ "inputResponses": { "q1": { "action": "decline" } } })));
+        let reply = bench.server.next().await;
+        assert_eq!((&reply["id"], &reply["result"]["action"]), (&json!("e1"), &json!("decline")));
+        assert!(matches!(done(updating.await.unwrap()), Outcome::Complete(..)));
+        bench.server.answer_text(&plain, "plain");
+        assert_eq!(text_of(&done(beside.await.unwrap())), "plain");
+
+        bench.server.answer_text(&stream, "finished");
+        let getting = bench.call(about(Method::TasksGet, json!({})));
+        let get = bench.server.expect("tasks/get").await;
+        bench.server.answer(&get, task("completed"));
+        let get = bench.server.expect("tasks/result").await;
+        bench.server.answer_text(&get, "finished");
+        let Outcome::Complete(state, _) = done(getting.await.unwrap()) else { panic!("no state") };
+        assert!(state.to_json().as_str().contains("finished"));
+    })
+    .await;
+}
