@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crib_mcp::{ClientCaps, Json, Method, Payload, Revision};
+use crib_mcp::{ClientCaps, Json, Method, Payload, Revision, meta};
 use crib_model::{Client, Code, Fault, Forward, Outcome, Principal, Reply, Step, Upstream, limits};
 use futures_util::StreamExt;
 
@@ -17,11 +17,24 @@ pub(crate) fn gateway_client(caps: ClientCaps) -> Arc<Client> {
     Arc::new(Client { revision: Revision::LATEST, caps, info: Some(gateway_info()) })
 }
 
-/// One request with nothing of a client in it.
-pub(crate) fn forward(client: &Arc<Client>, method: Method, params: Payload, deadline: Instant) -> Forward {
+/// Adds what every request of 2026-07-28 says of its sender.
+pub(crate) fn introduced(client: &Client, params: &Payload) -> Payload {
+    let mut meta = params.edit_meta();
+    meta.set(meta::PROTOCOL_VERSION, Json::of(client.revision.as_str())).set(meta::CLIENT_CAPABILITIES, client.caps.raw.clone());
+    if let Some(info) = &client.info {
+        meta.set(meta::CLIENT_INFO, info.clone());
+    }
+    let meta = meta.finish();
+    let mut edit = params.edit();
+    edit.set("_meta", meta);
+    edit.to_payload()
+}
+
+/// One request of the gateway's own.
+pub(crate) fn forward(client: &Arc<Client>, method: Method, params: &Payload, deadline: Instant) -> Forward {
     Forward {
         method,
-        params,
+        params: introduced(client, params),
         target: None,
         param_headers: None,
         client: Arc::clone(client),
@@ -79,7 +92,7 @@ pub(crate) async fn pages(upstream: &dyn Upstream, client: &Arc<Client>, method:
     for page in 0..limits::PAGES_MAX {
         let params = cursor.as_ref().map_or_else(Payload::default, |cursor| Payload::of(&serde_json::json!({ "cursor": cursor })));
         let deadline = Instant::now() + wait;
-        let (answer, revision) = result(upstream, forward(client, method.clone(), params, deadline)).await?;
+        let (answer, revision) = result(upstream, forward(client, method.clone(), &params, deadline)).await?;
         let items = answer.get(key).and_then(|list| list.to_elements().ok());
         let Some(items) = items else {
             return Err(Fault::new(Code::ProtocolBroken, format!("the result of `{method}` has no `{key}` list")));

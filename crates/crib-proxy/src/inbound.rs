@@ -92,3 +92,9 @@ fn unauthenticated(fault: &Fault, headers: &HeaderMap, scope: &Scope) -> Answer 
     }
     answer
 }
+
+/// Tells whether a client would rather read a stream: it names that first.
+pub(crate) fn prefers_stream(headers: &HeaderMap) -> bool {
+    let first = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
+    first.is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
+}

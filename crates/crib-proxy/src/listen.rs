@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crib_mcp::{Ability, Json, Method, Notification, Payload, RpcError, code, meta};
+use crib_mcp::{Ability, Json, Method, Notification, Payload, RpcError, code};
 use crib_model::{Code, Ending, Slug};
 use futures_util::stream;
 
@@ -34,9 +34,7 @@ pub(crate) async fn serve(plane: &Arc<Plane>, call: Call) -> Served {
     };
     if asked.object.has("taskIds") && !call.client.caps.set.has(Ability::Tasks) {
         call.ticket.refuse(Code::InputImpossible);
-        let needed = serde_json::json!({ "requiredCapabilities": { "extensions": { meta::extension::TASKS: {} } } });
-        let error = RpcError::new(code::MISSING_CAPABILITY, "Missing required client capability").with_data(Json::of(&needed));
-        return Served::Done(Finish::Error(error));
+        return Served::Done(Finish::Error(tasks::undeclared()));
     }
     // The lists must be known before the first change of them can be told.
     let view = call.snapshot.view(&call.scope, &call.client.caps).await;

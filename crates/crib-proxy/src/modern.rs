@@ -12,7 +12,7 @@ use crate::call::{Call, Finish, Item, Items, Served, fault_error};
 use crate::plane::Plane;
 use crate::settle::Ticket;
 use crate::snapshot::Snapshot;
-use crate::{pipeline, state};
+use crate::{inbound, pipeline, state};
 
 /// Who sends a request and where to.
 pub(crate) struct Caller {
@@ -25,6 +25,7 @@ pub(crate) struct Caller {
 pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, modern: Modern, headers: Option<HeaderMap>) -> Answer {
     let Request { id, method, params } = request;
     let client = plane.clients.intern(modern.revision, modern.caps, modern.info);
+    let wants_stream = headers.as_ref().is_some_and(inbound::prefers_stream);
     let inputs = match state::inputs(&plane.seal, &*plane.clock, &caller.principal, (&method, &params)) {
         Ok(inputs) => inputs,
         Err(fault) => return error_answer(&id, &fault_error(&fault), Some(fault.code())),
@@ -47,6 +48,10 @@ pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, 
         ticket,
     };
     match pipeline::run(&plane, call).await {
+        Served::Done(finish) if wants_stream && !matches!(finish, Finish::Error(_)) => {
+            let frame = Frame::message(front.response(finish));
+            Answer::Stream { headers: HeaderMap::new(), frames: Box::pin(stream::once(async { frame })) }
+        }
         Served::Done(finish) => front.answer(finish),
         Served::Stream(items) => front.stream(items).await,
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crib_mcp::{Chunks, Json, Method, Payload, RpcError, code, translate};
+use crib_mcp::{Ability, Chunks, Json, Method, Payload, RpcError, code, translate};
 use crib_model::{Client, Code, Ending, Event, Fault, Forward, Outcome, Principal, Reply, Slug, Step, Steps};
 use crib_plan::sched::Slot;
 use crib_policy::{Permit, Problem, Refusal};
@@ -61,6 +61,11 @@ pub(crate) async fn run(plane: &Arc<Plane>, mut call: Call) -> Served {
 
 async fn forward(plane: &Arc<Plane>, mut call: Call) -> Served {
     call.ticket.sized(call.params.to_json().bytes().len());
+    let is_task = matches!(call.method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel);
+    if is_task && !call.client.caps.set.has(Ability::Tasks) {
+        call.ticket.refuse(Code::InputImpossible);
+        return Served::Done(Finish::Error(tasks::undeclared()));
+    }
     let routed = match route::route(plane, &call).await {
         Ok(routed) => routed,
         Err(fault) => return refused(call, &fault),

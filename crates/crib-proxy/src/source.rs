@@ -344,7 +344,7 @@ impl Task {
 
     async fn read(&mut self) -> Offer {
         let deadline = Instant::now() + limits::START_TIMEOUT + LIST_TIMEOUT;
-        let discover = ask::forward(&self.client, Method::Discover, Payload::default(), deadline);
+        let discover = ask::forward(&self.client, Method::Discover, &Payload::default(), deadline);
         let discover = match ask::result(&*self.upstream, discover).await {
             Ok((discover, _)) => discover,
             Err(fault) => return Offer { fault: Some(fault), ..Offer::default() },
@@ -408,7 +408,7 @@ impl Task {
             return;
         };
         let params = Payload::of(&serde_json::json!({ "notifications": filter }));
-        let opened = tokio::time::timeout(ACK_TIMEOUT, self.subscribe(params)).await;
+        let opened = tokio::time::timeout(ACK_TIMEOUT, self.subscribe(&params)).await;
         match opened {
             Ok(Ok((honoured, steps))) => {
                 self.honoured = honoured;
@@ -420,7 +420,7 @@ impl Task {
         }
     }
 
-    async fn subscribe(&mut self, params: Payload) -> Result<(Watch, Steps), Fault> {
+    async fn subscribe(&mut self, params: &Payload) -> Result<(Watch, Steps), Fault> {
         let forward = ask::forward(&self.client, Method::Listen, params, Instant::now() + LISTEN_MAX);
         let Reply::Stream(mut steps) = self.upstream.call(forward).await? else {
             return Err(Fault::new(crib_model::Code::ProtocolBroken, "the server does not keep subscriptions open"));

@@ -1,6 +1,6 @@
 //! Task ids as clients know them: sealed, so that they name the server and work for nobody else.
 
-use crib_mcp::{Json, Payload};
+use crib_mcp::{Json, Payload, RpcError, code, meta};
 use crib_model::{Principal, Slug};
 use crib_policy::Purpose;
 
@@ -25,4 +25,10 @@ pub(crate) fn expose(plane: &Plane, principal: &Principal, slug: &Slug, task: &P
     let mut edit = task.edit();
     edit.set("taskId", id);
     edit.to_payload()
+}
+
+/// The refusal for a client that uses tasks without declaring the extension.
+pub(crate) fn undeclared() -> RpcError {
+    let needed = serde_json::json!({ "requiredCapabilities": { "extensions": { meta::extension::TASKS: {} } } });
+    RpcError::new(code::MISSING_CAPABILITY, "Missing required client capability").with_data(Json::of(&needed))
 }

@@ -8,6 +8,7 @@ use crib_policy::Kind as What;
 use crib_registry::ToolEntry;
 use futures_util::StreamExt;
 
+use crate::ask;
 use crate::call::{Call, Finish, Item, Served};
 use crate::pipeline;
 use crate::plane::Plane;
@@ -81,7 +82,7 @@ impl Plane {
     pub async fn call_tool(self: &Arc<Self>, principal: &Arc<Principal>, name: &str, arguments: Json) -> Called {
         let client = Arc::new(Client { revision: Revision::LATEST, caps: ClientCaps::none(), info: Some(self.info.clone()) });
         let arguments = if arguments.kind() == Kind::Object { arguments } else { Json::from_static("{}") };
-        let params = Payload::of(&serde_json::json!({ "name": name, "arguments": arguments }));
+        let params = ask::introduced(&client, &Payload::of(&serde_json::json!({ "name": name, "arguments": arguments })));
         let mut ticket = Ticket::open(&self.ledger, &self.clock, principal, &client, Method::ToolsCall);
         let trace = self.trace(&params, None, &mut ticket);
         let call = Call {

@@ -95,7 +95,11 @@ impl Post {
 pub(crate) async fn answer_http(plane: Arc<Plane>, peer: Peer, request: Request, headers: HeaderMap) -> Answer {
     let kind = if accepts_stream(&headers) { Kind::Lazy } else { Kind::Mute };
     let can_prime = kind == Kind::Lazy && peer.session.is_some() && peer.client.revision >= Revision::V2025_11_25;
+    let wants_stream = crate::inbound::prefers_stream(&headers);
     let post = Post::new(&peer, kind, Some(headers));
+    if wants_stream {
+        post.open();
+    }
     let mut work = RunsOn { tracker: plane.tracker.clone(), work: Some(Box::pin(run(plane, peer, request, Arc::clone(&post)))) };
     let quiet = tokio::time::sleep(QUIET_MAX);
     tokio::pin!(quiet);
