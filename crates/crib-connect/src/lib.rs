@@ -15,6 +15,7 @@ mod level;
 mod options;
 mod outcome;
 mod params;
+mod rfc3339;
 mod session;
 mod stdio;
 mod steps;

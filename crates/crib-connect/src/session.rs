@@ -4,6 +4,7 @@
 //! back for it; a [`legacy::Session`] is a link after the `initialize` handshake.
 
 pub(crate) mod call;
+mod chores;
 pub(crate) mod exchange;
 pub(crate) mod legacy;
 pub(crate) mod link;

@@ -149,7 +149,7 @@ impl FakeServer {
     pub(crate) fn new(capabilities: &str) -> Self {
         let (sender, sent) = mpsc::channel(1000);
         let slug = crib_model::Slug::from_name("fake");
-        Self { link: Link::new(slug, caps(capabilities).set, Arc::new(FakeWire(sender))), sent }
+        Self { link: Link::new(slug, &caps(capabilities), Arc::new(FakeWire(sender))), sent }
     }
 
     /// Waits for the next message of the gateway.

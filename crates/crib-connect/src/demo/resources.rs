@@ -7,8 +7,8 @@ use crib_model::{Clock, Forward};
 use serde_json::{Value, json};
 
 use super::completion::GREETINGS;
-use super::tools::rfc3339;
 use super::{Answer, cacheable, complete, invalid};
+use crate::rfc3339;
 
 pub(crate) const README: &str = "demo://readme";
 pub(crate) const CLOCK: &str = "demo://clock";
@@ -44,7 +44,7 @@ pub(crate) fn read(forward: &Forward, clock: &dyn Clock) -> Answer {
         README => Ok(cacheable(text("text/markdown", README_TEXT))),
         LOGO => Ok(cacheable(json!({ "contents": [{ "uri": uri, "mimeType": "image/png", "blob": STANDARD.encode(PICTURE) }] }))),
         CLOCK => Ok(complete(json!({
-            "contents": [{ "uri": uri, "mimeType": "text/plain", "text": rfc3339(clock.unix()) }],
+            "contents": [{ "uri": uri, "mimeType": "text/plain", "text": rfc3339::write(clock.unix()) }],
             "ttlMs": 0, "cacheScope": "public",
         }))),
         other => match greeting(other) {

@@ -15,8 +15,6 @@ use serde_json::{Value, json};
 use super::tool::{Context, Row, row};
 use super::{bounded, invalid, outcome, steps};
 
-pub(crate) use words::rfc3339;
-
 const TOOLS: &[Row] = &[
     row::<numbers::Add>(),
     row::<numbers::Subtract>(),

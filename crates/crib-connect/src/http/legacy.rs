@@ -61,7 +61,7 @@ pub(super) async fn open(remote: &Remote, caps: &ClientCaps, memory: &Arc<Memory
         refusal: OnceLock::new(),
         is_heard: AtomicBool::new(false),
     });
-    let link = Link::new(remote.slug.clone(), caps.set, Arc::new(PostsWire(Arc::clone(&posts))));
+    let link = Link::new(remote.slug.clone(), caps, Arc::new(PostsWire(Arc::clone(&posts))));
     let opened = Session::open(Arc::clone(&link), caps, memory, timeout).await;
     let session = opened.map_err(|fault| Refused { fault, status: posts.refusal.get().copied() })?;
     if caps.set.is_interactive() {

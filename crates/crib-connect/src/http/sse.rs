@@ -30,7 +30,7 @@ pub(super) async fn open(remote: &Remote, caps: &ClientCaps, memory: &Arc<Memory
     let opening = tokio::time::timeout(timeout, connect(remote, Instant::now() + timeout)).await;
     let (events, target) = opening.map_err(|_elapsed| silent(slug, timeout))??;
     let wire = ChannelWire(Arc::new(Channel { remote: remote.clone(), target }));
-    let link = Link::new(slug.clone(), caps.set, Arc::new(wire));
+    let link = Link::new(slug.clone(), caps, Arc::new(wire));
     remote.tracker.spawn(read(events, Arc::clone(&link)));
     let opened = Session::open(Arc::clone(&link), caps, memory, timeout).await;
     if let Err(fault) = &opened {

@@ -15,6 +15,7 @@ use super::memory::Memory;
 use super::park::{Lot, Parked};
 use super::pool::Lease;
 use super::questions::{self, Question};
+use super::tasks::Ran;
 use super::{listen, tasks};
 use crate::level::Level;
 use crate::steps::{self, Voice};
@@ -27,7 +28,7 @@ const COALESCE: Duration = Duration::from_millis(5);
 pub(super) struct Running {
     session: Arc<Session>,
     exchange: Exchange,
-    lease: Option<Lease>,
+    lease: Option<Arc<Lease>>,
     asked: usize,
     _level: Option<LevelGuard>,
 }
@@ -40,8 +41,14 @@ pub(crate) async fn call(session: Arc<Session>, lease: Option<Lease>, lot: Arc<L
     if forward.method == Method::Listen {
         return listen::listen(session, lease, &forward).await;
     }
-    if let Some(reply) = tasks::call(&session, &forward).await {
-        return reply.map(Reply::Done);
+    let lease = lease.map(Arc::new);
+    match tasks::call(&session, &forward).await.transpose()? {
+        Some(Ran::Done(outcome)) => return Ok(Reply::Done(outcome)),
+        Some(Ran::Asks(exchange)) => {
+            let running = Running { session, exchange, lease, asked: 0, _level: None };
+            return steps::settle(steps::talk(|voice| async move { drive(running, &lot, (&forward, &voice)).await })).await;
+        }
+        None => {}
     }
     if forward.method == Method::Complete && session.revision > Revision::V2024_11_05 && !session.offers.has(Offer::Completions) {
         let error = RpcError::new(code::METHOD_NOT_FOUND, "the server offers no completions");
@@ -72,17 +79,31 @@ pub(crate) fn home(memory: &Memory, forward: &Forward) -> Option<Arc<Session>> {
     memory.home(&forward.target_name().filter(|_| is_about_task)?)
 }
 
-async fn run(session: Arc<Session>, lease: Option<Lease>, lot: &Arc<Lot>, (forward, voice): (&Forward, &Voice)) -> Result<Outcome, Fault> {
+async fn run(
+    session: Arc<Session>,
+    lease: Option<Arc<Lease>>,
+    lot: &Arc<Lot>,
+    (forward, voice): (&Forward, &Voice),
+) -> Result<Outcome, Fault> {
     let log = forward.log_level.as_ref().and_then(Level::read);
     let level = session.listen_at(log).await;
     let exchange = send(&session, forward, None)?;
-    let running = Running { session: Arc::clone(&session), exchange, lease, asked: 0, _level: Some(level) };
+    let running = Running { session: Arc::clone(&session), exchange, lease: lease.clone(), asked: 0, _level: Some(level) };
     let outcome = drive(running, lot, (forward, voice)).await?;
-    Ok(match outcome {
-        Outcome::Error(error, _) if tasks::is_required(&error, &session, forward) => tasks::run_as_task(&session, forward).await?,
-        Outcome::Error(error, revision) if error.code == code::URL_ELICITATION_REQUIRED => visit(error, revision, forward),
-        outcome @ (Outcome::Complete(..) | Outcome::Error(..) | Outcome::InputRequired { .. } | Outcome::Task(..)) => outcome,
-    })
+    let Outcome::Error(error, revision) = outcome else { return Ok(outcome) };
+    if error.code == code::URL_ELICITATION_REQUIRED {
+        return Ok(visit(error, revision, forward));
+    }
+    if !tasks::is_required(&error, &session, forward) {
+        return Ok(Outcome::Error(error, revision));
+    }
+    match tasks::run_as_task(&session, forward).await? {
+        Ran::Done(outcome) => Ok(outcome),
+        Ran::Asks(exchange) => {
+            let running = Running { session, exchange, lease, asked: 0, _level: None };
+            drive(running, lot, (forward, voice)).await
+        }
+    }
 }
 
 /// Writes and sends the request of a call.

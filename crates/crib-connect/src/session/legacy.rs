@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crib_mcp::meta::extension;
-use crib_mcp::{Chunks, ClientCaps, Json, Method, Payload, Revision, RpcError, message, translate};
+use crib_mcp::{Ability, Chunks, ClientCaps, Json, Method, Payload, Revision, RpcError, message, translate};
 use crib_model::{BoxFuture, Code, Fault, Slug};
 use parking_lot::Mutex;
 use serde_json::json;
 
+use super::chores;
 use super::link::{Link, Wants};
 use super::memory::Memory;
 use super::talks::Talks;
@@ -168,8 +169,12 @@ impl std::fmt::Debug for Session {
 pub(crate) fn initialize_params(caps: &ClientCaps) -> Chunks {
     let declared = caps.raw.to_object().unwrap_or_default();
     let mut capabilities = declared.edit();
-    // Tasks of the client are nobody's here, and its roots never change within a call.
-    capabilities.remove("tasks");
+    // The gateway keeps the tasks that servers give to clients, but no list of them; roots never change within a call.
+    if chores::is_declared(&declared) {
+        capabilities.set("tasks", tasks_of(caps));
+    } else {
+        capabilities.remove("tasks");
+    }
     if declared.object.has("roots") {
         capabilities.set("roots", Json::from_static("{}"));
     }
@@ -180,6 +185,18 @@ pub(crate) fn initialize_params(caps: &ClientCaps) -> Chunks {
         "clientInfo": client_info(),
     }))
     .into()
+}
+
+/// Declares tasks for what the client can be asked.
+fn tasks_of(caps: &ClientCaps) -> Json {
+    let mut requests = serde_json::Map::new();
+    if caps.set.has(Ability::ElicitForm) || caps.set.has(Ability::ElicitUrl) {
+        requests.insert("elicitation".to_owned(), json!({ "create": {} }));
+    }
+    if caps.set.has(Ability::Sample) {
+        requests.insert("sampling".to_owned(), json!({ "createMessage": {} }));
+    }
+    Json::of(&json!({ "cancel": {}, "requests": requests }))
 }
 
 pub(crate) fn client_info() -> serde_json::Value {

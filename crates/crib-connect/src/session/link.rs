@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use crib_mcp::{Ability, CapSet, Chunks, Json, Message, Method, Notification, Payload, Request, RequestId, Response, Revision, RpcError};
+use crib_mcp::{
+    Ability, CapSet, Chunks, ClientCaps, Json, Message, Method, Notification, Payload, Request, RequestId, Response, Revision, RpcError,
+};
 use crib_mcp::{code, message, meta};
 use crib_model::limits::{BATCH_MAX, STREAM_QUEUE_MAX};
 use crib_model::{BoxFuture, Code, Fault, Slug};
@@ -13,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::chores::{self, Chores};
 use super::exchange::Exchange;
 use crate::level::Level;
 use crate::outcome::broken;
@@ -63,6 +66,8 @@ pub(crate) enum Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) id: RequestId,
+    /// The server does not wait, but looks after this chore.
+    pub(super) chore: Option<String>,
     pub(crate) method: Method,
     pub(crate) params: Payload,
 }
@@ -90,6 +95,7 @@ pub(crate) struct Link {
     pub(crate) slug: Slug,
     /// What the server was told the client can do; empty where servers cannot ask.
     caps: CapSet,
+    chores: Chores,
     wire: Arc<dyn Wire>,
     ids: AtomicU64,
     state: Mutex<State>,
@@ -112,10 +118,12 @@ struct Slot {
 // === impl Link ===
 
 impl Link {
-    pub(crate) fn new(slug: Slug, caps: CapSet, wire: Arc<dyn Wire>) -> Arc<Self> {
+    pub(crate) fn new(slug: Slug, caps: &ClientCaps, wire: Arc<dyn Wire>) -> Arc<Self> {
+        let chores = Chores::new(chores::is_declared(&caps.raw.to_object().unwrap_or_default()));
+        let caps = caps.set;
         let (changes, _) = broadcast::channel(STREAM_QUEUE_MAX);
         let ids = AtomicU64::new(1);
-        Arc::new(Self { slug, caps, wire, ids, state: Mutex::default(), changes, over: CancellationToken::new() })
+        Arc::new(Self { slug, caps, chores, wire, ids, state: Mutex::default(), changes, over: CancellationToken::new() })
     }
 
     /// Gives the number of the next request. It serves as its progress token too.
@@ -142,6 +150,15 @@ impl Link {
     /// Sends a message that nothing waits for.
     pub(crate) fn post(&self, message: Chunks) {
         self.wire.post(message);
+    }
+
+    /// Answers a question of the server.
+    pub(super) fn reply(&self, ask: &Ask, answer: Result<Json, RpcError>) {
+        match (&ask.chore, answer) {
+            (Some(chore), answer) => self.chores.finish(chore, &answer).into_iter().for_each(|message| self.post(message)),
+            (None, Ok(result)) => self.post(message::result(&ask.id, &result.into())),
+            (None, Err(error)) => self.post(message::error(Some(&ask.id), &error)),
+        }
     }
 
     pub(crate) fn wire(&self) -> &Arc<dyn Wire> {
@@ -275,14 +292,27 @@ impl Link {
         if method == Method::Ping {
             return self.post(message::result(&id, &Json::from_static("{}").into()));
         }
+        if chores::is_about(&method) {
+            if let Some(answer) = self.chores.asked(&id, &method, &params) {
+                self.post(answer);
+            }
+            return;
+        }
         let is_covered = needed(&method, &params).is_some_and(|ability| self.caps.has(ability));
         let whose = match related_task(&params) {
             Some(task) => self.waiting_for(&task),
             None => self.sole(origin, |wants| wants.questions),
         };
         let whose = whose.filter(|_| is_covered);
-        let ask = Ask { id, method, params };
-        let Some(ask) = self.hand_over(whose, ask) else { return };
+        let chore = whose.and_then(|_| self.chores.take(&params));
+        let (chore, created) = chore.map_or((None, None), |(chore, created)| (Some(chore), Some(created)));
+        let ask = Ask { id: id.clone(), chore, method, params };
+        let Some(ask) = self.hand_over(whose, ask) else {
+            if let Some(created) = created {
+                self.post(message::result(&id, &created.into()));
+            }
+            return;
+        };
         if ask.method == Method::RootsList && is_covered {
             return self.post(message::result(&ask.id, &Json::from_static(r#"{"roots":[]}"#).into()));
         }

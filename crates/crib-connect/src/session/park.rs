@@ -20,7 +20,7 @@ use super::questions::{self, Question};
 pub(crate) struct Parked {
     pub(crate) session: Arc<Session>,
     pub(crate) exchange: Exchange,
-    pub(crate) lease: Option<Lease>,
+    pub(crate) lease: Option<Arc<Lease>>,
     pub(crate) questions: Vec<Question>,
     /// How many questions the call has asked so far: keys are never used twice.
     pub(crate) asked: usize,

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::chores;
 use super::legacy::Session;
 
 /// Sessions for clients that cannot be asked; they differ only by exotic extensions.
@@ -27,6 +28,8 @@ pub(crate) trait Open: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     caps: CapSet,
+    /// The client can be given tasks, which some servers have tools for.
+    takes_tasks: bool,
     principal: Option<Principal>,
 }
 
@@ -91,10 +94,12 @@ enum Place {
 // === impl Key ===
 
 impl Key {
-    pub(crate) fn of(caps: CapSet, principal: &Principal) -> Self {
+    pub(crate) fn of(client: &ClientCaps, principal: &Principal) -> Self {
         // No legacy server can tell whether a client knows the tasks extension.
-        let caps = caps.without(Ability::Tasks);
-        Self { caps, principal: caps.is_interactive().then(|| principal.clone()) }
+        let caps = client.set.without(Ability::Tasks);
+        let is_interactive = caps.is_interactive();
+        let takes_tasks = is_interactive && chores::is_declared(&client.raw.to_object().unwrap_or_default());
+        Self { caps, takes_tasks, principal: is_interactive.then(|| principal.clone()) }
     }
 }
 
@@ -111,7 +116,7 @@ impl Pool {
         let is_one_channel = self.options.is_one_channel;
         // Listening lasts, and must not hold a session that others wait for.
         let caps = if is_one_channel && forward.method == Method::Listen { &ClientCaps::none() } else { &forward.client.caps };
-        let key = Key::of(caps.set, &forward.principal);
+        let key = Key::of(caps, &forward.principal);
         let deadline = forward.deadline;
         let is_alone = is_one_channel && forward.method.allows_input() && key.caps.is_interactive();
         let mode = if is_alone { Mode::Alone } else { Mode::Shared };
@@ -204,7 +209,7 @@ impl Pool {
         let (_, session) = watch::channel(Some(Ok(session)));
         let mut inner = self.inner.lock();
         inner.numbers += 1;
-        let (number, key) = (inner.numbers, Key::of(caps.set, principal));
+        let (number, key) = (inner.numbers, Key::of(caps, principal));
         inner.members.push(Member { number, key, session, alone: false, in_use: 0, used: Instant::now() });
     }
 

@@ -1,6 +1,6 @@
 //! What a legacy server asks in the middle of a call, as an `input_required` round, and the answers back.
 
-use crib_mcp::{Chunks, Json, Method, Payload, Pieces, RpcError, code, message, translate};
+use crib_mcp::{Chunks, Json, Method, Payload, Pieces, RpcError, code, translate};
 use crib_model::{InputResponse, Inputs, Outcome, ParkId, State};
 use serde_json::json;
 
@@ -35,9 +35,12 @@ pub(crate) fn requests(session: &Session, questions: &[Question]) -> Payload {
 
 fn request(session: &Session, ask: &Ask) -> Chunks {
     let params = translate::input_request_up(&ask.method, &ask.params, session.revision);
+    let mut edit = params.edit();
+    // Whether the server waits is between it and the gateway.
+    edit.remove("task");
     let mut out = Pieces::default();
     out.text("{\"method\":").json(&Json::of(ask.method.as_str()));
-    out.text(",\"params\":").json(&params.to_json()).text("}");
+    out.text(",\"params\":").chunks(&edit.finish()).text("}");
     out.finish()
 }
 
@@ -49,9 +52,9 @@ pub(crate) fn reply(session: &Session, questions: Vec<Question>, inputs: &Inputs
         match response {
             Some((_, InputResponse::Result(result))) => {
                 let result = translate::input_response_down(&question.ask.method, result, session.revision);
-                session.link.post(message::result(&question.ask.id, &result.into()));
+                session.link.reply(&question.ask, Ok(result));
             }
-            Some((_, InputResponse::Refused(error))) => session.link.post(message::error(Some(&question.ask.id), error)),
+            Some((_, InputResponse::Refused(error))) => session.link.reply(&question.ask, Err(error.clone())),
             None => open.push(question),
         }
     }
@@ -61,14 +64,14 @@ pub(crate) fn reply(session: &Session, questions: Vec<Question>, inputs: &Inputs
 /// Answers questions that no one will answer any more.
 pub(crate) fn give_up(session: &Session, questions: &[Question]) {
     for Question { ask, .. } in questions {
-        let message = if ask.method == Method::ElicitationCreate {
-            message::result(&ask.id, &Json::from_static(r#"{"action":"cancel"}"#).into())
+        let answer = if ask.method == Method::ElicitationCreate {
+            Ok(Json::from_static(r#"{"action":"cancel"}"#))
         } else if ask.method == Method::SamplingCreate {
-            message::error(Some(&ask.id), &RpcError::new(code::USER_REJECTED, "the client did not answer"))
+            Err(RpcError::new(code::USER_REJECTED, "the client did not answer"))
         } else {
-            message::error(Some(&ask.id), &RpcError::new(code::INTERNAL, "the client did not answer"))
+            Err(RpcError::new(code::INTERNAL, "the client did not answer"))
         };
-        session.link.post(message);
+        session.link.reply(ask, answer);
     }
 }
 

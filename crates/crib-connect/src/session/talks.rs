@@ -87,7 +87,11 @@ fn open(session: &Session, id: &str) -> Result<Option<Talk>, Fault> {
     if known.is_some() || count >= TALKS_MAX {
         return Ok(known);
     }
+    Ok(Some(Talk { exchange: ask(session, id)?, questions: Vec::new(), asked: 0 }))
+}
+
+/// Asks for the result of a task, and so for its questions.
+pub(super) fn ask(session: &Session, id: &str) -> Result<Exchange, Fault> {
     let wants = Wants { task: Some(Arc::from(id)), ..Wants::default() };
-    let exchange = session.link.begin(session.link.next_id(), &Method::TasksResult, &id_params(id), wants)?;
-    Ok(Some(Talk { exchange, questions: Vec::new(), asked: 0 }))
+    session.link.begin(session.link.next_id(), &Method::TasksResult, &id_params(id), wants)
 }

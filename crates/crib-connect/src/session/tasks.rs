@@ -9,6 +9,7 @@ use serde_json::json;
 use translate::Inlined;
 
 use super::call::{member, send};
+use super::exchange::Exchange;
 use super::legacy::{Offer, Session, late};
 use super::memory::TaskSupport;
 use super::talks::{self, Heard};
@@ -19,19 +20,27 @@ const TASK_TTL_MS: u64 = 60 * 60 * 1000;
 const POLL_MIN: Duration = Duration::from_millis(50);
 const POLL_MAX: Duration = Duration::from_secs(5);
 
+/// How far a call came that is about a task, or runs as one.
+#[expect(clippy::large_enum_variant, reason = "taken apart as soon as it is returned")]
+pub(super) enum Ran {
+    Done(Outcome),
+    /// The task asks; its questions and then its result come for this request.
+    Asks(Exchange),
+}
+
 /// Takes calls that are about tasks, or that must run as one; others are not its business.
-pub(super) async fn call(session: &Arc<Session>, forward: &Forward) -> Option<Result<Outcome, Fault>> {
+pub(super) async fn call(session: &Arc<Session>, forward: &Forward) -> Option<Result<Ran, Fault>> {
     if !session.offers.has(Offer::ToolTasks) {
         return None;
     }
     if forward.method == Method::TasksGet {
-        return Some(get(session, forward).await);
+        return Some(get(session, forward).await.map(Ran::Done));
     }
     if forward.method == Method::TasksCancel {
-        return Some(cancel(session, forward).await);
+        return Some(cancel(session, forward).await.map(Ran::Done));
     }
     if forward.method == Method::TasksUpdate {
-        return Some(Ok(update(session, forward)));
+        return Some(Ok(Ran::Done(update(session, forward))));
     }
     if forward.method != Method::ToolsCall {
         return None;
@@ -52,22 +61,22 @@ pub(super) fn is_required(error: &RpcError, session: &Session, forward: &Forward
 }
 
 /// Runs a tool as a task. A client that knows tasks gets the task, any other its result.
-pub(super) async fn run_as_task(session: &Arc<Session>, forward: &Forward) -> Result<Outcome, Fault> {
+pub(super) async fn run_as_task(session: &Arc<Session>, forward: &Forward) -> Result<Ran, Fault> {
     let task = Json::of(&json!({ "ttl": TASK_TTL_MS }));
     let exchange = send(session, forward, Some(&task))?;
     let answer = tokio::time::timeout_at(forward.deadline.into(), exchange.answer()).await;
     let created = match answer.map_err(|_elapsed| late(session.slug()))?? {
         Ok(created) => created,
-        Err(error) => return Ok(Outcome::Error(error, session.revision)),
+        Err(error) => return Ok(Ran::Done(Outcome::Error(error, session.revision))),
     };
     let Some(task) = member(&created, "task") else {
         // A server may answer at once all the same.
-        return Ok(Outcome::Complete(created, session.revision));
+        return Ok(Ran::Done(Outcome::Complete(created, session.revision)));
     };
     let id = task.text("taskId").unwrap_or_default().into_owned();
     session.memory.note_task(&id, session);
     if forward.client.caps.set.has(Ability::Tasks) {
-        return Ok(Outcome::Task(translate::task_up(&created), Revision::LATEST));
+        return Ok(Ran::Done(Outcome::Task(translate::task_up(&created), Revision::LATEST)));
     }
     let waited = wait(session, &id, task, forward.deadline).await;
     if waited.is_err() {
@@ -77,9 +86,12 @@ pub(super) async fn run_as_task(session: &Arc<Session>, forward: &Forward) -> Re
     waited
 }
 
-/// Looks at a task until it is over, then fetches its result.
-async fn wait(session: &Session, id: &str, mut task: Payload, deadline: Instant) -> Result<Outcome, Fault> {
+/// Looks at a task until it is over or asks, then fetches its result.
+async fn wait(session: &Session, id: &str, mut task: Payload, deadline: Instant) -> Result<Ran, Fault> {
     while !is_over(&task) {
+        if task.text("status").as_deref() == Some("input_required") {
+            return talks::ask(session, id).map(Ran::Asks);
+        }
         let pause = Duration::from_millis(task.object.u64("pollInterval").unwrap_or(500)).clamp(POLL_MIN, POLL_MAX);
         if Instant::now() + pause >= deadline {
             return Err(late(session.slug()));
@@ -87,13 +99,13 @@ async fn wait(session: &Session, id: &str, mut task: Payload, deadline: Instant)
         tokio::time::sleep(pause).await;
         match session.ask(&Method::TasksGet, &id_params(id), deadline).await? {
             Ok(state) => task = state,
-            Err(error) => return Ok(Outcome::Error(error, session.revision)),
+            Err(error) => return Ok(Ran::Done(Outcome::Error(error, session.revision))),
         }
     }
-    Ok(match session.ask(&Method::TasksResult, &id_params(id), deadline).await? {
+    Ok(Ran::Done(match session.ask(&Method::TasksResult, &id_params(id), deadline).await? {
         Ok(result) => Outcome::Complete(result, session.revision),
         Err(error) => Outcome::Error(error, session.revision),
-    })
+    }))
 }
 
 async fn get(session: &Session, forward: &Forward) -> Result<Outcome, Fault> {

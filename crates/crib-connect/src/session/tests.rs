@@ -505,3 +505,58 @@ async fn a_task_that_asks_shows_its_questions_and_takes_the_answers() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_question_given_to_the_client_as_a_task_is_kept_for_the_server() {
+    local(async {
+        let client = r#"{"elicitation":{},"tasks":{"requests":{"elicitation":{"create":{}}}}}"#;
+        let mut bench = Bench::new(client, "2025-11-25", json!({ "tools": {} })).await;
+        let call = bench.call(tool("a", client));
+        let sent = bench.server.expect("tools/call").await;
+        let mut question = elicit("e1", "?");
+        question["params"]["task"] = json!({ "ttl": 1000 });
+        bench.server.say(&question);
+        let created = bench.server.next().await;
+        assert_eq!(created["id"], "e1");
+        let task = created["result"]["task"]["taskId"].clone();
+        let Outcome::InputRequired { requests, state, .. } = done(call.await.unwrap()) else { panic!("did not ask") };
+        assert!(!requests.to_json().as_str().contains("ttl"));
+
+        let about = |id: u32, method: &str| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": { "taskId": task } });
+        bench.server.say(&about(1, "tasks/get"));
+        assert_eq!(bench.server.next().await["result"]["status"], "working");
+        bench.server.say(&about(2, "tasks/result"));
+        let last = bench.resume(retry(tool("a", client), &[("q1", json!({ "action": "accept", "content": { "x": "1" } }))], state));
+        let given = bench.server.next().await;
+        assert_eq!((&given["id"], &given["result"]["content"]["x"]), (&json!(2), &json!("1")));
+        bench.server.say(&about(3, "tasks/get"));
+        assert_eq!(bench.server.next().await["result"]["status"], "completed");
+        bench.server.answer_text(&sent, "done");
+        assert_eq!(text_of(&done(last.await.unwrap())), "done");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_task_that_asks_parks_the_call_of_a_client_that_knows_no_tasks() {
+    local(async {
+        let offers = json!({ "tools": {}, "tasks": { "requests": { "tools": { "call": {} } } } });
+        let mut bench = Bench::new(ELICIT, "2025-11-25", offers).await;
+        let call = bench.call(tool("long", ELICIT));
+        let sent = bench.server.expect("tools/call").await;
+        bench.server.say(&json!({ "jsonrpc": "2.0", "id": sent["id"], "error": { "code": -32601, "message": "requires task" } }));
+        let sent = bench.server.expect("tools/call").await;
+        let task = json!({ "taskId": "t1", "status": "input_required", "createdAt": "", "lastUpdatedAt": "", "ttl": null });
+        bench.server.answer(&sent, json!({ "task": task }));
+        let stream = bench.server.expect("tasks/result").await;
+        let mut question = elicit("e1", "?");
+        question["params"]["_meta"] = json!({ "io.modelcontextprotocol/related-task": { "taskId": "t1" } });
+        bench.server.say(&question);
+        let (keys, state) = asked(done(call.await.unwrap()));
+        let last = bench.resume(retry(tool("long", ELICIT), &[(&keys[0].0, json!({ "action": "decline" }))], state));
+        assert_eq!(bench.server.next().await["id"], "e1");
+        bench.server.answer_text(&stream, "finished");
+        assert_eq!(text_of(&done(last.await.unwrap())), "finished");
+    })
+    .await;
+}

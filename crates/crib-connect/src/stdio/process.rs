@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crib_mcp::{CapSet, Chunks};
+use crib_mcp::{Chunks, ClientCaps};
 use crib_model::limits::{STOP_GRACE, UPSTREAM_MESSAGE_BYTES_MAX};
 use crib_model::{BoxFuture, Code, Fault, Slug};
 use crib_transport::{Child, ChildHandle, ChildInput, ChildOutput, CommandLine, LineError};
@@ -34,7 +34,7 @@ struct Lines {
 // === impl Process ===
 
 impl Process {
-    pub(crate) fn spawn(command: &CommandLine, slug: &Slug, caps: CapSet, tracker: &TaskTracker) -> Result<Arc<Self>, Fault> {
+    pub(crate) fn spawn(command: &CommandLine, slug: &Slug, caps: &ClientCaps, tracker: &TaskTracker) -> Result<Arc<Self>, Fault> {
         let child = Child::spawn(command, slug.as_str(), UPSTREAM_MESSAGE_BYTES_MAX)?;
         let (input, output, handle) = child.split();
         let lines = Lines { slug: slug.clone(), input, handle: handle.clone(), tracker: tracker.clone() };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crib_mcp::{CapSet, ClientCaps, Method, Payload, RpcError};
+use crib_mcp::{ClientCaps, Method, Payload, RpcError};
 use crib_model::Fault;
 
 use super::Stdio;
@@ -34,7 +34,7 @@ type Answer = Result<Result<Payload, RpcError>, Fault>;
 
 pub(super) async fn start(stdio: &Stdio, caps: &ClientCaps) -> Result<Started, Fault> {
     if stdio.verdict.may_probe() {
-        let process = spawn(stdio, caps.set)?;
+        let process = spawn(stdio, caps)?;
         let probed = tokio::time::timeout(stdio.options.start_timeout, probe(stdio, &process, caps)).await;
         match probed.unwrap_or_else(|_| Err(silent(&stdio.options.slug, stdio.options.start_timeout))) {
             Ok(Probed::Modern) => return Ok(Started::Modern(process)),
@@ -43,7 +43,7 @@ pub(super) async fn start(stdio: &Stdio, caps: &ClientCaps) -> Result<Started, F
             Err(fault) => return Err(process.start_fault(fault).await),
         }
     }
-    let process = spawn(stdio, caps.set)?;
+    let process = spawn(stdio, caps)?;
     match Session::open(Arc::clone(process.link()), caps, &stdio.memory, stdio.options.start_timeout).await {
         Ok(session) => {
             stdio.verdict.spare();
@@ -53,7 +53,7 @@ pub(super) async fn start(stdio: &Stdio, caps: &ClientCaps) -> Result<Started, F
     }
 }
 
-fn spawn(stdio: &Stdio, caps: CapSet) -> Result<Arc<Process>, Fault> {
+fn spawn(stdio: &Stdio, caps: &ClientCaps) -> Result<Arc<Process>, Fault> {
     Process::spawn(&stdio.command, &stdio.options.slug, caps, &stdio.shared.tracker)
 }
 
