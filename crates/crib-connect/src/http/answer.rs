@@ -8,10 +8,14 @@ use crib_mcp::sse::{SseDecoder, SseEvent};
 use crib_model::limits::UPSTREAM_MESSAGE_BYTES_MAX;
 use crib_model::{Code, Fault, Slug};
 use crib_transport::{Incoming, Received};
+use futures_util::FutureExt;
 use http::{HeaderMap, header};
+use tokio_util::task::TaskTracker;
 
 /// Longest body of a refusal that is read.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+/// How long a server may take to end a stream after the answer, before the connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What the body of an answer is.
 pub(super) enum Body {
@@ -65,6 +69,17 @@ pub(super) fn status_fault(slug: &Slug, status: u16, body: &Bytes) -> Fault {
 impl Events {
     pub(super) fn new(incoming: Incoming) -> Self {
         Self { incoming, decoder: SseDecoder::new(UPSTREAM_MESSAGE_BYTES_MAX), ready: VecDeque::new() }
+    }
+
+    /// Reads what is left behind the answer, usually nothing but its end: only a stream that was read to its end gives
+    /// its connection back.
+    pub(super) fn finish(mut self: Box<Self>, tracker: &TaskTracker) {
+        let mut rest = Box::pin(async move { while let Some(Ok(_)) = self.incoming.chunk().await {} });
+        if (&mut rest).now_or_never().is_none() {
+            tracker.spawn(async move {
+                let _ended = tokio::time::timeout(LINGER, rest).await.is_ok();
+            });
+        }
     }
 
     /// Waits for the next event; `None` at the end of the stream.

@@ -140,7 +140,10 @@ impl Posts {
         loop {
             let cut = || Fault::new(Code::ServerGone, format!("`{slug}` ended the stream before the answer"));
             let fault = match place.read(link, id, &mut events).await {
-                Ok(true) => return Ok(()),
+                Ok(true) => {
+                    events.finish(&self.remote.tracker);
+                    return Ok(());
+                }
                 Ok(false) => cut(),
                 Err(fault) => fault,
             };

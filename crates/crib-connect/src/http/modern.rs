@@ -53,13 +53,13 @@ pub(super) enum Discovered {
 
 /// An answer that comes in events.
 struct Stream {
-    events: Events,
-    slug: Slug,
+    /// Absent after the answer.
+    events: Option<Box<Events>>,
+    remote: Remote,
     id: u64,
     token: Option<Json>,
     /// Subscriptions have none.
     deadline: Option<Instant>,
-    is_done: bool,
 }
 
 // === impl Modern ===
@@ -90,7 +90,7 @@ impl Modern {
             Body::Events(events) => {
                 let deadline = (forward.method != Method::Listen).then_some(forward.deadline);
                 let token = forward.progress_token.clone();
-                let stream = Stream { events: *events, slug: slug.clone(), id, token, deadline, is_done: false };
+                let stream = Stream { events: Some(events), remote: self.remote.clone(), id, token, deadline };
                 steps::settle(Box::pin(stream::unfold(stream, Stream::step))).await.map(Ok)
             }
         }
@@ -205,31 +205,35 @@ fn read_response(slug: &Slug, response: Response, id: u64) -> Result<Outcome, Fa
 
 impl Stream {
     async fn step(mut self) -> Option<(Step, Self)> {
-        if self.is_done {
-            return None;
-        }
+        self.events.as_ref()?;
         let next = match self.deadline {
             None => self.next().await,
             Some(deadline) => {
                 let next = tokio::time::timeout_at(deadline.into(), self.next()).await;
-                next.unwrap_or_else(|_elapsed| Err(late(&self.slug)))
+                next.unwrap_or_else(|_elapsed| Err(late(&self.remote.slug)))
             }
         };
         let step = next.unwrap_or_else(|fault| Step::Done(Err(fault)));
-        self.is_done = matches!(step, Step::Done(_));
+        if let Step::Done(done) = &step
+            && let Some(events) = self.events.take()
+            && done.is_ok()
+        {
+            events.finish(&self.remote.tracker);
+        }
         Some((step, self))
     }
 
     async fn next(&mut self) -> Result<Step, Fault> {
+        let slug = &self.remote.slug;
+        let cut = || Fault::new(crib_model::Code::ServerGone, format!("`{slug}` ended the stream before the answer"));
+        let events = self.events.as_mut().ok_or_else(cut)?;
         loop {
-            let Some(event) = self.events.next(&self.slug).await? else {
-                return Err(Fault::new(crib_model::Code::ServerGone, format!("`{}` ended the stream before the answer", self.slug)));
-            };
+            let event = events.next(slug).await?.ok_or_else(cut)?;
             if event.data.is_empty() {
                 continue;
             }
             match Message::parse(&event.data) {
-                Ok(Message::Response(response)) => return read_response(&self.slug, response, self.id).map(|done| Step::Done(Ok(done))),
+                Ok(Message::Response(response)) => return read_response(slug, response, self.id).map(|done| Step::Done(Ok(done))),
                 Ok(Message::Notification(notification)) => match &self.token {
                     Some(token) if notification.method == Method::Progress => {
                         return Ok(Step::Event(outcome::progress(&notification, token)));
@@ -239,7 +243,7 @@ impl Stream {
                 },
                 // Servers of this era have no requests; one that sends some gets no answer.
                 Ok(Message::Request(_)) => {}
-                Err(malformed) => return Err(broken(&self.slug, malformed.error.message)),
+                Err(malformed) => return Err(broken(slug, malformed.error.message)),
             }
         }
     }

@@ -31,6 +31,10 @@ fn explain(fault: Fault, slug: &Slug, handle: &ChildHandle) -> Fault {
     };
     let tail = handle.stderr_tail();
     let fault = last_words(&tail).into_iter().fold(fault, |fault, line| fault.because(line));
+    let fault = match place(&tail) {
+        Some(place) => fault.because(place),
+        None => fault,
+    };
     match hint(slug, &tail) {
         Some(hint) => fault.hint(hint),
         None => fault,
@@ -43,6 +47,20 @@ fn last_words(tail: &[String]) -> Vec<String> {
     let has_traceback = lines.iter().any(|line| line.starts_with("Traceback (most recent call last)"));
     let count = if has_traceback { 1 } else { LAST_WORDS_MAX };
     lines.iter().skip(lines.len().saturating_sub(count)).map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Returns where a Python traceback ends, `package/file.py:12`.
+fn place(tail: &[String]) -> Option<String> {
+    let line = tail.iter().rev().find(|line| line.trim_start().starts_with("File \""))?;
+    let (path, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
+    let number = rest.split(',').next()?.trim();
+    let path = path.rsplit_once("site-packages/").map_or(path, |(_, inside)| inside);
+    Some(format!("at {path}:{number}"))
+}
+
+/// Tells whether another start would fail the same way.
+pub(super) fn is_hopeless(slug: &Slug, handle: &ChildHandle) -> bool {
+    hint(slug, &handle.stderr_tail()).is_some()
 }
 
 /// Recognises what often goes wrong.
@@ -73,6 +91,7 @@ mod tests {
         let tail = lines(
             "Traceback (most recent call last):\n  File \"server.py\", line 173\nAttributeError: 'Server' object has no attribute 'list_resources'\n",
         );
+        assert_eq!(place(&tail).as_deref(), Some("at server.py:173"));
         assert_eq!(last_words(&tail), ["AttributeError: 'Server' object has no attribute 'list_resources'"]);
         assert!(hint(&slug, &tail).unwrap().contains("mcp<2"));
         assert_eq!(hint(&slug, &lines("AttributeError: 'Foo' object has no attribute 'bar'")), None);

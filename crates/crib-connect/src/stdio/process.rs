@@ -55,6 +55,11 @@ impl Process {
         self.handle.stop(grace).await;
     }
 
+    /// Tells whether another start would end like this one.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        fault::is_hopeless(&self.link.slug, &self.handle)
+    }
+
     /// Says why the server did not start, and ends what is left of it.
     pub(crate) async fn start_fault(&self, fault: Fault) -> Fault {
         let lived = self.started.elapsed();

@@ -13,7 +13,7 @@ use super::Stdio;
 use super::process::Process;
 use crate::era::{Told, own_params, read_probe};
 use crate::session::legacy::{Session, initialize_params, refused, silent};
-use crate::session::link::Wants;
+use crate::session::link::{Wants, closed};
 
 /// How long silence is taken for work. After that the handshake is tried beside the question.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -39,6 +39,8 @@ pub(super) async fn start(stdio: &Stdio, caps: &ClientCaps) -> Result<Started, F
         match probed.unwrap_or_else(|_| Err(silent(&stdio.options.slug, stdio.options.start_timeout))) {
             Ok(Probed::Modern) => return Ok(Started::Modern(process)),
             Ok(Probed::Legacy(session)) => return Ok(Started::Legacy(session)),
+            // Not because of the question, as its last words show.
+            Ok(Probed::Exited) if process.is_hopeless() => return Err(process.start_fault(closed(&stdio.options.slug)).await),
             Ok(Probed::Exited) => {}
             Err(fault) => return Err(process.start_fault(fault).await),
         }
