@@ -91,9 +91,6 @@ async fn run(
     let running = Running { session: Arc::clone(&session), exchange, lease: lease.clone(), asked: 0, _level: Some(level) };
     let outcome = drive(running, lot, (forward, voice)).await?;
     let Outcome::Error(error, revision) = outcome else { return Ok(outcome) };
-    if error.code == code::URL_ELICITATION_REQUIRED {
-        return Ok(visit(error, revision, forward));
-    }
     if !tasks::is_required(&error, &session, forward) {
         return Ok(Outcome::Error(error, revision));
     }
@@ -139,7 +136,7 @@ async fn drive(mut running: Running, lot: &Arc<Lot>, (forward, voice): (&Forward
                 running.session.memory.learn(&forward.method, &result);
                 return Ok(Outcome::Complete(result, running.session.revision));
             }
-            Next::Answered(Err(error)) => return Ok(Outcome::Error(error, running.session.revision)),
+            Next::Answered(Err(error)) => return Ok(refused(error, running.session.revision, forward)),
             Next::Failed(fault) => return Err(fault),
         }
     }
@@ -166,7 +163,7 @@ async fn ask_client(mut running: Running, first: Ask, lot: &Arc<Lot>, (forward, 
             }
             // The server did not wait for the answers.
             Next::Answered(Ok(result)) => return Ok(Outcome::Complete(result, running.session.revision)),
-            Next::Answered(Err(error)) => return Ok(Outcome::Error(error, running.session.revision)),
+            Next::Answered(Err(error)) => return Ok(refused(error, running.session.revision, forward)),
             Next::Failed(fault) => return Err(fault),
         }
     }
@@ -183,9 +180,9 @@ fn round(lot: &Arc<Lot>, parked: Parked) -> Result<Outcome, Fault> {
     Ok(questions::round(&session, &questions, id))
 }
 
-/// The server wants the user to visit pages first (2025-11-25).
-fn visit(error: RpcError, revision: Revision, forward: &Forward) -> Outcome {
-    if !forward.method.allows_input() {
+/// An error of the server; one of 2025-11-25 means that the user is to visit pages first.
+fn refused(error: RpcError, revision: Revision, forward: &Forward) -> Outcome {
+    if error.code != code::URL_ELICITATION_REQUIRED || !forward.method.allows_input() {
         return Outcome::Error(error, revision);
     }
     if !forward.client.caps.set.has(Ability::ElicitUrl) {

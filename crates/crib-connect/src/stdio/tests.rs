@@ -273,3 +273,40 @@ async fn nonsense_on_the_output_disturbs_nobody() {
     assert_eq!(text_of(&bench.call(call).await), "fine");
     bench.upstream.close().await;
 }
+
+#[tokio::test]
+async fn many_calls_of_two_callers_over_one_server_are_never_mixed_up() {
+    // Every second call asks; the question and the answer carry the caller's name.
+    let script = r#"
+        n=0
+        while next; do case "$line" in
+        *server/discover*) refuse -32601 ;;
+        *'"initialize"'*) hello ;;
+        *tools/call*)
+          who=${line#*\"who\":\"}; who=${who%%\"*}; n=$((n+1))
+          if [ $((n % 2)) = 0 ]; then text "$who"; continue; fi
+          call=$id
+          printf '{"jsonrpc":"2.0","id":"e%s","method":"elicitation/create","params":{"message":"%s","requestedSchema":{"type":"object","properties":{}}}}\n' "$n" "$who"
+          next; answer=$line; id=$call
+          case "$answer" in *"for-$who"*) text "$who" ;; *) text "stolen from $who" ;; esac ;;
+        esac; done"#;
+    let bench = Bench::new(script, &[]);
+    let one = async |who: &'static str| {
+        let call = || {
+            let params = json!({ "name": "ask", "arguments": { "who": who } });
+            Forward { principal: principal(who), ..forward(Method::ToolsCall, &params, ELICIT) }
+        };
+        let mut outcome = bench.call(call()).await;
+        while let Outcome::InputRequired { requests, state, .. } = outcome {
+            let (key, request) = requests.object.members().next().unwrap();
+            assert!(request.as_str().contains(&format!("\"message\":\"{who}\"")), "{who} was asked {request}");
+            let answer = json!({ "action": "accept", "content": { "x": format!("for-{who}") } });
+            outcome = bench.call(retry(call(), &[(&key, answer)], state)).await;
+        }
+        assert_eq!(text_of(&outcome), who);
+    };
+    let calls = (0..60).map(|n| one(if n % 2 == 0 { "ada" } else { "eve" }));
+    futures_util::future::join_all(calls).await;
+    assert!(bench.upstream.health().processes <= 2);
+    bench.upstream.close().await;
+}
