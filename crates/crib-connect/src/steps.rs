@@ -1,8 +1,10 @@
 //! Replies that talk before they are done: a future and the events it sends on its way become the steps of a reply.
 
 use std::future::Future;
+use std::time::Instant;
 
-use crib_model::{BoxFuture, Event, Fault, Outcome, Reply, Step, Steps};
+use crib_model::limits::START_TIMEOUT;
+use crib_model::{BoxFuture, Code, Event, Fault, Outcome, Reply, Slug, Step, Steps};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
@@ -19,6 +21,13 @@ impl Voice {
         // A reader that went away has dropped the future as well.
         let _gone = self.0.send(event).await.is_err();
     }
+}
+
+/// Waits for the first step of a subscription: it has no end, but its acknowledgement must come soon.
+pub(crate) async fn acknowledged(steps: Steps, slug: &Slug, deadline: Instant) -> Result<Reply, Fault> {
+    let deadline = deadline.min(Instant::now() + START_TIMEOUT);
+    let late = || Fault::new(Code::DeadlineExceeded, format!("`{slug}` did not acknowledge the subscription in time"));
+    tokio::time::timeout_at(deadline.into(), settle(steps)).await.unwrap_or_else(|_elapsed| Err(late()))
 }
 
 struct Talk {
@@ -42,7 +51,7 @@ pub(crate) async fn settle(mut steps: Steps) -> Result<Reply, Fault> {
     match steps.next().await {
         Some(Step::Done(outcome)) => outcome.map(Reply::Done),
         Some(first @ Step::Event(_)) => Ok(Reply::Stream(Box::pin(stream::once(async { first }).chain(steps)))),
-        None => Err(Fault::new(crib_model::Code::Internal, "a reply ended without an outcome")),
+        None => Err(Fault::new(Code::Internal, "a reply ended without an outcome")),
     }
 }
 

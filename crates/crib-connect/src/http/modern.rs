@@ -91,7 +91,11 @@ impl Modern {
                 let deadline = (forward.method != Method::Listen).then_some(forward.deadline);
                 let token = forward.progress_token.clone();
                 let stream = Stream { events: Some(events), remote: self.remote.clone(), id, token, deadline };
-                steps::settle(Box::pin(stream::unfold(stream, Stream::step))).await.map(Ok)
+                let is_listening = stream.deadline.is_none();
+                let steps = Box::pin(stream::unfold(stream, Stream::step));
+                let reply =
+                    if is_listening { steps::acknowledged(steps, slug, forward.deadline).await } else { steps::settle(steps).await };
+                reply.map(Ok)
             }
         }
     }

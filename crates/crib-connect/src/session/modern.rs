@@ -18,7 +18,9 @@ pub(crate) async fn call(link: Arc<Link>, forward: Forward) -> Result<Reply, Fau
     let token = forward.progress_token.as_ref().map(|_| RequestId::number(id).as_json().clone());
     let wants = Wants { progress: token.is_some(), log: forward.log_level.as_ref().and_then(Level::read), ..Wants::default() };
     let exchange = link.begin(id, &forward.method, &params::modern(&forward, token.as_ref()), wants)?;
-    steps::settle(steps::talk(|voice| async move { drive(exchange, &forward, &voice).await })).await
+    let (slug, deadline, is_listening) = (link.slug.clone(), forward.deadline, forward.method == Method::Listen);
+    let steps = steps::talk(|voice| async move { drive(exchange, &forward, &voice).await });
+    if is_listening { steps::acknowledged(steps, &slug, deadline).await } else { steps::settle(steps).await }
 }
 
 async fn drive(mut exchange: Exchange, forward: &Forward, voice: &Voice) -> Result<Outcome, Fault> {
