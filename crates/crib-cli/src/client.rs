@@ -22,7 +22,7 @@ use crate::signals::Signals;
 
 /// Largest answer taken.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
-const USUAL: &str = "http://127.0.0.1:8665";
+pub(crate) const USUAL: &str = "http://127.0.0.1:8665";
 
 /// A connection to the tools.
 pub(crate) struct Client {
@@ -64,7 +64,7 @@ impl Client {
         let deadline = Instant::now() + target.timeout;
         let key = target.key.as_ref().filter(|key| !key.is_empty());
         let key = key.map(|key| HeaderValue::try_from(format!("Bearer {key}"))).transpose();
-        let key = key.map_err(|_| Failure::usage("TOOLCRIB_KEY is not a key: it has characters that a header cannot carry"))?;
+        let key = key.map_err(|error| Failure::usage("TOOLCRIB_KEY cannot be a key: no header can carry it").because(error.to_string()))?;
         let carrier = if target.config.is_empty() {
             match Self::running(target, deadline).await? {
                 Some(carrier) => carrier,

@@ -71,6 +71,8 @@ struct Story {
     /// The name of the failure for programs where there is no code.
     name: &'static str,
     message: String,
+    /// The message with its place in one line.
+    brief: Option<String>,
     /// Lines below the message: the place in a file, or what is wrong with each argument.
     detail: Vec<String>,
     causes: Vec<String>,
@@ -87,6 +89,7 @@ impl Failure {
             code: None,
             name,
             message: message.into(),
+            brief: None,
             detail: Vec::new(),
             causes: Vec::new(),
             hint: None,
@@ -139,8 +142,8 @@ impl Failure {
 
     /// Returns the failure in one line, for the log.
     pub(crate) fn one_line(&self) -> String {
-        let place = self.0.detail.first().map(|detail| detail.lines().map(str::trim).collect::<Vec<_>>().join(" "));
-        [Some(self.0.message.clone()), place, self.0.causes.first().cloned()].into_iter().flatten().collect::<Vec<_>>().join(": ")
+        let first = self.0.brief.as_ref().unwrap_or(&self.0.message);
+        [Some(first), self.0.causes.first()].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ")
     }
 
     pub(crate) fn exit(&self) -> Exit {
@@ -155,6 +158,7 @@ impl Failure {
     pub(crate) fn problems(problems: &[Problem]) -> Self {
         let Some((first, others)) = problems.split_first() else { return Self::usage("the configuration is not valid") };
         let mut failure = Self::coded(first.code, first.message.clone());
+        failure.0.brief = Some(first.summary());
         failure.0.detail.extend(first.place.as_ref().map(ToString::to_string));
         failure.0.hint.clone_from(&first.hint);
         for other in others {
@@ -183,10 +187,12 @@ impl Failure {
             #[serde(skip_serializing_if = "Option::is_none")]
             server: Option<&'a str>,
         }
+        // A place has a picture for people and a line for programs.
+        let detail = self.0.detail.iter().filter(|_| self.0.brief.is_none());
         let body = Body {
             code: self.0.code.map_or_else(|| self.0.name.to_owned(), name),
             message: &self.0.message,
-            cause: self.0.causes.iter().chain(&self.0.detail).map(String::as_str).collect(),
+            cause: self.0.brief.iter().chain(&self.0.causes).chain(detail).map(|line| line.trim()).collect(),
             hint: self.0.hint.as_deref(),
             docs: self.0.code.map(|code| format!("toolcrib explain {code}")),
             server: self.0.server.as_deref(),

@@ -117,7 +117,7 @@ impl Instance {
 pub(crate) struct PlainHttp(pub(crate) Arc<Rest>);
 
 impl Routes for PlainHttp {
-    fn handle(&self, request: http::Request<bytes::Bytes>, peer: std::net::IpAddr) -> BoxFuture<'static, http::Response<crib_mcp::Chunks>> {
-        Box::pin(Arc::clone(&self.0).handle(request, peer))
+    fn handle(&self, request: http::Request<bytes::Bytes>, _: std::net::IpAddr) -> BoxFuture<'static, http::Response<crib_mcp::Chunks>> {
+        Box::pin(Arc::clone(&self.0).handle(request))
     }
 }

@@ -149,6 +149,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = self.line_column();
         let source = self.file.text.lines().nth(line - 1).unwrap_or_default().trim_start_matches('\u{feff}').replace('\t', " ");
+        let source = masked(&source);
         let gutter = " ".repeat(line.to_string().len());
         let indent = " ".repeat(column - 1);
         let marked = self.file.text.get(self.start()..self.span.end.max(self.start())).unwrap_or_default();
@@ -158,5 +159,53 @@ impl fmt::Display for Place {
         writeln!(f, " {gutter} · {indent}┬{}", "─".repeat(width - 1))?;
         writeln!(f, " {gutter} · {indent}╰── {}", self.label)?;
         write!(f, " {gutter} ╰────")
+    }
+}
+
+/// Words in the name of a setting that say that its value is nobody's business.
+const SECRET: [&str; 6] = ["secret", "token", "password", "authorization", "key", "credential"];
+
+/// Hides what stands behind the names of secrets, character by character, so that columns stay what they are.
+/// A variable is no secret; its value is.
+fn masked(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((name, value)) = rest.split_once([':', '=']) {
+        let separator = rest.get(name.len()..name.len() + 1).unwrap_or_default();
+        out.push_str(name);
+        out.push_str(separator);
+        let word = name.rsplit([',', '{', '[', '"', '\'', ' ', '-']).find(|word| !word.is_empty()).unwrap_or_default().to_ascii_lowercase();
+        let end = value.find([',', '}', ']']).unwrap_or(value.len());
+        let (secret, after) = value.split_at_checked(end).unwrap_or((value, ""));
+        let is_open = secret.contains("${") || secret.trim_start().starts_with(['{', '[', '#']) || secret.trim().is_empty();
+        if is_open || !SECRET.iter().any(|secret| word.ends_with(secret)) {
+            rest = value;
+            continue;
+        }
+        out.extend(secret.chars().map(|c| if matches!(c, ' ' | '"' | '\'') { c } else { '•' }));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn values_behind_the_names_of_secrets_are_hidden_and_nothing_moves() {
+        let shown = |line: &str| {
+            let shown = masked(line);
+            assert_eq!(shown.chars().count(), line.chars().count());
+            shown
+        };
+        assert_eq!(shown("  - { name: a, secret: short, allow: [x] }"), "  - { name: a, secret: •••••, allow: [x] }");
+        assert_eq!(shown("\"Authorization\": \"Bearer abc\""), "\"Authorization\": \"•••••• •••\"");
+        assert_eq!(shown("API_KEY = \"a:b\""), "API_KEY = \"•••\"");
+        assert_eq!(shown("secret: ${env:KEY}"), "secret: ${env:KEY}");
+        assert_eq!(shown("headers: { Authorization: \"Bearer ${env:GH}\" }"), "headers: { Authorization: \"Bearer ${env:GH}\" }");
+        assert_eq!(shown("keys: [x]"), "keys: [x]");
+        assert_eq!(shown("command: npx"), "command: npx");
     }
 }

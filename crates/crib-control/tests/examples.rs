@@ -90,3 +90,15 @@ fn the_published_schema_is_the_schema() {
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert!(found == wanted, "docs/guide/config.schema.json is stale; run the test with UPDATE_SCHEMA=1");
 }
+
+#[test]
+fn the_published_schema_accepts_every_example_of_our_format() {
+    let schema = jsonschema::validator_for(&crib_control::schema()).expect("the schema is one");
+    for (name, text) in examples().iter().filter(|(name, _)| name.ends_with(".yaml") && !name.contains('/')) {
+        let value: serde_json::Value = serde_saphyr::from_str(text).expect("YAML");
+        let problems: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{name}: {problems:?}");
+    }
+    let wrong = serde_json::json!({ "servers": { "x": { "comand": "y" } } });
+    assert!(!schema.is_valid(&wrong));
+}

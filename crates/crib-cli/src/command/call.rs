@@ -36,7 +36,7 @@ async fn ask(args: &Call, words: Vec<arguments::Word>, base: Map<String, Value>,
     let arguments = arguments::build(words, base, &tool)?;
     let body = serde_json::to_vec(&arguments).unwrap_or_default();
     let answer = client.ask(Method::POST, &path, Bytes::from(body)).await?;
-    result::show(args, &tool, answer, output)
+    result::show(args, &tool, &answer, output)
 }
 
 /// All arguments at once: from the option, or from standard input where `-` stands.
@@ -66,8 +66,12 @@ pub(super) fn path(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("%{byte:02X}"));
+            path.extend(['%', hex(byte >> 4), hex(byte & 15)]);
         }
     }
     path
+}
+
+fn hex(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase()
 }

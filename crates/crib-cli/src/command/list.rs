@@ -1,34 +1,35 @@
 //! `toolcrib list`: the servers and how they are.
 
+use crib_model::Code;
 use serde::{Deserialize, Serialize};
 
 use crate::args::List;
 use crate::client::Client;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output::{Output, table};
 use crate::runtime;
 
 /// A server as the gateway describes it.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Server {
-    pub(super) name: String,
-    pub(super) state: String,
+struct Server {
+    name: String,
+    state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) revision: Option<String>,
+    revision: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tools: Option<usize>,
+    tools: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     processes: usize,
     parked: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) error: Option<Why>,
+    error: Option<Why>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Why {
-    pub(super) code: String,
-    pub(super) message: String,
+struct Why {
+    code: String,
+    message: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     cause: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +38,33 @@ pub(super) struct Why {
 
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Servers {
-    pub(super) servers: Vec<Server>,
+    servers: Vec<Server>,
+}
+
+impl Servers {
+    /// Says why a server has nothing to offer.
+    pub(super) fn check(&self, name: &str) -> Result<(), Failure> {
+        match self.servers.iter().find(|server| server.name == name).and_then(|server| server.error.as_ref()) {
+            Some(why) => Err(why.failure().server(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Why {
+    fn failure(&self) -> Failure {
+        let mut failure = match Code::ALL.iter().find(|code| code.as_str() == self.code) {
+            Some(code) => Failure::coded(*code, self.message.clone()),
+            None => Failure::new(Exit::Unreachable, "server_failed", self.message.clone()),
+        };
+        for cause in &self.cause {
+            failure = failure.because(cause);
+        }
+        match &self.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
 }
 
 pub(super) fn run(args: &List, output: &Output) -> Result<(), Failure> {
@@ -49,13 +76,13 @@ pub(super) fn run(args: &List, output: &Output) -> Result<(), Failure> {
     })
 }
 
-async fn servers(client: &Client) -> Result<Servers, Failure> {
+pub(super) async fn servers(client: &Client) -> Result<Servers, Failure> {
     // Asking for a tool makes sure that every server was asked once.
     client.get("/v1/tools?limit=1").await?.success()?;
     client.get("/v1/servers").await?.read()
 }
 
-fn show(servers: &Servers, output: &Output) -> Result<(), Failure> {
+pub(super) fn show(servers: &Servers, output: &Output) -> Result<(), Failure> {
     if output.is_json {
         return output.document("servers", servers);
     }

@@ -80,7 +80,7 @@ async fn on_stdio(instance: &Instance, signals: &mut Signals) -> Result<Wish, Fa
     let serving = crib_transport::serve_stdio(gateway, Scope::All, shutdown.clone());
     tokio::pin!(serving);
     tokio::select! {
-        () = &mut serving => return Ok(Wish::Terminate),
+        () = &mut serving => Ok(Wish::Terminate),
         wish = signals.stop() => {
             shutdown.cancel();
             tokio::select! {
@@ -114,7 +114,7 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
             () = &mut serving => return Ok(Wish::Terminate),
             wish = signals.next() => match wish {
                 Wish::Reload => reload.now(instance, output),
-                stop => break stop,
+                Wish::Interrupt | Wish::Terminate => break wish,
             },
             () = reload.changed() => reload.now(instance, output),
         }

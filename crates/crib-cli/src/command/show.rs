@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::call::path;
+use super::list;
 use crate::args::ShowTool;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -36,21 +37,19 @@ async fn ask(name: &str, client: &Client, output: &Output) -> Result<(), Failure
     {
         return tool(found, output);
     }
-    server(answer.read()?, output)
+    let found: Tools = answer.read()?;
+    if found.tools.is_empty() {
+        list::servers(client).await?.check(name)?;
+    }
+    server(found, output)
 }
 
 fn server(found: Tools, output: &Output) -> Result<(), Failure> {
     if output.is_json {
         return output.document("tools", &found);
     }
-    let mut text = String::new();
-    for tool in found.tools.into_iter().filter_map(|tool| serde_json::from_value::<Tool>(tool).ok()) {
-        text.push_str(&tool.signature());
-        text.push('\n');
-        if !tool.summary().is_empty() {
-            text.push_str(&format!("    {}\n", tool.summary()));
-        }
-    }
+    let tools = found.tools.into_iter().filter_map(|tool| serde_json::from_value::<Tool>(tool).ok());
+    let text: String = tools.map(|tool| format!("{}\n{}", tool.signature(), indented(tool.summary(), "    "))).collect();
     if text.is_empty() {
         output.say("no tools");
         return Ok(());
@@ -64,29 +63,28 @@ fn tool(found: Value, output: &Output) -> Result<(), Failure> {
     }
     let tool: Tool =
         serde_json::from_value(found).map_err(|error| Failure::usage("the tool cannot be shown").because(error.to_string()))?;
-    let mut text = format!("{}    {}\n", tool.path(), tool.title.as_deref().unwrap_or_default()).trim_end().to_owned();
-    text.push('\n');
-    for line in tool.description.as_deref().unwrap_or_default().trim().lines() {
-        text.push_str(&format!("  {line}\n"));
-    }
+    let head = format!("{}    {}", tool.path(), tool.title.as_deref().unwrap_or_default());
+    let mut parts = vec![format!("{}\n{}", head.trim_end(), indented(tool.description.as_deref().unwrap_or_default(), "  "))];
     let parameters = tool.parameters();
     if !parameters.is_empty() {
-        text.push_str("\narguments\n");
-    }
-    let width = parameters.iter().map(|parameter| parameter.name.len() + parameter.kind.len()).max().unwrap_or_default() + 2;
-    for parameter in &parameters {
-        text.push_str(&line(parameter, width));
+        let width = parameters.iter().map(|parameter| parameter.name.len() + parameter.kind.len()).max().unwrap_or_default() + 2;
+        parts.push(format!("arguments\n{}", parameters.iter().map(|parameter| line(parameter, width)).collect::<String>()));
     }
     let hints: Vec<&str> =
         tool.annotations.iter().filter(|(_, value)| **value == Value::Bool(true)).map(|(name, _)| name.as_str()).collect();
     if !hints.is_empty() {
-        text.push_str(&format!("\nthe server says   {}\n", hints.join(", ")));
+        parts.push(format!("the server says   {}\n", hints.join(", ")));
     }
     if tool.output_schema.is_some() {
-        text.push_str("\nthe result has a structure (--json shows its schema)\n");
+        parts.push("the result has a structure (--json shows its schema)\n".to_owned());
     }
-    text.push_str(&format!("\ntry   toolcrib call {}{}\n", tool.path(), example(&parameters)));
-    output.data(&text)
+    parts.push(format!("try   toolcrib call {}{}\n", tool.path(), example(&parameters)));
+    output.data(&parts.join("\n"))
+}
+
+/// Sets every line of a text in.
+fn indented(text: &str, by: &str) -> String {
+    text.trim().lines().map(|line| format!("{by}{}\n", line.trim_end())).collect()
 }
 
 fn line(parameter: &Parameter<'_>, width: usize) -> String {

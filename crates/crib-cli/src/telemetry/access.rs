@@ -121,7 +121,7 @@ fn drain(queue: &Receiver<Line>, out: Box<dyn Write + Send>) {
 fn write(out: &mut impl Write, entry: &Entry, at: SystemTime) -> io::Result<()> {
     let outcome = outcome::describe(outcome::index(&entry.ending));
     let fields = Fields {
-        time: millis(at.duration_since(UNIX_EPOCH).unwrap_or_default()) / 1000.0,
+        time: at.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as f64 / 1e6,
         principal: &entry.principal.name,
         revision: entry.client.as_str(),
         client: entry.client_name.as_deref(),

@@ -162,11 +162,11 @@ fn attributes(span: &Span, outcome: &outcome::Outcome) -> Vec<KeyValue> {
     ];
     all.extend(entry.upstream.as_ref().map(|slug: &Slug| KeyValue::new("server", slug.to_string())));
     if let Some(target) = &entry.target {
-        let key = match entry.method {
-            Method::ToolsCall => Some("gen_ai.tool.name"),
-            Method::PromptsGet => Some("gen_ai.prompt.name"),
-            Method::ResourcesRead | Method::ResourcesDirectoryRead => Some("mcp.resource.uri"),
-            _ => None,
+        let key = match entry.method.target_key() {
+            Some("uri") => Some("mcp.resource.uri"),
+            Some("name") if entry.method == Method::PromptsGet => Some("gen_ai.prompt.name"),
+            Some("name") => Some("gen_ai.tool.name"),
+            Some(_) | None => None,
         };
         all.extend(key.map(|key| KeyValue::new(key, target.to_string())));
     }

@@ -77,7 +77,7 @@ fn calls(encoder: &mut DescriptorEncoder<'_>, all: &[(Labels, Totals)]) -> fmt::
 fn durations(encoder: &mut DescriptorEncoder<'_>, all: &[(Labels, Totals)]) -> fmt::Result {
     let help = "Time from receiving a call to settling it";
     let mut family = encoder.encode_descriptor("toolcrib_call_duration", help, Some(&Unit::Seconds), MetricType::Histogram)?;
-    let bounds: Vec<f64> = BOUNDS.iter().map(|ns| std::time::Duration::from_nanos(*ns).as_secs_f64()).chain([f64::MAX]).collect();
+    let bounds: Vec<f64> = BOUNDS.iter().map(|ns| std::time::Duration::from_nanos(*ns).as_secs_f64()).chain([f64::INFINITY]).collect();
     for (labels, totals) in all {
         let buckets: Vec<(f64, u64)> = bounds.iter().copied().zip(totals.buckets).collect();
         let count = totals.buckets.iter().sum();

@@ -72,7 +72,12 @@ impl Trouble {
         let data = error.data.as_ref().and_then(|data| data.read::<Data>().ok());
         let known = data.as_ref().and_then(|data| Code::ALL.iter().find(|code| code.as_str() == data.code));
         let Some((code, data)) = known.zip(data) else {
-            let status = if error.code == code::INVALID_PARAMS { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_GATEWAY };
+            let status = match error.code {
+                code::INVALID_PARAMS => StatusCode::UNPROCESSABLE_ENTITY,
+                // The tool wants to ask, and a plain request has nobody to ask.
+                code::MISSING_CAPABILITY => StatusCode::CONFLICT,
+                _ => StatusCode::BAD_GATEWAY,
+            };
             let mut trouble = Self::new(status, "upstream_error", error.message.clone());
             trouble.body.rpc = Some(error.code);
             trouble.body.side = Some("upstream".to_owned());

@@ -5,7 +5,7 @@ use crib_proxy::ServerInfo;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use super::answer::{Trouble, with_type};
+use super::answer::with_type;
 use super::{Ask, Metrics, Reply, Rest, json};
 
 #[derive(Serialize)]
@@ -72,10 +72,7 @@ pub(super) fn servers(rest: &Rest, ask: &Ask) -> Reply {
 }
 
 pub(super) fn metrics(rest: &Rest, ask: &Ask, metrics: &Metrics) -> Reply {
-    if !rest.is_trusted(ask) {
-        let fault = crib_model::Fault::new(crib_model::Code::Unauthenticated, "metrics are for this machine, or with a key");
-        return Err(Trouble::of(&fault));
-    }
+    rest.principal(ask)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(with_type(StatusCode::OK, kind, bytes::Bytes::from(metrics()).into()))
 }

@@ -86,8 +86,9 @@ pub(super) async fn find(rest: &Rest, ask: &Ask, name: &str) -> Result<ToolInfo,
     }
     let tools = rest.plane.tools(&principal, &Scope::All).await;
     let names: Vec<String> = tools.iter().map(|tool| format!("{}.{}", tool.server, tool.own_name)).collect();
-    let exposed = tools.iter().map(|tool| &*tool.name);
-    let near = crate::nearest(name, exposed).or_else(|| crate::nearest(name, names.iter().map(String::as_str)));
+    let exposed = || crate::nearest(name, tools.iter().map(|tool| &*tool.name));
+    let dotted = || crate::nearest(name, names.iter().map(String::as_str));
+    let near = if name.contains('.') { dotted().or_else(exposed) } else { exposed().or_else(dotted) };
     match broken_server(rest, name) {
         Some(trouble) => Err(trouble),
         None => Err(Trouble::no_tool(name, near)),

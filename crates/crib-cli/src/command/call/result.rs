@@ -16,7 +16,7 @@ use crate::tool::Tool;
 /// How the gateway begins what it says about arguments that do not fit the schema.
 const ARGUMENTS: &str = "The arguments for ";
 
-pub(super) fn show(args: &Call, tool: &Tool, answer: Answer, output: &Output) -> Result<(), Failure> {
+pub(super) fn show(args: &Call, tool: &Tool, answer: &Answer, output: &Output) -> Result<(), Failure> {
     let is_result = matches!(answer.status, 200 | 202 | 422);
     let result: Value = match serde_json::from_slice(&answer.body) {
         Ok(result) if is_result => result,

@@ -1,0 +1,228 @@
+//! A running gateway: its plain HTTP interface, its signals, its reload.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{folder, toolcrib, with_file};
+
+const KEY: &str = "tcb-9f8e7d6c5b4a3210";
+
+struct Gateway {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Gateway {
+    fn start(test: &str, config: &str) -> Self {
+        with_file(test, "a.yaml", config);
+        let mut command = toolcrib(test);
+        command.args(["serve", "--json", "-c", "a.yaml", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("an announcement");
+        let announced: Value = serde_json::from_str(&line).expect("JSON");
+        let endpoint = announced.pointer("/endpoints/0").and_then(Value::as_str).expect("an endpoint");
+        let address = endpoint.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
+        Self { child, address }
+    }
+
+    /// Asks and returns the status and the body.
+    fn ask(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        let key = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
+        let (host, length) = (&self.address, body.len());
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{key}content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let status = answer.get(9..12).and_then(|status| status.parse().ok()).expect("a status");
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        (status, body)
+    }
+
+    fn json(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let (status, body) = self.ask(method, path, None, body);
+        (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().expect("there is kill").success());
+    }
+
+    /// Asks again until the answer is as it should be.
+    fn eventually(&self, path: &str, fits: impl Fn(&str) -> bool) {
+        let begin = Instant::now();
+        loop {
+            let (_, body) = self.ask("GET", path, None, "");
+            if fits(&body) {
+                return;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(30), "{path} stays {body}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+const DEMO: &str = "servers:\n  demo: { builtin: demo }\n";
+
+#[test]
+fn tools_can_be_listed_searched_shown_and_called_over_plain_http() {
+    let gateway = Gateway::start("rest", DEMO);
+    let (status, found) = gateway.json("GET", "/v1/tools?q=sum&limit=1", "");
+    assert_eq!((status, &found["tools"][0]["name"]), (200, &json!("demo__add")));
+    let (status, shown) = gateway.json("GET", "/v1/tools/demo.add", "");
+    assert_eq!((status, &shown["serverTool"], &shown["server"]), (200, &json!("add"), &json!("demo")));
+    let (status, result) = gateway.json("POST", "/v1/tools/demo__add", "{\"a\":88,\"b\":22}");
+    assert_eq!((status, &result["content"][0]["text"]), (200, &json!("110")));
+    let (status, page) = gateway.json("GET", "/v1/tools?server=demo&limit=2&offset=1", "");
+    assert_eq!((status, page["tools"].as_array().map(Vec::len), &page["nextOffset"]), (200, Some(2), &json!(3)));
+}
+
+#[test]
+fn statuses_are_honest() {
+    let gateway = Gateway::start("statuses", "servers:\n  demo: { builtin: demo }\n  broken: { command: /nonexistent/server }\n");
+    let asked = [
+        ("POST", "/v1/tools/demo__add", "{\"a\":1}", 422, ""),
+        ("POST", "/v1/tools/demo__add", "[1]", 400, "TC0311"),
+        ("POST", "/v1/tools/demo__add", "{", 400, "TC0311"),
+        ("POST", "/v1/tools/demo__nothing", "{}", 404, "TC0310"),
+        ("POST", "/v1/tools/broken.x", "{}", 502, "TC0202"),
+        ("POST", "/v1/tools/demo__ask_name", "{}", 409, "upstream_error"),
+        ("GET", "/v1/tools?server=gone", "", 404, "TC0310"),
+        ("PUT", "/v1/tools/demo__add", "{}", 405, "method_not_allowed"),
+        ("GET", "/nowhere", "", 404, "not_found"),
+        ("GET", "/healthz", "", 200, ""),
+        ("GET", "/openapi.json", "", 200, ""),
+    ];
+    for (method, path, body, status, code) in asked {
+        let (found, answer) = gateway.json(method, path, body);
+        let named = answer["error"]["code"].as_str().unwrap_or_default();
+        assert_eq!((found, named), (status, code), "{method} {path}: {answer}");
+    }
+}
+
+#[test]
+fn the_drop_in_routes_speak_mcprouter() {
+    let gateway = Gateway::start("mcprouter", DEMO);
+    let (status, answer) = gateway.json("POST", "/v1/call-tool", "{\"server\":\"demo\",\"name\":\"add\",\"arguments\":{\"a\":1,\"b\":2}}");
+    assert_eq!((status, &answer["code"], &answer["data"]["content"][0]["text"]), (200, &json!(0), &json!("3")));
+    let (status, answer) = gateway.json("POST", "/v1/list-tools", "{\"server\":\"demo\"}");
+    assert_eq!((status, &answer["data"]["tools"][0]["name"]), (200, &json!("add")));
+    let (status, answer) = gateway.json("POST", "/v1/call-tool", "{\"server\":\"demo\",\"name\":\"gone\"}");
+    assert_eq!((status, &answer["code"]), (404, &json!(-1)));
+}
+
+#[test]
+fn a_key_opens_what_it_may_and_nothing_tells_of_the_rest() {
+    let config = format!("{DEMO}keys:\n  - {{ name: me, secret: {KEY}, allow: [\"demo.add\"] }}\n");
+    let gateway = Gateway::start("keys", &config);
+    for path in ["/v1/tools", "/v1/servers", "/metrics", "/v1/tools/demo__add"] {
+        assert_eq!(gateway.ask("GET", path, None, "").0, 401, "{path}");
+        assert_eq!(gateway.ask("GET", path, Some("wrong-0123456789abcdef"), "").0, 401, "{path}");
+        assert_eq!(gateway.ask("GET", path, Some(KEY), "").0, 200, "{path}");
+    }
+    let (status, answer) = gateway.ask("POST", "/v1/call-tool", None, "{\"name\":\"demo__add\"}");
+    assert_eq!((status, answer.contains("\"code\":-2")), (401, true));
+    assert_eq!(gateway.ask("POST", "/v1/tools/demo__echo", Some(KEY), "{\"message\":\"x\"}").0, 404);
+    let (status, ready) = gateway.ask("GET", "/readyz", None, "");
+    assert_eq!((status, ready.as_str()), (200, "{\"status\":\"ready\"}"));
+    let (_, listed) = gateway.ask("GET", "/v1/tools", Some(KEY), "");
+    assert!(listed.contains("demo__add") && !listed.contains("demo__echo"));
+}
+
+#[test]
+fn readiness_says_which_server_failed_and_why() {
+    let gateway = Gateway::start("ready", "servers:\n  broken: { command: /nonexistent/server }\n");
+    gateway.eventually("/readyz", |body| body.contains("TC0202"));
+    let (status, ready) = gateway.json("GET", "/readyz", "");
+    assert_eq!((status, &ready["status"], &ready["servers"][0]["state"]), (503, &json!("not ready"), &json!("failed")));
+}
+
+#[test]
+fn metrics_count_what_was_called() {
+    let gateway = Gateway::start("metrics", DEMO);
+    gateway.json("POST", "/v1/tools/demo__add", "{\"a\":1,\"b\":2}");
+    let (status, text) = gateway.ask("GET", "/metrics", None, "");
+    let line = "toolcrib_calls_total{method=\"tools/call\",server=\"demo\",tool=\"add\",outcome=\"ok\",code=\"\",side=\"\"} 1";
+    assert!(status == 200 && text.contains(line), "{text}");
+    let total = "toolcrib_call_duration_seconds_bucket{le=\"+Inf\",method=\"tools/call\",server=\"demo\",tool=\"add\"} 1";
+    assert!(text.contains(total), "{text}");
+}
+
+#[test]
+fn a_hangup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
+    let gateway = Gateway::start("reload", DEMO);
+    with_file("reload", "a.yaml", "servers:\n  other: { builtin: demo }\n");
+    gateway.signal("-HUP");
+    gateway.eventually("/v1/servers", |body| body.contains("other") && !body.contains("\"demo\""));
+    with_file("reload", "a.yaml", "servers:\n  third: { bultin: demo }\n");
+    gateway.signal("-HUP");
+    let (status, answer) = gateway.json("POST", "/v1/tools/other.add", "{\"a\":1,\"b\":2}");
+    assert_eq!((status, &answer["content"][0]["text"]), (200, &json!("3")));
+}
+
+#[test]
+fn the_access_log_has_a_line_for_every_call() {
+    let path = folder("access").join("access.jsonl");
+    drop(std::fs::remove_file(&path));
+    let mut gateway = Gateway::start("access", &format!("version: 1\ngateway: {{ accessLog: {} }}\n{DEMO}", path.display()));
+    gateway.json("POST", "/v1/tools/demo__add", "{\"a\":1,\"b\":2}");
+    gateway.signal("-TERM");
+    assert_eq!(gateway.child.wait().expect("it ends").code(), Some(0));
+    let text = std::fs::read_to_string(&path).expect("a log");
+    let calls: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let call = calls.iter().find(|call| call["method"] == "tools/call").expect("the call");
+    assert_eq!((&call["target"], &call["outcome"], &call["principal"]), (&json!("add"), &json!("ok"), &json!("anonymous")));
+}
+
+#[test]
+fn an_interrupt_ends_it_with_the_status_of_one() {
+    let mut gateway = Gateway::start("interrupt", DEMO);
+    gateway.signal("-INT");
+    assert_eq!(gateway.child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn commands_use_the_running_gateway() {
+    let gateway = Gateway::start("running", DEMO);
+    let url = format!("http://{}", gateway.address);
+    let done = toolcrib("running").args(["call", "demo.add", "a=1", "b=2", "--url", &url]).output().expect("it runs");
+    assert_eq!((done.status.code(), done.stdout.as_slice(), done.stderr.as_slice()), (Some(0), b"3\n".as_slice(), b"".as_slice()));
+}
+
+#[test]
+fn spans_reach_the_collector() {
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = collector.local_addr().expect("an address");
+    let config = format!("{DEMO}observability: {{ otlp: \"http://{address}\" }}\n");
+    let gateway = Gateway::start("spans", &config);
+    gateway.json("POST", "/v1/tools/demo__add", "{\"a\":1,\"b\":2}");
+    // Ending it sends what is waiting.
+    gateway.signal("-TERM");
+    let (mut stream, _) = collector.accept().expect("the exporter comes");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let mut got = Vec::new();
+    let mut part = [0; 4096];
+    while !got.windows(14).any(|text| text == b"tools/call:add") {
+        let read = stream.read(&mut part).expect("the exporter sends");
+        assert!(read > 0, "the span never came: {}", String::from_utf8_lossy(&got));
+        got.extend_from_slice(&part[..read]);
+    }
+    assert!(got.starts_with(b"POST /v1/traces HTTP/1.1"));
+    drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+}

@@ -1,0 +1,134 @@
+//! The program from outside: exit status, standard output and standard error of every command.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on may stop")]
+
+mod gateway;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A directory of its own for one test.
+pub(crate) fn folder(test: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("toolcrib-cli-{}-{test}", std::process::id()));
+    std::fs::create_dir_all(&path).expect("a temporary directory");
+    path
+}
+
+pub(crate) fn toolcrib(test: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_toolcrib"));
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/nonexistent").current_dir(folder(test));
+    command
+}
+
+/// Runs a command line and returns all that comes out of it.
+fn out(test: &str, args: &[&str], input: &str) -> String {
+    let mut command = toolcrib(test);
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    // A command that does not read may be gone already.
+    drop(child.stdin.take().expect("piped").write_all(input.as_bytes()));
+    let done = child.wait_with_output().expect("the program ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
+    let status = done.status.code().map_or_else(|| "signal".to_owned(), |code| code.to_string());
+    format!("exit {status}\n--- stdout\n{}\n--- stderr\n{}", text(&done.stdout).trim_end(), text(&done.stderr).trim_end())
+}
+
+fn with_file(test: &str, name: &str, text: &str) {
+    std::fs::write(folder(test).join(name), text).expect("writable");
+}
+
+const DEMO: &str = "servers:\n  demo: { builtin: demo }\n";
+
+macro_rules! cli {
+    ($test:ident, [$($arg:literal),*]) => {
+        cli!($test, [$($arg),*], "", []);
+    };
+    ($test:ident, [$($arg:literal),*], $input:literal, [$(($file:literal, $text:expr)),*]) => {
+        #[test]
+        fn $test() {
+            $(with_file(stringify!($test), $file, $text);)*
+            insta::assert_snapshot!(stringify!($test), out(stringify!($test), &[$($arg),*], $input));
+        }
+    };
+}
+
+cli!(help, ["--help"]);
+cli!(help_serve, ["serve", "--help"]);
+cli!(help_list, ["list", "--help"]);
+cli!(help_show, ["show", "--help"]);
+cli!(help_call, ["call", "--help"]);
+cli!(help_explain, ["explain", "--help"]);
+cli!(help_of_a_command, ["help", "completion"]);
+cli!(alone_it_helps, []);
+cli!(version, ["version", "--json"]);
+cli!(a_slip_is_understood, ["lsit"]);
+cli!(a_habit_from_elsewhere_is_understood, ["tools"]);
+cli!(a_stranger_gets_the_list, ["frobnicate"]);
+cli!(an_unknown_flag_is_refused, ["serve", "--lisen", "1"]);
+cli!(a_missing_name_is_told_to_programs, ["call", "--json"]);
+cli!(a_wrong_time_is_refused, ["call", "demo.add", "--timeout", "5"]);
+cli!(explain_an_unknown_code, ["explain", "TC9999"]);
+cli!(check_a_good_file, ["serve", "-c", "a.yaml", "--check"], "", [("a.yaml", DEMO)]);
+cli!(check_a_bad_file, ["serve", "-c", "a.yaml", "--check"], "", [("a.yaml", "servers:\n  demo: { bultin: demo }\n")]);
+cli!(
+    check_a_bad_file_for_programs,
+    ["serve", "-c", "a.yaml", "--check", "--json"],
+    "",
+    [("a.yaml", "servers:\n  demo: { bultin: demo }\n")]
+);
+cli!(serve_a_missing_file, ["serve", "-c", "gone.yaml"]);
+cli!(serve_the_world_without_keys, ["serve", "--listen", "0.0.0.0:0"]);
+cli!(serve_a_wrong_address, ["serve", "--listen", "nowhere"]);
+cli!(serve_an_unknown_server, ["serve", "--server", "dem", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(
+    list_servers,
+    ["list", "-c", "a.yaml"],
+    "",
+    [("a.yaml", "servers:\n  demo: { builtin: demo }\n  broken: { command: /nonexistent/server }\n")]
+);
+cli!(list_servers_for_programs, ["list", "-c", "a.yaml", "--json"], "", [("a.yaml", DEMO)]);
+cli!(show_a_tool, ["show", "demo.subtract", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(
+    show_a_server_that_does_not_start,
+    ["show", "broken", "-c", "a.yaml"],
+    "",
+    [("a.yaml", "servers: { broken: { command: /nonexistent/server } }")]
+);
+cli!(show_an_unknown_server, ["show", "dmo", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(call_a_tool, ["call", "demo.add", "a=88", "b=22", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(call_with_standard_input, ["call", "demo.add", "-", "b=2", "-c", "a.yaml"], "{\"a\": 40, \"b\": 0}", [("a.yaml", DEMO)]);
+cli!(call_with_all_arguments, ["call", "demo.add", "--args", "{\"a\": 1, \"b\": 2}", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(call_with_a_file, ["call", "demo.echo", "message=@text.txt", "-c", "a.yaml"], "", [("a.yaml", DEMO), ("text.txt", "from a file")]);
+cli!(call_with_bad_json, ["call", "demo.add", "a:={", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(call_with_wrong_arguments, ["call", "demo.add", "a=x", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(call_with_wrong_arguments_for_programs, ["call", "demo.add", "a=x", "-c", "a.yaml", "--json"], "", [("a.yaml", DEMO)]);
+cli!(call_with_wrong_arguments_and_go_on, ["call", "demo.add", "a=x", "-c", "a.yaml", "--ignore-tool-error"], "", [("a.yaml", DEMO)]);
+cli!(call_an_unknown_tool, ["call", "demo.ad", "a=1", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(
+    call_a_server_that_does_not_start,
+    ["call", "broken.x", "-c", "a.yaml"],
+    "",
+    [("a.yaml", "servers: { broken: { command: /nonexistent/server } }")]
+);
+cli!(call_a_gateway_that_is_not_there, ["call", "demo.add", "--url", "http://127.0.0.1:1"]);
+cli!(call_for_a_picture, ["call", "demo.image", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(call_and_save_a_picture, ["call", "demo.image", "-c", "a.yaml", "--save", "pictures"], "", [("a.yaml", DEMO)]);
+cli!(call_a_tool_that_asks, ["call", "demo.ask_name", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+cli!(call_raw, ["call", "demo.echo", "message=hi", "--raw", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
+
+#[test]
+fn every_code_has_a_document() {
+    for code in crib_model::Code::ALL {
+        let text = out("every_code_has_a_document", &["explain", code.as_str()], "");
+        assert!(text.starts_with("exit 0") && text.contains(&format!("# {code}: ")), "{code}: {text}");
+    }
+}
+
+#[test]
+fn completions_are_there_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let text = out("completions", &["completion", shell], "");
+        assert!(text.starts_with("exit 0") && text.contains("toolcrib"), "{shell}: {text}");
+    }
+}
