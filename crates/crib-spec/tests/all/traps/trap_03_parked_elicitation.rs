@@ -36,10 +36,10 @@ async fn trap_03_a_parked_call_asks_twice_and_runs_once() -> Result<()> {
 #[tokio::test]
 async fn trap_03_a_wrong_retry_is_refused_and_never_runs_the_tool_again() -> Result<()> {
     let (server, journal) = stdio_fixture(&["--era", "legacy", "--newest", "2025-06-18"])?;
-    let config = Config::plain("one", server).key("alice", "alice-secret-0123456789").key("bob", "bob-secret-0123456789ab");
+    let config = Config::plain("one", server).key("alice", "a3f90c417be2d85566f1").key("bob", "7d02e9b8c1546af3ee90");
     let gateway = Gateway::start(&config).await?;
-    let alice = Modern::full(gateway.address).header(bearer("alice-secret-0123456789"));
-    let bob = Modern::full(gateway.address).header(bearer("bob-secret-0123456789ab"));
+    let alice = Modern::full(gateway.address).header(bearer("a3f90c417be2d85566f1"));
+    let bob = Modern::full(gateway.address).header(bearer("7d02e9b8c1546af3ee90"));
 
     let first = alice.call("tools/call", call(None, None)).await?;
     assert_eq!(first["result"]["resultType"], "input_required", "{first}");

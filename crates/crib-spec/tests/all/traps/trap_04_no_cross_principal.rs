@@ -36,10 +36,10 @@ async fn call(client: &Modern, who: &str, ask: bool) -> Result<bool> {
 #[tokio::test]
 async fn trap_04_an_interaction_reaches_only_the_caller_who_caused_it() -> Result<()> {
     let (server, journal) = stdio_fixture(&["--era", "legacy"])?;
-    let config = Config::plain("one", server).key("alice", "alice-secret-0123456789").key("bob", "bob-secret-0123456789ab");
+    let config = Config::plain("one", server).key("alice", "a3f90c417be2d85566f1").key("bob", "7d02e9b8c1546af3ee90");
     let gateway = Gateway::start(&config).await?;
-    let alice = Modern::full(gateway.address).header(bearer("alice-secret-0123456789"));
-    let bob = Modern::full(gateway.address).header(bearer("bob-secret-0123456789ab"));
+    let alice = Modern::full(gateway.address).header(bearer("a3f90c417be2d85566f1"));
+    let bob = Modern::full(gateway.address).header(bearer("7d02e9b8c1546af3ee90"));
     let calls = (0..CALLS * 2).map(|number| {
         let (client, name) = if number % 2 == 0 { (&alice, "alice") } else { (&bob, "bob") };
         async move { call(client, &format!("{name}-{number}"), number % 3 == 0).await }

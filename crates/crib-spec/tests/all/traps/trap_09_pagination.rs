@@ -41,11 +41,11 @@ async fn trap_09_pages_of_all_upstreams_add_up() -> Result<()> {
         .server("few", url_server(&few.url()))
         .server("many", url_server(&many.url()))
         .gateway("pageSize", json!(100))
-        .key("alice", "alice-secret-0123456789")
-        .key("bob", "bob-secret-0123456789ab");
+        .key("alice", "a3f90c417be2d85566f1")
+        .key("bob", "7d02e9b8c1546af3ee90");
     let gateway = Gateway::start(&config).await?;
-    let alice = Modern::new(gateway.address).header(bearer("alice-secret-0123456789"));
-    let bob = Modern::new(gateway.address).header(bearer("bob-secret-0123456789ab"));
+    let alice = Modern::new(gateway.address).header(bearer("a3f90c417be2d85566f1"));
+    let bob = Modern::new(gateway.address).header(bearer("7d02e9b8c1546af3ee90"));
 
     let (names, pages) = walk(&alice).await?;
     assert_eq!(names.len(), 1007, "every tool");

@@ -6,7 +6,7 @@ use crib_spec::{
 };
 use serde_json::json;
 
-const SECRET: &str = "alice-secret-0123456789";
+const SECRET: &str = "a3f90c417be2d85566f1";
 
 #[tokio::test]
 async fn trap_15_a_clients_token_never_leaves_the_gateway() -> Result<()> {
@@ -32,7 +32,7 @@ async fn trap_15_a_clients_token_never_leaves_the_gateway() -> Result<()> {
 async fn trap_15_no_token_and_a_wrong_token_are_challenged_for_this_gateway() -> Result<()> {
     let fixture = Fixture::of(Era::Dual).await?;
     let gateway = Gateway::start(&Config::plain("one", url_server(&fixture.url())).key("alice", SECRET)).await?;
-    for client in [Modern::new(gateway.address), Modern::new(gateway.address).header(bearer("of-somebody-else-000000"))] {
+    for client in [Modern::new(gateway.address), Modern::new(gateway.address).header(bearer("1c77d0e2ab94f3586d0f"))] {
         let response = client.send(&client.message("tools/list", json!({}))).await?;
         assert_eq!(response.status, 401);
         let challenge = response.header("www-authenticate").to_owned();
