@@ -107,7 +107,9 @@ impl ClientCaps {
         if extensions.object.has(extension::TASKS) {
             set = set.with(Ability::Tasks);
         }
-        set.extensions = fingerprint(&extensions);
+        // 2025-11-25 has tasks as a plain capability, and servers list other tools to clients that have it.
+        let tasks = caps.get("tasks");
+        set.extensions = fingerprint(&extensions, tasks.as_ref());
         Self { raw, set }
     }
 
@@ -123,13 +125,16 @@ fn sub(caps: &Payload, name: &str) -> Option<Payload> {
 }
 
 /// Hashes the extensions other than tasks, in an order that does not depend on how they were written.
-fn fingerprint(extensions: &Payload) -> u64 {
-    let sorted: BTreeMap<String, String> = extensions
+fn fingerprint(extensions: &Payload, tasks: Option<&Json>) -> u64 {
+    let mut sorted: BTreeMap<String, String> = extensions
         .object
         .members()
         .filter(|(name, _)| name != extension::TASKS)
         .map(|(name, value)| (name.into_owned(), value.as_str().to_owned()))
         .collect();
+    if let Some(tasks) = tasks {
+        sorted.insert("tasks".to_owned(), tasks.as_str().to_owned());
+    }
     if sorted.is_empty() {
         return 0;
     }

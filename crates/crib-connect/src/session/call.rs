@@ -132,6 +132,7 @@ async fn drive(mut running: Running, lot: &Arc<Lot>, (forward, voice): (&Forward
                 voice.say(event).await;
             }
             Next::Asked(ask) => return ask_client(running, ask, lot, (forward, voice)).await,
+            Next::Lacks(ability) => return Ok(lacking(ability)),
             Next::Answered(Ok(result)) => {
                 running.session.memory.learn(&forward.method, &result);
                 return Ok(Outcome::Complete(result, running.session.revision));
@@ -148,13 +149,15 @@ async fn ask_client(mut running: Running, first: Ask, lot: &Arc<Lot>, (forward, 
     let mut asked = running.asked;
     let mut add = |ask: Ask| {
         asked += 1;
-        questions.push(Question { key: format!("q{asked}"), ask });
+        let key = questions::key(&ask, asked, &questions);
+        questions.push(Question { key, ask });
     };
     add(first);
     let until = tokio::time::Instant::now() + COALESCE;
     while let Ok(next) = tokio::time::timeout_at(until, running.exchange.next()).await {
         match next {
             Next::Asked(ask) => add(ask),
+            Next::Lacks(ability) => return Ok(lacking(ability)),
             Next::Said(notification) if notification.method != Method::Progress => voice.say(Event(notification)).await,
             Next::Said(notification) => {
                 if let Some(token) = &forward.progress_token {
@@ -178,6 +181,20 @@ fn round(lot: &Arc<Lot>, parked: Parked) -> Result<Outcome, Fault> {
     let id = lot.park(parked)?;
     tracing::debug!(upstream = %session.slug(), seconds = PARK_TIMEOUT.as_secs(), "a call waits for the client");
     Ok(questions::round(&session, &questions, id))
+}
+
+/// The server asked for what the client cannot do, so the call cannot end well: it is given up with the error that
+/// says what is missing (2026-07-28, "Per-request protocol fields").
+fn lacking(ability: Ability) -> Outcome {
+    let needed = match ability {
+        Ability::ElicitForm => json!({ "elicitation": { "form": {} } }),
+        Ability::ElicitUrl => json!({ "elicitation": { "url": {} } }),
+        Ability::Sample | Ability::SampleTools | Ability::SampleContext => json!({ "sampling": {} }),
+        Ability::Roots => json!({ "roots": {} }),
+        Ability::Tasks => json!({ "extensions": { crib_mcp::meta::extension::TASKS: {} } }),
+    };
+    let error = RpcError::new(code::MISSING_CAPABILITY, "Missing required client capability");
+    Outcome::Error(error.with_data(Json::of(&json!({ "requiredCapabilities": needed }))), Revision::LATEST)
 }
 
 /// An error of the server; one of 2025-11-25 means that the user is to visit pages first.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crib_mcp::{Json, Method, Notification, Payload, RpcError, message};
+use crib_mcp::{Ability, Json, Method, Notification, Payload, RpcError, message};
 use crib_model::{Code, Fault};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +26,8 @@ pub(crate) struct Exchange {
 pub(crate) enum Next {
     Said(Notification),
     Asked(Ask),
+    /// The server asked for something the client did not declare.
+    Lacks(Ability),
     Answered(Result<Payload, RpcError>),
     Failed(Fault),
 }
@@ -57,6 +59,7 @@ impl Exchange {
                 Some(arrival) = self.arrivals.recv() => return match arrival {
                     Arrival::Said(notification) => Next::Said(notification),
                     Arrival::Asked(ask) => Next::Asked(ask),
+                    Arrival::Lacks(ability) => Next::Lacks(ability),
                 },
                 answer = &mut self.answered => return match answer {
                     Ok(Ok(answer)) => Next::Answered(answer),
@@ -80,7 +83,7 @@ impl Exchange {
             match self.next().await {
                 Next::Answered(answer) => return Ok(answer),
                 Next::Failed(fault) => return Err(fault),
-                Next::Said(_) | Next::Asked(_) => {}
+                Next::Said(_) | Next::Asked(_) | Next::Lacks(_) => {}
             }
         }
     }

@@ -77,6 +77,8 @@ pub(crate) struct Ask {
 pub(crate) enum Arrival {
     Said(Notification),
     Asked(Ask),
+    /// The server asked for something the client did not declare.
+    Lacks(Ability),
 }
 
 /// What a request wants to hear before its answer.
@@ -298,11 +300,17 @@ impl Link {
             }
             return;
         }
-        let is_covered = needed(&method, &params).is_some_and(|ability| self.caps.has(ability));
+        let needed = needed(&method, &params);
+        let is_covered = needed.is_some_and(|ability| self.caps.has(ability));
         let whose = match related_task(&params) {
             Some(task) => self.waiting_for(&task),
             None => self.sole(origin, |wants| wants.questions),
         };
+        // Roots have an empty answer; without the others the call cannot go on.
+        let lacked = needed.filter(|ability| !is_covered && *ability != Ability::Roots);
+        if let (Some(id), Some(ability)) = (whose, lacked) {
+            self.lack(id, ability);
+        }
         let whose = whose.filter(|_| is_covered);
         let chore = whose.and_then(|_| self.chores.take(&params));
         let (chore, created) = chore.map_or((None, None), |(chore, created)| (Some(chore), Some(created)));
@@ -327,6 +335,14 @@ impl Link {
         match slot.inbox.try_send(Arrival::Asked(ask)) {
             Err(mpsc::error::TrySendError::Full(Arrival::Asked(ask)) | mpsc::error::TrySendError::Closed(Arrival::Asked(ask))) => Some(ask),
             _ => None,
+        }
+    }
+
+    fn lack(&self, id: u64, ability: Ability) {
+        let state = self.state.lock();
+        let Some(slot) = state.calls.get(&id) else { return };
+        if slot.wants.questions && slot.inbox.try_send(Arrival::Lacks(ability)).is_err() {
+            tracing::debug!(upstream = %self.slug, "a slow reader missed that its client lacks a capability");
         }
     }
 

@@ -41,7 +41,7 @@ async fn drive(mut exchange: Exchange, forward: &Forward, voice: &Voice) -> Resu
                 };
                 voice.say(event).await;
             }
-            Next::Asked(_) => {}
+            Next::Asked(_) | Next::Lacks(_) => {}
             Next::Answered(answer) => return outcome::modern(&slug, answer),
             Next::Failed(fault) => return Err(fault),
         }

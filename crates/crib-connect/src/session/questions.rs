@@ -14,6 +14,18 @@ pub(crate) struct Question {
     pub(crate) ask: Ask,
 }
 
+/// Longest id of a server's request that is used as a key.
+const KEY_BYTES_MAX: usize = 64;
+
+/// Chooses the key of a call's `asked`th question: the server's own name for its request where it has one.
+pub(crate) fn key(ask: &Ask, asked: usize, others: &[Question]) -> String {
+    let named = ask.id.as_json().as_text().filter(|name| !name.is_empty() && name.len() <= KEY_BYTES_MAX);
+    match named {
+        Some(name) if others.iter().all(|other| other.key != name) => name.into_owned(),
+        _ => format!("q{asked}"),
+    }
+}
+
 /// Writes the round that puts these questions to the client.
 pub(crate) fn round(session: &Session, questions: &[Question], id: ParkId) -> Outcome {
     Outcome::InputRequired { requests: requests(session, questions), state: Some(State::Parked(id)), meta: None }

@@ -50,10 +50,11 @@ pub(super) async fn listen(session: &Session, id: &str) -> Result<Heard, Fault> 
         match next {
             Next::Asked(ask) => {
                 talk.asked += 1;
-                talk.questions.push(Question { key: format!("q{}", talk.asked), ask });
+                let key = questions::key(&ask, talk.asked, &talk.questions);
+                talk.questions.push(Question { key, ask });
                 patience = FURTHER;
             }
-            Next::Said(_) => {}
+            Next::Said(_) | Next::Lacks(_) => {}
             Next::Answered(answer) => return Ok(Heard::Done(answer)),
             Next::Failed(fault) => return Err(fault),
         }
