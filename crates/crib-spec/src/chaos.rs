@@ -157,7 +157,15 @@ impl Chaos {
     /// # Errors
     /// When it cannot listen.
     pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::listen(0).await
+    }
+
+    /// Starts the server on this loopback port.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn listen(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
