@@ -38,6 +38,9 @@ pub(crate) struct Show {
     /// Print one JSON document
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// What other programs call `--json`.
+    #[arg(long, short = 'o', global = true, hide = true, value_parser = ["json", "text"])]
+    pub(crate) format: Option<String>,
     /// Print results only
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -93,7 +96,7 @@ pub(crate) struct Serve {
     #[arg(long, short, value_name = "ADDRESS", env = "TOOLCRIB_LISTEN", value_delimiter = ',')]
     pub(crate) listen: Vec<String>,
     /// Speak on standard input and output instead of HTTP
-    #[arg(long, conflicts_with = "listen")]
+    #[arg(long)]
     pub(crate) stdio: bool,
     /// Serve this server only, under its own tool names
     #[arg(long, value_name = "NAME")]
@@ -114,7 +117,7 @@ pub(crate) struct Target {
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Vec<PathBuf>,
     /// The running gateway [default: http://127.0.0.1:8665]
-    #[arg(long, value_name = "URL", env = "TOOLCRIB_URL", conflicts_with = "config")]
+    #[arg(long, value_name = "URL", env = "TOOLCRIB_URL")]
     pub(crate) url: Option<String>,
     /// API key of the gateway
     #[arg(long, value_name = "KEY", env = "TOOLCRIB_KEY", hide_env_values = true, hide = true)]

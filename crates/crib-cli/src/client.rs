@@ -186,8 +186,8 @@ impl Answer {
             failure = failure.because(cause);
         }
         match error.hint {
+            _ if self.status == 401 => failure.hint("give the key of the gateway: export TOOLCRIB_KEY=…"),
             Some(hint) => failure.hint(hint),
-            None if self.status == 401 => failure.hint("give the key of the gateway: export TOOLCRIB_KEY=…"),
             None => failure,
         }
     }

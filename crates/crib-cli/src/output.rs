@@ -27,7 +27,8 @@ impl Output {
         if show.no_color {
             ColorChoice::Never.write_global();
         }
-        Self { is_json: show.json, is_quiet: show.quiet }
+        let is_json = show.json || show.format.as_deref() == Some("json");
+        Self { is_json, is_quiet: show.quiet }
     }
 
     /// For command lines that could not be read.
@@ -36,7 +37,7 @@ impl Output {
         if has("--no-color") {
             ColorChoice::Never.write_global();
         }
-        Self { is_json: has("--json"), is_quiet: has("--quiet") || has("-q") }
+        Self { is_json: has("--json") || has("--format=json"), is_quiet: has("--quiet") || has("-q") }
     }
 
     /// Prints the result for people.

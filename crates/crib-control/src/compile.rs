@@ -13,7 +13,7 @@ use secrecy::SecretString;
 
 pub use server::{CompiledServer, Source};
 
-use crate::config::{Config, Era, Gateway, Observability, Tools};
+use crate::config::{Config, Gateway, Observability, Tools};
 use crate::problem::Problem;
 use crate::world::World;
 
@@ -26,7 +26,6 @@ pub struct Compiled {
     pub needs_key: bool,
     pub keys: Vec<CompiledKey>,
     pub names: ToolNames,
-    pub eras: Vec<Era>,
     pub limits: Limits,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
@@ -121,14 +120,13 @@ impl Compiled {
     fn of(config: Config) -> Self {
         let Config { gateway, keys, observability, .. } = config;
         let keys = keys.into_iter().map(|key| CompiledKey { name: key.name, secret: key.secret, allow: key.allow, deny: key.deny });
-        let Gateway { listen, eras, allowed_hosts, allowed_origins, .. } = &gateway;
+        let Gateway { listen, allowed_hosts, allowed_origins, .. } = &gateway;
         Self {
             servers: Vec::new(),
             listen: listen.addresses(),
             needs_key: false,
             keys: keys.collect(),
             names: ToolNames::of(&gateway.tool_names),
-            eras: eras.clone(),
             limits: Limits::of(&gateway),
             allowed_hosts: allowed_hosts.clone(),
             allowed_origins: allowed_origins.clone(),

@@ -40,8 +40,6 @@ pub struct Gateway {
     pub listen: Listen,
     /// Who may call: `none` (loopback only), `keys`, or `auto`: `keys` where there are keys, else `none`.
     pub auth: Auth,
-    /// Protocol eras offered to clients.
-    pub eras: Vec<Era>,
     /// How tools and prompts are named to clients. `{tool}` alone needs a single server.
     pub tool_names: String,
     /// Entries of one page of a list.
@@ -73,16 +71,6 @@ pub enum Auth {
     None,
     /// Whoever shows one of the `keys`.
     Keys,
-}
-
-/// A generation of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Era {
-    /// 2026-07-28: stateless.
-    Modern,
-    /// 2024-11-05 to 2025-11-25: with a handshake and sessions.
-    Legacy,
 }
 
 /// One server.
@@ -200,7 +188,6 @@ impl Default for Gateway {
         Self {
             listen: Listen::default(),
             auth: Auth::Auto,
-            eras: vec![Era::Modern, Era::Legacy],
             tool_names: "{server}__{tool}".to_owned(),
             page_size: u32::try_from(limits::PAGE_SIZE).unwrap_or(u32::MAX),
             call_timeout: Timespan(limits::CALL_TIMEOUT),

@@ -172,7 +172,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, spelling: Spelling, expected: &str) {
-        let world = Fixed::new("/work/app").with("NAME", "value").with("EMPTY", "").with("TOOLCRIB_INPUT_API_KEY", "k");
+        let world = Fixed::new("/srv/app").with("NAME", "value").with("EMPTY", "").with("TOOLCRIB_INPUT_API_KEY", "k");
         let found = expand_text(text, spelling, &world).unwrap_or_else(|missing| format!("! {}", missing.message));
         assert_eq!(found, expected);
     }
@@ -188,7 +188,7 @@ mod tests {
         check("$NAME", Foreign, "value");
         check("%NAME%", Foreign, "value");
         check("cost: $5", Foreign, "cost: $5");
-        check("${workspaceFolder}/x", Foreign, "/work/app/x");
+        check("${workspaceFolder}/x", Foreign, "/srv/app/x");
         check("Bearer ${input:api-key}", Foreign, "Bearer k");
         check("${file:/token}", Braces, "! cannot read `/token`: entity not found");
         check("${GONE}", Braces, "! the environment variable `GONE` is not set");

@@ -59,8 +59,8 @@ fn describe(compiled: &Compiled) -> String {
     for key in &compiled.keys {
         writeln!(out, "key {} allow {:?} deny {:?}", key.name, key.allow, key.deny).expect("a string grows");
     }
-    let Compiled { names, eras, limits, allowed_hosts, access_log, traces, metrics, .. } = compiled;
-    writeln!(out, "{names:?} {eras:?} {limits:?}\n{allowed_hosts:?} {access_log:?} {traces:?} {metrics:?}").expect("a string grows");
+    let Compiled { names, limits, allowed_hosts, access_log, traces, metrics, .. } = compiled;
+    writeln!(out, "{names:?} {limits:?}\n{allowed_hosts:?} {access_log:?} {traces:?} {metrics:?}").expect("a string grows");
     for warning in &compiled.warnings {
         writeln!(out, "warning: {}", warning.summary()).expect("a string grows");
     }

@@ -226,3 +226,32 @@ fn spans_reach_the_collector() {
     assert!(got.starts_with(b"POST /v1/traces HTTP/1.1"));
     drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
 }
+
+#[test]
+fn a_web_page_of_elsewhere_may_not_call() {
+    let gateway = Gateway::start("origin", DEMO);
+    let body = "{\"a\":1,\"b\":2}";
+    for header in ["origin: https://evil.example", "host: evil.example"] {
+        let mut stream = TcpStream::connect(&gateway.address).expect("it listens");
+        let host = if header.starts_with("host") { String::new() } else { format!("host: {}\r\n", gateway.address) };
+        let length = body.len();
+        let request =
+            format!("POST /v1/tools/demo__add HTTP/1.1\r\n{host}{header}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("TC0314"), "{header}: {answer}");
+    }
+}
+
+#[test]
+fn a_command_without_the_key_is_told_how_to_give_it() {
+    let gateway = Gateway::start("nokey", &format!("{DEMO}keys: [{{ name: me, secret: {KEY} }}]\n"));
+    let url = format!("http://{}", gateway.address);
+    let done = toolcrib("nokey").args(["list", "--url", &url]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(3), "{said}");
+    assert!(said.contains("error[TC0301]") && said.contains("TOOLCRIB_KEY"), "{said}");
+    let done = toolcrib("nokey").env("TOOLCRIB_KEY", KEY).args(["list", "--url", &url]).output().expect("it runs");
+    assert!(done.status.success());
+}

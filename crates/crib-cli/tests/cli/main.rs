@@ -132,3 +132,13 @@ fn completions_are_there_for_every_shell() {
         assert!(text.starts_with("exit 0") && text.contains("toolcrib"), "{shell}: {text}");
     }
 }
+
+#[test]
+fn a_file_wins_over_an_address_in_the_environment() {
+    with_file("wins", "a.yaml", DEMO);
+    let mut command = toolcrib("wins");
+    command.env("TOOLCRIB_URL", "http://127.0.0.1:1").args(["call", "demo.add", "a=1", "b=2", "-c", "a.yaml", "-o", "json"]);
+    let done = command.output().expect("it runs");
+    let text = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && text.starts_with("{\"schema\":\"toolcrib/v1/result\""), "{text}");
+}

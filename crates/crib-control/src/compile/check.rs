@@ -68,9 +68,6 @@ fn numbers(config: &Config) -> Option<Complaint> {
     if gateway.page_size == 0 {
         return Some(Complaint(["gateway", "pageSize"], "a page has at least one entry".to_owned(), "pageSize: 1000 is the default"));
     }
-    if gateway.eras.is_empty() {
-        return Some(Complaint(["gateway", "eras"], "at least one era is needed".to_owned(), "eras: [modern, legacy]"));
-    }
     None
 }
 
