@@ -25,5 +25,6 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             runner.env("NGINX_LIBRARIES", libraries);
         }
     }
-    sh::run(&mut runner)
+    // The runner has said what is wrong, and its last line is the figure people look for.
+    sh::run(&mut runner).map_err(|failure| failure.context(sh::Said))
 }

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     match task(&rest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if !error.is::<sh::Said>() {
+            if error.downcast_ref::<sh::Said>().is_none() {
                 sh::say(&format!("xtask {name}: {error:#}"));
             }
             ExitCode::FAILURE

@@ -17,6 +17,7 @@ mod scene;
 mod targets;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -68,13 +69,13 @@ impl Options {
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let Some(options) = Options::parse(std::env::args().skip(1))? else {
         println!("{HELP}");
         for (name, about, _) in scene::ALL {
             println!("    {name:<9}{about}");
         }
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     };
     let bench = Bench::prepare(options.window, options.is_quick)?;
     let mut records = Records::create(&bench.root)?;
@@ -95,7 +96,9 @@ fn main() -> Result<()> {
         }
     }
     println!("{}", report.last_line());
-    Ok(())
+    // Wrong answers and scenes that could not run are failures; a missed target is a figure.
+    let is_good = records.notes.is_empty() && records.all.iter().all(|record| record.errors == 0);
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn command_line() -> String {

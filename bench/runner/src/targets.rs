@@ -11,12 +11,17 @@ pub(crate) struct Row {
     pub(crate) yardstick: Option<f64>,
     pub(crate) judged: Option<f64>,
     pub(crate) unit: &'static str,
+    /// Calls of ours that were not answered rightly: a figure without them would be a lie.
+    pub(crate) errors: u64,
     /// Whether more is better.
     pub(crate) is_floor: bool,
 }
 
 impl Row {
     pub(crate) fn is_met(&self) -> Option<bool> {
+        if self.errors > 0 {
+            return Some(false);
+        }
         self.judged.map(|judged| if self.is_floor { judged >= self.limit } else { judged <= self.limit })
     }
 }
@@ -64,14 +69,15 @@ pub(crate) fn rows(records: &Records) -> Vec<Row> {
     rows.push(scaling(records));
     rows.push(value(records, "ms, toolcrib --version", "≤ 10 ms", 10.0, "ms"));
     rows.push(value(records, "ms, toolcrib call", "≤ 15 ms", 15.0, "ms"));
-    rows.retain(|row| row.measured.is_some() || row.yardstick.is_some());
+    rows.retain(|row| row.errors > 0 || row.measured.is_some() || row.yardstick.is_some());
     rows
 }
 
 fn ratio(records: &Records, cell: &str, conns: usize, figure: Figure, target: (&'static str, f64)) -> Row {
     let ours = figures(records, cell, conns, "toolcrib", figure);
     let theirs = figures(records, cell, conns, "nginx", figure);
-    compare(format!("{cell}, {conns} connections"), &ours, &theirs, target)
+    let row = compare(format!("{cell}, {conns} connections"), &ours, &theirs, target);
+    Row { errors: errors(records, cell, conns), ..row }
 }
 
 /// What each adds to the time of a call that goes straight to the server.
@@ -83,7 +89,8 @@ fn latency(records: &Records, era: &str) -> Row {
         all.filter_map(|(round, time)| Some((round, time - at(&direct, round)?))).collect()
     };
     let what = format!("added latency, p50, {era}, 1 connection");
-    compare(what, &added("toolcrib"), &added("nginx"), ("≤ 1.3 × nginx", 1.3))
+    let row = compare(what, &added("toolcrib"), &added("nginx"), ("≤ 1.3 × nginx", 1.3));
+    Row { errors: errors(records, &cell, 1), ..row }
 }
 
 fn at(figures: &[(usize, f64)], round: usize) -> Option<f64> {
@@ -93,7 +100,17 @@ fn at(figures: &[(usize, f64)], round: usize) -> Option<f64> {
 fn compare(what: String, ours: &[(usize, f64)], theirs: &[(usize, f64)], (target, limit): (&'static str, f64)) -> Row {
     let ratios = ours.iter().filter_map(|(round, ours)| Some(ours / at(theirs, *round)?));
     let middle = |figures: &[(usize, f64)]| median(figures.iter().map(|(_, figure)| *figure));
-    Row { what, target, limit, measured: middle(ours), yardstick: middle(theirs), judged: median(ratios), unit: "µs", is_floor: false }
+    Row {
+        what,
+        target,
+        limit,
+        measured: middle(ours),
+        yardstick: middle(theirs),
+        judged: median(ratios),
+        unit: "µs",
+        errors: 0,
+        is_floor: false,
+    }
 }
 
 fn rate(records: &Records, era: &str) -> Row {
@@ -107,13 +124,14 @@ fn rate(records: &Records, era: &str) -> Row {
         yardstick: of("nginx"),
         judged: of("toolcrib"),
         unit: "/s",
+        errors: 0,
         is_floor: true,
     }
 }
 
 fn value(records: &Records, cell: &str, target: &'static str, limit: f64, unit: &'static str) -> Row {
     let measured = median(figures(records, cell, 0, "toolcrib", VALUE).into_iter().map(|(_, figure)| figure));
-    Row { what: cell.to_owned(), target, limit, measured, yardstick: None, judged: measured, unit, is_floor: false }
+    Row { what: cell.to_owned(), target, limit, measured, yardstick: None, judged: measured, unit, errors: 0, is_floor: false }
 }
 
 fn scaling(records: &Records) -> Row {
@@ -130,8 +148,14 @@ fn scaling(records: &Records) -> Row {
         yardstick: None,
         judged: gain,
         unit: "×",
+        errors: 0,
         is_floor: true,
     }
+}
+
+fn errors(records: &Records, cell: &str, conns: usize) -> u64 {
+    let ours = records.all.iter().filter(|record| record.cell == cell && record.conns == conns && record.peer == "toolcrib");
+    ours.map(|record| record.errors).sum()
 }
 
 /// Returns a figure of every round in which all was well.

@@ -1,15 +1,12 @@
-//! HTTP upstreams: the table's main rows, and memory per session.
+//! HTTP upstreams: the table's main rows.
 
 use anyhow::Result;
 
-use crate::machine;
 use crate::measure::Load;
 use crate::peers::{Bench, Era, FLOOR_LEGACY, FLOOR_MODERN, KEY, LEGACY_BACKEND, MODERN_BACKEND, NGINX_LEGACY, NGINX_MODERN, TOOLCRIB};
 use crate::process::Process;
 use crate::record::Records;
 use crate::scene::config;
-
-const SESSIONS: usize = 2_000;
 
 /// What one cell sends: small calls, a large result, a large argument.
 #[derive(Clone, Copy, PartialEq)]
@@ -139,23 +136,5 @@ pub(crate) fn run(bench: &Bench, records: &mut Records) -> Result<()> {
     for cell in cells(bench.is_quick) {
         stage.measure(bench, records, cell)?;
     }
-    sessions(bench, records, &stage)
-}
-
-/// Opens sessions that stay, and reads how much memory each takes.
-fn sessions(bench: &Bench, records: &mut Records, stage: &Stage) -> Result<()> {
-    let Some(toolcrib) = &stage.toolcrib else { return Ok(()) };
-    let open = |count: usize| {
-        let mut load = Cell::new(Era::Legacy, Era::Legacy, Size::Small, 1).load("toolcrib", TOOLCRIB);
-        let key = format!("Authorization: Bearer {KEY}");
-        load.more.extend(["--open-sessions".to_owned(), count.to_string(), "--header".to_owned(), key]);
-        bench.load.ask(&load)
-    };
-    // The first few pay for tables and pools that are there once.
-    open(SESSIONS / 10)?;
-    let before = machine::memory_kib(&[toolcrib.pid()]);
-    let opened = open(SESSIONS)?;
-    let after = machine::memory_kib(&[toolcrib.pid()]);
-    let count = opened["sessions_ok"].as_f64().unwrap_or(0.0).max(1.0);
-    records.add_value("KiB per legacy session", "toolcrib", after.saturating_sub(before) as f64 / count)
+    Ok(())
 }
