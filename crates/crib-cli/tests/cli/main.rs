@@ -5,12 +5,12 @@
 mod gateway;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A directory of its own for one test.
 pub(crate) fn folder(test: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("toolcrib-cli-{}-{test}", std::process::id()));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(test);
     std::fs::create_dir_all(&path).expect("a temporary directory");
     path
 }
