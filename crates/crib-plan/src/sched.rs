@@ -10,6 +10,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crib_model::{Code, Fault, Slug};
+use foldhash::fast::RandomState;
 
 pub use gate::Slot;
 use gate::{Gate, Wait};
@@ -32,7 +33,7 @@ impl Default for Width {
 /// The gates of all upstreams.
 #[derive(Debug, Default)]
 pub struct Admission {
-    gates: HashMap<Slug, Arc<Gate>>,
+    gates: HashMap<Slug, Arc<Gate>, RandomState>,
 }
 
 impl Admission {

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use crib_mcp::{ClientCaps, Json, Revision};
 use crib_model::Client;
+use foldhash::fast::RandomState;
 
 /// Descriptions kept; beyond it they are read again each time.
 const KEPT_MAX: usize = 512;
@@ -17,7 +18,7 @@ type Key = (Revision, Bytes, Bytes);
 
 #[derive(Default)]
 pub(crate) struct Clients {
-    known: ArcSwap<HashMap<Key, Arc<Client>>>,
+    known: ArcSwap<HashMap<Key, Arc<Client>, RandomState>>,
 }
 
 impl Clients {
@@ -32,7 +33,7 @@ impl Clients {
         let client = Arc::new(Client { revision, caps: ClientCaps::read(copy(&caps)), info: info.as_ref().map(copy) });
         if key.1.len() + key.2.len() <= KEY_BYTES_MAX {
             self.known.rcu(|known| {
-                let mut known = if known.len() < KEPT_MAX { HashMap::clone(known) } else { HashMap::new() };
+                let mut known = if known.len() < KEPT_MAX { HashMap::clone(known) } else { HashMap::default() };
                 let key = (key.0, Bytes::copy_from_slice(&key.1), Bytes::copy_from_slice(&key.2));
                 known.insert(key, Arc::clone(&client));
                 known

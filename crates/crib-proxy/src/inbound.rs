@@ -33,7 +33,7 @@ pub(crate) async fn receive(plane: Arc<Plane>, inbound: Inbound) -> Answer {
         (Carrier::Http, Verb::Get) => http_legacy::get(&plane, &principal, &inbound),
         (Carrier::Http, Verb::Delete) => http_legacy::delete(&plane, &principal, &inbound),
         (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Get) => line::open(&plane, &principal, &inbound),
-        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Post) => line::post(plane, principal, inbound).await,
+        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Post) => Box::pin(line::post(plane, principal, inbound)).await,
         (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Delete) => Answer::empty(405),
     }
 }
@@ -41,7 +41,7 @@ pub(crate) async fn receive(plane: Arc<Plane>, inbound: Inbound) -> Answer {
 /// One POST of Streamable HTTP.
 async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inbound) -> Answer {
     if message::is_batch(&inbound.body) {
-        return batch::http(plane, principal, inbound).await;
+        return Box::pin(batch::http(plane, principal, inbound)).await;
     }
     let message = match Message::parse(&inbound.body) {
         Ok(message) => message,

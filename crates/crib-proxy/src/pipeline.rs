@@ -20,16 +20,18 @@ use crate::settle::Ticket;
 use crate::{listen, lists, tasks};
 
 /// Takes a call through all hops.
+///
+/// What is rare is boxed here and below: the future of a call is as large as its largest branch, and it is moved.
 pub(crate) async fn run(plane: &Arc<Plane>, mut call: Call) -> Served {
     let served = match call.method {
         Method::Discover => {
-            let view = call.snapshot.view(&call.scope, &call.client.caps).await;
+            let view = Box::pin(call.snapshot.view(&call.scope, &call.client.caps)).await;
             Ok(Finish::Result(lists::discover(&view, call.client.revision)))
         }
         Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList | Method::SkillsList => {
-            lists::serve(plane, &call).await
+            Box::pin(lists::serve(plane, &call)).await
         }
-        Method::Listen => return listen::serve(plane, call).await,
+        Method::Listen => return Box::pin(listen::serve(plane, call)).await,
         Method::ToolsCall
         | Method::PromptsGet
         | Method::ResourcesRead
@@ -180,9 +182,9 @@ async fn dispatch(plane: &Arc<Plane>, call: Call, permit: Permit<Routed>, slot: 
         // The tool's schema has changed since it was listed: read it again and try once more.
         let set = finisher.client.caps.set;
         if let Some(source) = call.snapshot.source(&finisher.slug, set) {
-            source.refresh(deadline.saturating_duration_since(plane.clock.now())).await;
+            Box::pin(source.refresh(deadline.saturating_duration_since(plane.clock.now()))).await;
         }
-        let view = call.snapshot.view(&call.scope, &finisher.client.caps).await;
+        let view = Box::pin(call.snapshot.view(&call.scope, &finisher.client.caps)).await;
         let name = forward.target_name().map(std::borrow::Cow::into_owned).unwrap_or_default();
         if let Some(tool) = view.catalog.tool_of(&finisher.slug, &name) {
             forward.param_headers.clone_from(&tool.headers);

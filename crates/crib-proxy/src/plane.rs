@@ -21,7 +21,11 @@ use crate::session::Sessions;
 use crate::settle::Ticket;
 use crate::snapshot::{Setup, Snapshot};
 
-const SWEEP: Duration = Duration::from_secs(30);
+const TICK: Duration = Duration::from_millis(500);
+/// Idle sessions are looked for this often.
+const SWEEP_TICKS: u64 = 60;
+/// After this long without a word a request of a legacy client gets a stream.
+const QUIET_MS: u64 = 1000;
 
 /// What the data plane needs from outside.
 #[expect(missing_debug_implementations, reason = "holds ports")]
@@ -84,13 +88,21 @@ impl Plane {
         });
         let me = Arc::downgrade(&plane);
         tracker.spawn(async move {
+            let mut ticks = 0;
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    () = tokio::time::sleep(SWEEP) => {}
+                    () = tokio::time::sleep(TICK) => {}
                 }
                 let Some(plane) = me.upgrade() else { return };
-                plane.sessions.sweep(plane.now_ms());
+                let now_ms = plane.now_ms();
+                if plane.sessions.len() > 0 {
+                    plane.sessions.prime(now_ms.saturating_sub(QUIET_MS));
+                }
+                ticks += 1;
+                if ticks % SWEEP_TICKS == 0 {
+                    plane.sessions.sweep(now_ms);
+                }
             }
         });
         plane

@@ -60,7 +60,7 @@ impl Ask for Routed {
 pub(crate) async fn route(plane: &Plane, call: &Call) -> Result<Routed, Fault> {
     let view = match call.snapshot.known_view(&call.scope, call.client.caps.set) {
         Some(view) => view,
-        None => call.snapshot.view(&call.scope, &call.client.caps).await,
+        None => Box::pin(call.snapshot.view(&call.scope, &call.client.caps)).await,
     };
     match call.method {
         Method::ToolsCall => tool(call, view),

@@ -5,18 +5,20 @@ mod store;
 pub(crate) use store::Sessions;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use crib_mcp::{Json, Method, RequestId, RpcError, code, message};
+use crib_mcp::{Json, Method, RequestId, Revision, RpcError, code, message};
 use crib_model::{Client, Code, Fault, Principal, Scope, limits};
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::follow::Subscription;
+use crate::legacy::Post;
 use crate::stream::{Ids, StreamLog};
 
 /// How many finished streams a session keeps for clients that come back for the end.
@@ -30,6 +32,14 @@ pub(crate) type Reply = Result<Json, RpcError>;
 pub(crate) struct Watching {
     pub(crate) uris: BTreeSet<String>,
     pub(crate) held: Option<Subscription>,
+}
+
+/// A request under way.
+struct Running {
+    token: CancellationToken,
+    post: Weak<Post>,
+    /// Milliseconds of the monotonic clock when it came.
+    since_ms: u64,
 }
 
 /// One legacy client's session.
@@ -48,7 +58,7 @@ pub(crate) struct Session {
     pub(crate) follows: AtomicBool,
     streams: Mutex<Vec<(String, Arc<StreamLog>)>>,
     asked: Mutex<HashMap<u64, oneshot::Sender<Reply>>>,
-    running: Mutex<HashMap<Bytes, CancellationToken>>,
+    running: Mutex<HashMap<Bytes, Running, RandomState>>,
     next: AtomicU64,
     /// Milliseconds of the monotonic clock at the last request.
     pub(crate) used_ms: AtomicU64,
@@ -132,14 +142,15 @@ impl Session {
     ///
     /// # Errors
     /// The id is in use.
-    pub(crate) fn start(&self, id: &RequestId) -> Result<CancellationToken, RpcError> {
+    pub(crate) fn start(&self, id: &RequestId, post: &Arc<Post>) -> Result<CancellationToken, RpcError> {
         let token = self.closed.child_token();
         let key = id.as_json().bytes().clone();
         let mut running = self.running.lock();
         if running.contains_key(&key) {
             return Err(RpcError::new(code::INVALID_REQUEST, "Invalid Request: the id is that of a request still running"));
         }
-        running.insert(key, token.clone());
+        let since_ms = self.used_ms.load(Ordering::Relaxed);
+        running.insert(key, Running { token: token.clone(), post: Arc::downgrade(post), since_ms });
         Ok(token)
     }
 
@@ -149,8 +160,26 @@ impl Session {
 
     /// Cancels a request the client no longer wants; unknown ids are ignored.
     pub(crate) fn cancel(&self, id: &Json) {
-        if let Some(token) = self.running.lock().get(id.bytes()) {
-            token.cancel();
+        if let Some(running) = self.running.lock().get(id.bytes()) {
+            running.token.cancel();
+        }
+    }
+
+    /// Opens streams for requests that have been silent since `before_ms`, so that a client that loses the
+    /// connection can come back for the answer (2025-11-25, transports, "Sending Messages" 6).
+    pub(crate) fn prime(&self, before_ms: u64) {
+        if self.client.revision < Revision::V2025_11_25 {
+            return;
+        }
+        let silent: Vec<Arc<Post>> = self
+            .running
+            .lock()
+            .values()
+            .filter(|running| running.since_ms <= before_ms)
+            .filter_map(|running| running.post.upgrade())
+            .collect();
+        for post in silent {
+            post.prime();
         }
     }
 

@@ -9,6 +9,7 @@ use crib_mcp::{CapSet, ClientCaps};
 use crib_model::{Scope, Slug, Upstream, limits};
 use crib_policy::{Keys, Rules};
 use crib_registry::NameStyle;
+use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -44,8 +45,8 @@ pub struct Setup {
 /// One state of the configuration and all that was learned under it.
 pub(crate) struct Snapshot {
     pub(crate) setup: Setup,
-    by_slug: HashMap<Slug, usize>,
-    views: ArcSwap<HashMap<(CapSet, Scope), Arc<View>>>,
+    by_slug: HashMap<Slug, usize, RandomState>,
+    views: ArcSwap<HashMap<(CapSet, Scope), Arc<View>, RandomState>>,
     sources: Mutex<HashMap<(Slug, CapSet), Source>>,
     /// One builder at a time, so that the newest lists win.
     building: Mutex<()>,

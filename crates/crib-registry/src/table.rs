@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crib_model::Slug;
+use foldhash::fast::RandomState;
 
 use crate::entry::Listed;
 use crate::listing::Caching;
@@ -11,14 +12,14 @@ use crate::listing::Caching;
 #[derive(Debug)]
 pub(crate) struct Table<E> {
     entries: Vec<E>,
-    by_exposed: HashMap<Arc<str>, usize>,
-    by_own: HashMap<Slug, HashMap<Arc<str>, usize>>,
+    by_exposed: HashMap<Arc<str>, usize, RandomState>,
+    by_own: HashMap<Slug, HashMap<Arc<str>, usize, RandomState>, RandomState>,
     caching: Option<Caching>,
 }
 
 impl<E> Default for Table<E> {
     fn default() -> Self {
-        Self { entries: Vec::new(), by_exposed: HashMap::new(), by_own: HashMap::new(), caching: None }
+        Self { entries: Vec::new(), by_exposed: HashMap::default(), by_own: HashMap::default(), caching: None }
     }
 }
 

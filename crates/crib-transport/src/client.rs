@@ -70,7 +70,7 @@ pub struct HttpClient(Arc<Shared>);
 
 struct Shared {
     options: ClientOptions,
-    pools: RwLock<HashMap<Arc<Origin>, Arc<Pool>>>,
+    pools: RwLock<HashMap<Arc<Origin>, Arc<Pool>, foldhash::fast::RandomState>>,
     tls: Tls,
     tasks: TaskTracker,
     closing: CancellationToken,

@@ -107,7 +107,7 @@ pub(crate) struct Link {
 
 #[derive(Default)]
 struct State {
-    calls: HashMap<u64, Slot>,
+    calls: HashMap<u64, Slot, foldhash::fast::RandomState>,
     ended: Option<Fault>,
 }
 

@@ -58,8 +58,8 @@ impl<'a> Edit<'a> {
 
     /// Removes every member whose name passes the test.
     pub fn remove_where(&mut self, test: impl Fn(&str) -> bool) -> &mut Self {
-        for (at, member) in self.object.members.iter().enumerate() {
-            if test(&member.name(&self.object.text)) {
+        for (at, member) in self.object.list().iter().enumerate() {
+            if test(&member.name(self.object.source())) {
                 self.changes.push((at, Change::Remove));
             }
         }
@@ -70,7 +70,7 @@ impl<'a> Edit<'a> {
     #[must_use]
     pub fn leaves_nothing(&self) -> bool {
         let removed = |at: usize| matches!(self.change(at), Some(Change::Remove));
-        self.added.is_empty() && (0..self.object.members.len()).all(removed)
+        self.added.is_empty() && (0..self.object.list().len()).all(removed)
     }
 
     #[must_use]
@@ -79,7 +79,7 @@ impl<'a> Edit<'a> {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.object.members.iter().position(|m| m.is(&self.object.text, name))
+        self.object.list().iter().position(|m| m.is(self.object.source(), name))
     }
 
     fn change(&self, at: usize) -> Option<&Change> {
@@ -89,8 +89,8 @@ impl<'a> Edit<'a> {
 
     /// Writes the object with its changes.
     pub fn write(&self, out: &mut Pieces) {
-        if self.is_unchanged() && !self.object.span.is_empty() {
-            out.span(&self.object.text, self.object.span);
+        if self.is_unchanged() && !self.object.span().is_empty() {
+            out.span(self.object.source(), self.object.span());
             return;
         }
         out.text("{");
@@ -99,14 +99,14 @@ impl<'a> Edit<'a> {
             separate(out, &mut first);
             out.json(&Json::of(name.as_ref())).text(":").chunks(value);
         }
-        let members = &self.object.members;
+        let members = self.object.list();
         let mut at = 0;
         while let Some(member) = members.get(at) {
             match self.change(at) {
                 Some(Change::Remove) => at += 1,
                 Some(Change::Replace(value)) => {
                     separate(out, &mut first);
-                    out.span(&self.object.text, Span { start: member.key().start - 1, end: member.value().start });
+                    out.span(self.object.source(), Span { start: member.key().start - 1, end: member.value().start });
                     out.chunks(value);
                     at += 1;
                 }
@@ -114,7 +114,7 @@ impl<'a> Edit<'a> {
                     let run = (at..members.len()).take_while(|i| self.change(*i).is_none()).last().unwrap_or(at);
                     let end = members.get(run).unwrap_or(member).value().end;
                     separate(out, &mut first);
-                    out.span(&self.object.text, Span { start: member.key().start - 1, end });
+                    out.span(self.object.source(), Span { start: member.key().start - 1, end });
                     at = run + 1;
                 }
             }
@@ -127,7 +127,7 @@ impl<'a> Edit<'a> {
         if self.is_unchanged() {
             return self.object.to_json().into();
         }
-        let mut out = Pieces::with_capacity(self.object.span.len() + 256);
+        let mut out = Pieces::with_capacity(self.object.span().len() + 256);
         self.write(&mut out);
         out.finish()
     }

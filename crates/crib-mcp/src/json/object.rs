@@ -1,6 +1,7 @@
 //! Objects whose members are known: parts of a message, or a text of their own.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -8,30 +9,49 @@ use super::{Edit, Json, slice, string_at};
 use crate::scan::{self, Kind, Member, Members, ScanError, Span};
 
 /// An object inside a message: the text it stands in and where its members are.
+///
+/// A share of something immutable, so it costs little to copy and to carry through the stages of a call.
 #[derive(Clone, Debug, Default)]
-pub struct Object {
-    pub(super) text: Bytes,
-    pub(super) span: Span,
-    pub(super) members: Members,
+pub struct Object(Option<Arc<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    text: Bytes,
+    span: Span,
+    members: Members,
 }
 
 impl Object {
     pub(crate) fn new(text: Bytes, span: Span, members: Members) -> Self {
-        Self { text, span, members }
+        Self(Some(Arc::new(Inner { text, span, members })))
+    }
+
+    /// Returns the message this is part of.
+    pub(super) fn source(&self) -> &Bytes {
+        static NONE: Bytes = Bytes::new();
+        self.0.as_ref().map_or(&NONE, |inner| &inner.text)
+    }
+
+    pub(super) fn span(&self) -> Span {
+        self.0.as_ref().map_or(Span { start: 0, end: 0 }, |inner| inner.span)
+    }
+
+    pub(super) fn list(&self) -> &[Member] {
+        self.0.as_ref().map_or(&[], |inner| &inner.members)
     }
 
     /// Returns the members in the order they were written.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Json)> {
-        self.members.iter().map(|m| (m.name(&self.text), Json(slice(&self.text, m.value()))))
+        self.list().iter().map(|m| (m.name(self.source()), Json(slice(self.source(), m.value()))))
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.list().is_empty()
     }
 
     fn find(&self, name: &str) -> Option<&Member> {
-        self.members.iter().find(|m| m.is(&self.text, name))
+        self.list().iter().find(|m| m.is(self.source(), name))
     }
 
     #[must_use]
@@ -42,7 +62,7 @@ impl Object {
     /// Returns the value of a member.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Json> {
-        self.find(name).map(|m| Json(slice(&self.text, m.value())))
+        self.find(name).map(|m| Json(slice(self.source(), m.value())))
     }
 
     /// Returns the kind of a member's value.
@@ -54,13 +74,13 @@ impl Object {
     /// Returns the text of a member's value without taking a share of the message.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&[u8]> {
-        self.find(name).map(|m| m.value().of(&self.text))
+        self.find(name).map(|m| m.value().of(self.source()))
     }
 
     /// Returns the decoded string of a member; `None` when absent or not a string.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.find(name).and_then(|m| string_at(&self.text, m.value()))
+        self.find(name).and_then(|m| string_at(self.source(), m.value()))
     }
 
     #[must_use]
@@ -80,7 +100,7 @@ impl Object {
     /// Returns the whole object as JSON.
     #[must_use]
     pub fn to_json(&self) -> Json {
-        if self.span.is_empty() { Json::from_static("{}") } else { Json(slice(&self.text, self.span)) }
+        if self.span().is_empty() { Json::from_static("{}") } else { Json(slice(self.source(), self.span())) }
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: 
     if let Message::Request(request) = &message
         && request.method == Method::Initialize
     {
-        return initialize(&plane, principal, &inbound, request).await;
+        return Box::pin(initialize(&plane, principal, &inbound, request)).await;
     }
     let peer = match peer(&plane, &principal, &inbound) {
         Ok(peer) => peer,

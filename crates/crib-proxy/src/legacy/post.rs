@@ -1,24 +1,23 @@
 //! Where the answer to a legacy request goes: into the HTTP response as JSON, onto a stream that opens when there is
 //! something to say first, or onto the one stream of its carrier.
 
+use std::future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use crib_mcp::{Chunks, Request, Revision, message};
 use crib_model::{Answer, BoxFuture, Frame};
+use futures_util::task::AtomicWaker;
 use http::HeaderMap;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::legacy::{self, Peer};
 use crate::plane::Plane;
 use crate::stream::{Ids, StreamLog};
 
-/// After this long without a word a stream is opened, so that a client that loses the connection can come back.
-const QUIET_MAX: Duration = Duration::from_secs(1);
 /// How long a client should wait before it comes back to a stream.
 const RETRY_MS: u64 = 500;
 
@@ -28,7 +27,9 @@ pub(crate) struct Post {
     kind: Kind,
     headers: Option<HeaderMap>,
     stream: Mutex<Option<Arc<StreamLog>>>,
-    opened: Notify,
+    is_open: AtomicBool,
+    /// Who waits for the stream to open.
+    waiting: AtomicWaker,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,14 @@ enum Kind {
 
 impl Post {
     fn new(peer: &Peer, kind: Kind, headers: Option<HeaderMap>) -> Arc<Self> {
-        Arc::new(Self { peer: peer.clone(), kind, headers, stream: Mutex::default(), opened: Notify::new() })
+        Arc::new(Self {
+            peer: peer.clone(),
+            kind,
+            headers,
+            stream: Mutex::default(),
+            is_open: AtomicBool::new(false),
+            waiting: AtomicWaker::new(),
+        })
     }
 
     pub(super) fn headers(&self) -> Option<&HeaderMap> {
@@ -82,11 +90,22 @@ impl Post {
             log.push_frame(Frame { retry_ms: Some(RETRY_MS), ..Frame::default() });
         }
         *stream = Some(Arc::clone(&log));
-        self.opened.notify_one();
+        self.is_open.store(true, Ordering::Release);
+        self.waiting.wake();
         Some(log)
     }
 
+    /// Opens the stream of a request that has nothing to say yet.
+    pub(crate) fn prime(&self) {
+        if self.kind == Kind::Lazy {
+            self.open();
+        }
+    }
+
     fn opened(&self) -> Option<Arc<StreamLog>> {
+        if !self.is_open.load(Ordering::Acquire) {
+            return None;
+        }
         self.stream.lock().clone()
     }
 }
@@ -94,33 +113,29 @@ impl Post {
 /// Answers a request over Streamable HTTP. The call runs on when the client goes away.
 pub(crate) async fn answer_http(plane: Arc<Plane>, peer: Peer, request: Request, headers: HeaderMap) -> Answer {
     let kind = if accepts_stream(&headers) { Kind::Lazy } else { Kind::Mute };
-    let can_prime = kind == Kind::Lazy && peer.session.is_some() && peer.client.revision >= Revision::V2025_11_25;
     let wants_stream = crate::inbound::prefers_stream(&headers);
     let post = Post::new(&peer, kind, Some(headers));
     if wants_stream {
         post.open();
     }
     let mut work = RunsOn { tracker: plane.tracker.clone(), work: Some(Box::pin(run(plane, peer, request, Arc::clone(&post)))) };
-    let quiet = tokio::time::sleep(QUIET_MAX);
-    tokio::pin!(quiet);
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut work => return match (done, post.opened()) {
-                (Some(text), _) => Answer::json(200, text),
-                (None, Some(log)) => stream_answer(&log),
-                // Cancelled by the client, which waits for nothing any more.
-                (None, None) => Answer::empty(202),
-            },
-            () = post.opened.notified() => {}
-            () = &mut quiet, if can_prime => {
-                post.open();
-            }
+    let done = future::poll_fn(|cx| {
+        if let Poll::Ready(done) = Pin::new(&mut work).poll(cx) {
+            return Poll::Ready(Some(done));
         }
-        if let Some(log) = post.opened() {
+        post.waiting.register(cx.waker());
+        if post.is_open.load(Ordering::Acquire) { Poll::Ready(None) } else { Poll::Pending }
+    })
+    .await;
+    match (done, post.opened()) {
+        (Some(Some(text)), _) => Answer::json(200, text),
+        (Some(None), Some(log)) => stream_answer(&log),
+        // Cancelled by the client, which waits for nothing any more.
+        (_, None) => Answer::empty(202),
+        (None, Some(log)) => {
             // From here on the work writes to the log, whoever reads it.
             work.let_go();
-            return stream_answer(&log);
+            stream_answer(&log)
         }
     }
 }
@@ -147,7 +162,7 @@ async fn run(plane: Arc<Plane>, peer: Peer, request: Request, post: Arc<Post>) -
     let Some(session) = peer.session.clone() else {
         return deliver(&post, legacy::respond(&plane, &peer, request, &post).await);
     };
-    let token = match session.start(&id) {
+    let token = match session.start(&id, &post) {
         Ok(token) => token,
         Err(error) => return deliver(&post, message::error(Some(&id), &error)),
     };

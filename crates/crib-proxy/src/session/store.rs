@@ -1,12 +1,13 @@
 //! All sessions of the instance.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crib_model::{Code, Fault, Principal, Scope, limits};
+use foldhash::fast::RandomState;
 use parking_lot::RwLock;
 
 use crate::session::Session;
@@ -15,17 +16,17 @@ const SHARDS: usize = 16;
 
 /// The sessions by id, in shards so that finding one never waits for making another.
 pub(crate) struct Sessions {
-    shards: [RwLock<HashMap<String, Arc<Session>>>; SHARDS],
+    shards: [RwLock<HashMap<String, Arc<Session>, RandomState>>; SHARDS],
     hasher: RandomState,
     count: AtomicUsize,
 }
 
 impl Sessions {
     pub(crate) fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| RwLock::default()), hasher: RandomState::new(), count: AtomicUsize::new(0) }
+        Self { shards: std::array::from_fn(|_| RwLock::default()), hasher: RandomState::default(), count: AtomicUsize::new(0) }
     }
 
-    fn shard(&self, id: &str) -> &RwLock<HashMap<String, Arc<Session>>> {
+    fn shard(&self, id: &str) -> &RwLock<HashMap<String, Arc<Session>, RandomState>> {
         let at = usize::try_from(self.hasher.hash_one(id) % SHARDS as u64).unwrap_or_default();
         // The array has SHARDS elements, so there is always a first.
         self.shards.get(at).unwrap_or(&self.shards[0])
@@ -74,6 +75,16 @@ impl Sessions {
                 .collect();
             for id in old {
                 self.remove(&id);
+            }
+        }
+    }
+
+    /// Opens streams for requests that have been silent since `before_ms`.
+    pub(crate) fn prime(&self, before_ms: u64) {
+        for shard in &self.shards {
+            let sessions: Vec<Arc<Session>> = shard.read().values().map(Arc::clone).collect();
+            for session in sessions {
+                session.prime(before_ms);
             }
         }
     }
