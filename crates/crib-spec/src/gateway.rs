@@ -101,6 +101,16 @@ impl Config {
         self
     }
 
+    /// Writes the configuration into a folder of its own.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, address: SocketAddr) -> Result<PathBuf> {
+        let file = scratch("gateway")?.join("toolcrib.yaml");
+        std::fs::write(&file, self.render(address))?;
+        Ok(file)
+    }
+
     fn render(&self, address: SocketAddr) -> String {
         let mut gateway = self.gateway.clone();
         gateway.insert("listen".to_owned(), json!(address.to_string()));
@@ -136,9 +146,8 @@ impl Gateway {
             bail!("the gateway is not built: {} (cargo build -p crib-cli, or set TOOLCRIB_BIN)", binary.display());
         }
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let dir = scratch("gateway")?;
-        let file = dir.join("toolcrib.yaml");
-        std::fs::write(&file, config.render(address))?;
+        let file = config.write(address)?;
+        let dir = file.parent().context("a folder")?.to_owned();
         let log = std::fs::File::create(dir.join("stderr"))?;
         let child = Command::new(&binary)
             .arg("serve")
@@ -188,6 +197,14 @@ impl Gateway {
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("stderr")).unwrap_or_default()
+    }
+
+    /// Kills it outright.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
     }
 
     /// Asks it to end, waits, and returns its exit code.

@@ -58,8 +58,9 @@ impl Journal {
             entry.extend(details.clone());
         }
         if let Some(file) = &self.file {
-            // A journal that cannot be written shows up as a missing entry in the test that reads it.
-            writeln!(file.lock(), "{entry}").ok();
+            // One write per line, because several processes may share the file. A journal that cannot be written
+            // shows up as a missing entry in the test that reads it.
+            file.lock().write_all(format!("{entry}\n").as_bytes()).ok();
         }
         self.entries.lock().push(entry);
     }

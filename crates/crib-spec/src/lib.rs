@@ -7,7 +7,13 @@
 //!   so that a test can assert what the gateway really sent.
 //! - [`conformance`] runs the official suite and compares maps of check results.
 //!
-//! To add an end-to-end test: write a module under `tests/all/`, start fixtures in process with
+//! # Invariants
+//!
+//! Tests see the gateway as its users do: a process, its ports and its pipes. Only [`gateway`] knows the shape of the
+//! configuration. Nothing waits without a bound, and what is not installed is said and not passed over.
+//!
+//! # How to add an end-to-end test
+//! Write a module under `tests/all/`, start fixtures in process with
 //! [`fixture::Fixture::start`], a gateway with [`gateway::Gateway::start`], and speak through [`client`].
 
 #![expect(clippy::indexing_slicing, reason = "reading a `serde_json::Value` by key answers null, and this crate is test support")]

@@ -5,6 +5,8 @@
 mod all {
     mod chaos;
     mod conformance;
+    mod fronts;
+    mod lifecycle;
     mod real;
     mod traps;
 }

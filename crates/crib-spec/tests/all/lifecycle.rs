@@ -1,0 +1,121 @@
+//! Processes and sessions come and go without a trace.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use crib_spec::{
+    client::{Legacy, Modern},
+    fixture::{Era, Fixture},
+    gateway::{Config, Gateway, scratch, stdio_server, url_server},
+    journal::Journal,
+    settings::fixture_binary,
+    wait::{SOON, eventually},
+};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+fn server(name: &str) -> Result<(Value, Journal)> {
+    let file = scratch(name)?.join("journal");
+    let path = file.display().to_string();
+    Ok((
+        stdio_server(&fixture_binary("fixture-everything"), &["--stdio", "--era", "legacy", "--journal", &path]),
+        Journal::from_file(&file),
+    ))
+}
+
+fn state(pid: &Value) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+fn children(journal: &Journal) -> Vec<Value> {
+    journal.all("started").iter().map(|entry| entry["pid"].clone()).collect()
+}
+
+async fn all_gone(journal: &Journal) -> Result<()> {
+    let pids = children(journal);
+    eventually(SOON, "every child is gone", || std::future::ready(pids.iter().all(|pid| state(pid).is_none()).then_some(()))).await
+}
+
+#[tokio::test]
+async fn a_gateway_that_ends_leaves_no_child() -> Result<()> {
+    let (server, journal) = server("term")?;
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    Modern::new(gateway.address).tool("test_simple_text", json!({})).await?;
+    assert!(!children(&journal).is_empty());
+    assert_eq!(gateway.stop().await?, Some(0));
+    all_gone(&journal).await
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_killed_leaves_no_child() -> Result<()> {
+    let (server, journal) = server("kill")?;
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    Modern::new(gateway.address).tool("test_simple_text", json!({})).await?;
+    assert!(!children(&journal).is_empty());
+    gateway.kill().await?;
+    all_gone(&journal).await
+}
+
+/// How many sessions; `SLOW=1` makes it the full number.
+fn sessions() -> usize {
+    if crib_spec::settings::variable("SLOW").is_some() { 2000 } else { 200 }
+}
+
+#[tokio::test]
+async fn abandoned_sessions_leave_no_zombie_and_little_memory() -> Result<()> {
+    let (server, journal) = server("sessions")?;
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    let pid = json!(gateway.pid().context("running")?);
+    for batch in 0..sessions() / 20 {
+        let opened = join_all((0..20).map(|_| Legacy::connect(gateway.address, "2025-11-25", json!({})))).await;
+        for (number, session) in opened.into_iter().enumerate() {
+            let session = session.with_context(|| format!("batch {batch}"))?;
+            if number % 10 == 0 {
+                let reply = session.tool("test_simple_text", json!({})).await?;
+                assert!(reply["result"]["content"].is_array(), "{reply}");
+            }
+            if number % 2 == 0 {
+                session.delete().await?;
+            }
+        }
+    }
+    let zombies: Vec<Value> = children(&journal).into_iter().filter(|pid| state(pid) == Some('Z')).collect();
+    assert!(zombies.is_empty(), "{zombies:?}");
+    assert!(children(&journal).len() < 20, "sessions share processes: {}", children(&journal).len());
+    assert!(state(&pid).is_some_and(|state| state != 'Z'));
+    gateway.stop().await?;
+    all_gone(&journal).await
+}
+
+#[tokio::test]
+async fn a_child_that_died_is_started_again() -> Result<()> {
+    let (server, journal) = server("again")?;
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    let client = Modern::new(gateway.address);
+    client.tool("test_simple_text", json!({})).await?;
+    for pid in children(&journal) {
+        let pid = pid.as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw).context("pid")?;
+        // A probe's process may be gone already.
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap_or_default();
+    }
+    let works = || async { client.tool("test_simple_text", json!({})).await.ok().filter(|reply| reply["result"]["content"].is_array()) };
+    eventually(SOON, "the server works again", works).await?;
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restarted_http_server_is_met_again() -> Result<()> {
+    let fixture = Fixture::of(Era::Legacy).await?;
+    let gateway = Gateway::start(&Config::plain("one", url_server(&fixture.url()))).await?;
+    let client = Modern::new(gateway.address);
+    for _ in 0..3 {
+        let works =
+            || async { client.tool("test_simple_text", json!({})).await.ok().filter(|reply| reply["result"]["content"].is_array()) };
+        eventually(Duration::from_secs(10), "the server answers", works).await?;
+        fixture.forget_sessions();
+    }
+    gateway.stop().await?;
+    Ok(())
+}
