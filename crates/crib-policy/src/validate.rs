@@ -11,6 +11,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -59,6 +60,7 @@ pub struct Validator {
     fast: Option<Fast>,
     full: jsonschema::Validator,
     cost: Cost,
+    required: HashSet<Box<str>>,
 }
 
 impl Validator {
@@ -79,7 +81,7 @@ impl Validator {
             .with_pattern_options(patterns)
             .build(&value)
             .map_err(|e| SchemaUnusable::new(words::clip(&e.to_string())))?;
-        Ok(Self { fast: Fast::compile(&value), full, cost })
+        Ok(Self { fast: Fast::compile(&value), full, cost, required: required(&value) })
     }
 
     /// Checks arguments; none are the same as an empty object.
@@ -97,14 +99,27 @@ impl Validator {
 
     fn check_fully(&self, arguments: &Json) -> Result<(), Vec<Problem>> {
         // A number no common type can hold is not for us to judge.
-        let Ok(value) = arguments.read::<Value>() else { return Ok(()) };
+        let Ok(mut value) = arguments.read::<Value>() else { return Ok(()) };
         if !self.cost.is_affordable(&value) || self.full.is_valid(&value) {
+            return Ok(());
+        }
+        // Many clients write null for an optional argument they leave out; the protocol's headers read it so too.
+        if let Some(object) = value.as_object_mut() {
+            object.retain(|name, value| !value.is_null() || self.required.contains(name.as_str()));
+        }
+        if self.full.is_valid(&value) {
             return Ok(());
         }
         let mut problems: Vec<Problem> = self.full.iter_errors(&value).take(PROBLEMS_MAX).map(|error| words::problem(&error)).collect();
         problems.sort_by(|a, b| a.path.cmp(&b.path));
         Err(problems)
     }
+}
+
+/// Returns the names of the arguments that must be there.
+fn required(schema: &Value) -> HashSet<Box<str>> {
+    let names = schema.get("required").and_then(Value::as_array);
+    names.into_iter().flatten().filter_map(Value::as_str).map(Box::from).collect()
 }
 
 /// Compiled schemas of a whole list, each made when it is first needed.

@@ -23,6 +23,8 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Lists of an upstream that announces no changes are read again after this, when somebody asks.
 const STALE: Duration = Duration::from_secs(30);
+/// How long an old subscription is still read after the new one was acknowledged.
+const OVERLAP: Duration = Duration::from_millis(50);
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 /// Open-ended requests get a deadline all the same.
@@ -408,9 +410,11 @@ impl Task {
             return;
         };
         let params = Payload::of(&serde_json::json!({ "notifications": filter }));
-        let opened = tokio::time::timeout(ACK_TIMEOUT, self.subscribe(&params)).await;
-        match opened {
+        let subscribe = subscribe(Arc::clone(&self.upstream), Arc::clone(&self.client), params);
+        match self.beside(tokio::time::timeout(ACK_TIMEOUT, subscribe)).await {
             Ok(Ok((honoured, steps))) => {
+                // What is on its way on the old subscription is not lost; hearing something twice does no harm.
+                drop(self.beside(tokio::time::timeout(OVERLAP, std::future::pending::<()>())).await);
                 self.honoured = honoured;
                 self.steps = Some(steps);
                 self.retry = RETRY_MIN;
@@ -420,16 +424,19 @@ impl Task {
         }
     }
 
-    async fn subscribe(&mut self, params: &Payload) -> Result<(Watch, Steps), Fault> {
-        let forward = ask::forward(&self.client, Method::Listen, params, Instant::now() + LISTEN_MAX);
-        let Reply::Stream(mut steps) = self.upstream.call(forward).await? else {
-            return Err(Fault::new(crib_model::Code::ProtocolBroken, "the server does not keep subscriptions open"));
-        };
-        match steps.next().await {
-            Some(Step::Event(Event(first))) if first.method == Method::Acknowledged => Ok((honoured(&first.params), steps)),
-            Some(Step::Done(Err(fault))) => Err(fault),
-            Some(Step::Event(_) | Step::Done(Ok(_))) | None => {
-                Err(Fault::new(crib_model::Code::ProtocolBroken, "the server did not acknowledge a subscription"))
+    /// Waits for something while the subscription there is goes on being heard.
+    async fn beside<T>(&mut self, work: impl Future<Output = T> + Send) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            let Some(steps) = &mut self.steps else { return work.await };
+            let step = tokio::select! {
+                biased;
+                step = steps.next() => step,
+                done = &mut work => return done,
+            };
+            match step {
+                Some(Step::Event(event)) => self.changed(event).await,
+                Some(Step::Done(_)) | None => self.steps = None,
             }
         }
     }
@@ -482,6 +489,20 @@ impl Task {
 impl Pages {
     fn share(&self) -> Self {
         Self { items: self.items.clone(), ttl_ms: self.ttl_ms, is_public: self.is_public, revision: self.revision }
+    }
+}
+
+async fn subscribe(upstream: Arc<dyn Upstream>, client: Arc<Client>, params: Payload) -> Result<(Watch, Steps), Fault> {
+    let forward = ask::forward(&client, Method::Listen, &params, Instant::now() + LISTEN_MAX);
+    let Reply::Stream(mut steps) = upstream.call(forward).await? else {
+        return Err(Fault::new(crib_model::Code::ProtocolBroken, "the server does not keep subscriptions open"));
+    };
+    match steps.next().await {
+        Some(Step::Event(Event(first))) if first.method == Method::Acknowledged => Ok((honoured(&first.params), steps)),
+        Some(Step::Done(Err(fault))) => Err(fault),
+        Some(Step::Event(_) | Step::Done(Ok(_))) | None => {
+            Err(Fault::new(crib_model::Code::ProtocolBroken, "the server did not acknowledge a subscription"))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crib_model::limits::CALL_TIMEOUT;
 use crib_model::{BoxFuture, Code, Fault};
 use crib_transport::Received;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tokio::sync::oneshot;
 
 use super::answer::{self, Body, Events, soon, status_fault};
 use super::ear;
@@ -228,6 +229,16 @@ impl Wire for PostsWire {
             if let Err(fault) = posts.notify(message).await {
                 tracing::debug!(upstream = %posts.remote.slug, %fault, "a message was not accepted");
             }
+        });
+    }
+
+    fn post_noting(&self, message: Chunks, taken: oneshot::Sender<()>) {
+        let posts = Arc::clone(&self.0);
+        self.0.remote.tracker.spawn(async move {
+            if let Err(fault) = posts.notify(message).await {
+                tracing::debug!(upstream = %posts.remote.slug, %fault, "a message was not accepted");
+            }
+            let _nobody_waits = taken.send(()).is_err();
         });
     }
 

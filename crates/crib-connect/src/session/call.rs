@@ -113,7 +113,7 @@ pub(super) fn send(session: &Session, forward: &Forward, task: Option<&Json>) ->
         progress: token.is_some(),
         log: forward.log_level.as_ref().and_then(Level::read),
         questions: forward.method.allows_input(),
-        task: None,
+        ..Wants::default()
     };
     link.begin(id, &forward.method, &params, wants)
 }

@@ -9,6 +9,7 @@ use crib_mcp::{Ability, Chunks, ClientCaps, Json, Method, Payload, Revision, Rpc
 use crib_model::{BoxFuture, Code, Fault, Slug};
 use parking_lot::Mutex;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::chores;
 use super::link::{Link, Wants};
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     /// Level last asked for by `logging/setLevel`, and the levels of the calls that run.
     level: Mutex<Levels>,
     pub(super) subscriptions: Mutex<HashMap<String, usize>>,
+    /// Subscriptions that are being given up; a new one of the same has to wait for that.
+    pub(super) leaving: Mutex<HashMap<String, oneshot::Receiver<()>>>,
     pub(super) talks: Talks,
     /// What is known of this upstream across sessions.
     pub(super) memory: Arc<Memory>,
@@ -96,6 +99,7 @@ impl Session {
             offers,
             level: Mutex::default(),
             subscriptions: Mutex::default(),
+            leaving: Mutex::default(),
             talks: Talks::default(),
             memory: Arc::clone(memory),
         };

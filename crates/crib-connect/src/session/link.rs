@@ -25,6 +25,12 @@ pub(crate) trait Wire: Send + Sync + 'static {
     /// Sends a message that nothing waits for. What cannot be sent is dropped: the link ends soon after.
     fn post(&self, message: Chunks);
 
+    /// Sends such a message and says when it has been taken. On a channel that keeps the order nobody has to wait.
+    fn post_noting(&self, message: Chunks, taken: oneshot::Sender<()>) {
+        self.post(message);
+        let _nobody_waits = taken.send(()).is_err();
+    }
+
     /// Sends a message that others must follow.
     fn send(&self, message: Chunks) -> Carry;
 
@@ -90,6 +96,8 @@ pub(crate) struct Wants {
     pub(crate) questions: bool,
     /// The task it waits for: only what this task asks is for it.
     pub(crate) task: Option<Arc<str>>,
+    /// A subscription: it runs beside everything and causes nothing.
+    pub(crate) listens: bool,
 }
 
 /// A channel to one server.
@@ -271,7 +279,7 @@ impl Link {
             self.say(id, notification, |wants| wants.progress);
         } else if notification.method == Method::LogMessage {
             let level = notification.params.get("level").as_ref().and_then(Level::read);
-            let id = self.sole(origin, |_| true);
+            let id = self.sole(origin, |wants| !wants.listens);
             self.say(id, notification, |wants| wants.log.is_some_and(|least| level.is_some_and(|level| level >= least)));
         } else if let Some(tag) = tagged {
             self.say(tag.as_str().parse().ok(), notification, |_| true);

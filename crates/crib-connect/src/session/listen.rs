@@ -7,6 +7,7 @@ use crib_mcp::{Chunks, Json, Method, Notification, Payload, RequestId, message};
 use crib_model::{Event, Fault, Forward, Reply};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
 
 use super::call::member;
 use super::legacy::{ASIDE_TIMEOUT, Offer, Session};
@@ -99,6 +100,11 @@ impl Subscribed {
             return true;
         }
         let deadline = deadline.min(Instant::now() + ASIDE_TIMEOUT);
+        let leaving = self.session.leaving.lock().remove(uri);
+        if let Some(left) = leaving {
+            // Whether it was taken or lost, it cannot come after us any more.
+            let _taken = tokio::time::timeout_at(deadline.into(), left).await.is_ok();
+        }
         let is_agreed = matches!(self.session.ask(&Method::ResourcesSubscribe, &uri_params(uri), deadline).await, Ok(Ok(_)));
         if !is_agreed {
             let _was_last = release(&self.session, uri);
@@ -141,7 +147,9 @@ impl Drop for Subscribed {
                 let link = &self.session.link;
                 // Nobody waits for the answer.
                 let id = RequestId::number(link.next_id());
-                link.post(message::request(&id, Method::ResourcesUnsubscribe.as_str(), &uri_params(uri)));
+                let (taken, left) = oneshot::channel();
+                self.session.leaving.lock().insert(uri.clone(), left);
+                link.wire().post_noting(message::request(&id, Method::ResourcesUnsubscribe.as_str(), &uri_params(uri)), taken);
             }
         }
     }

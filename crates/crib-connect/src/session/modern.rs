@@ -16,7 +16,8 @@ use crate::{outcome, params};
 pub(crate) async fn call(link: Arc<Link>, forward: Forward) -> Result<Reply, Fault> {
     let id = link.next_id();
     let token = forward.progress_token.as_ref().map(|_| RequestId::number(id).as_json().clone());
-    let wants = Wants { progress: token.is_some(), log: forward.log_level.as_ref().and_then(Level::read), ..Wants::default() };
+    let log = forward.log_level.as_ref().and_then(Level::read);
+    let wants = Wants { progress: token.is_some(), log, listens: forward.method == Method::Listen, ..Wants::default() };
     let exchange = link.begin(id, &forward.method, &params::modern(&forward, token.as_ref()), wants)?;
     let (slug, deadline, is_listening) = (link.slug.clone(), forward.deadline, forward.method == Method::Listen);
     let steps = steps::talk(|voice| async move { drive(exchange, &forward, &voice).await });
