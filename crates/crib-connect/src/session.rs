@@ -16,6 +16,7 @@ pub(crate) mod pool;
 pub(crate) mod questions;
 pub(crate) mod talks;
 pub(crate) mod tasks;
+mod wire;
 
 #[cfg(test)]
 mod tests;

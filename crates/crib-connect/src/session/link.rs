@@ -5,56 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use crib_mcp::{
-    Ability, CapSet, Chunks, ClientCaps, Json, Message, Method, Notification, Payload, Request, RequestId, Response, Revision, RpcError,
-};
+use crib_mcp::{Ability, CapSet, Chunks, ClientCaps, Json, Message, Method, Notification, Payload, Request, RequestId, Response, RpcError};
 use crib_mcp::{code, message, meta};
 use crib_model::limits::{BATCH_MAX, STREAM_QUEUE_MAX};
-use crib_model::{BoxFuture, Code, Fault, Slug};
+use crib_model::{Code, Fault, Slug};
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::chores::{self, Chores};
 use super::exchange::Exchange;
+pub(crate) use super::wire::{Carry, Wire};
 use crate::level::Level;
 use crate::outcome::broken;
-
-/// How messages leave for a server.
-pub(crate) trait Wire: Send + Sync + 'static {
-    /// Sends a message that nothing waits for. What cannot be sent is dropped: the link ends soon after.
-    fn post(&self, message: Chunks);
-
-    /// Sends such a message and says when it has been taken. On a channel that keeps the order nobody has to wait.
-    fn post_noting(&self, message: Chunks, taken: oneshot::Sender<()>) {
-        self.post(message);
-        let _nobody_waits = taken.send(()).is_err();
-    }
-
-    /// Sends a message that others must follow.
-    fn send(&self, message: Chunks) -> Carry;
-
-    /// Sends a request. The future, if there is more to do, is polled while the answer is awaited; it ends with a
-    /// fault when no answer can come any more.
-    fn request(&self, link: &Arc<Link>, id: u64, message: Chunks) -> Option<Carry>;
-
-    /// The handshake has settled on a revision.
-    fn settled(&self, _link: &Arc<Link>, _revision: Revision) {}
-
-    /// Somebody wants to hear what belongs to no request.
-    fn hear(&self, _link: &Arc<Link>) {}
-
-    /// Ends the channel and waits until it has ended.
-    fn close(&self) -> BoxFuture<'static, ()>;
-
-    /// Returns the process at the other end, if it is a child of this one.
-    fn pid(&self) -> Option<u32> {
-        None
-    }
-}
-
-/// A request on its way.
-pub(crate) type Carry = BoxFuture<'static, Result<(), Fault>>;
 
 /// What came back for a request: a result or error of the server, or the end of the channel.
 pub(crate) type Answer = Result<Result<Payload, RpcError>, Fault>;

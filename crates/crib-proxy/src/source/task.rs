@@ -1,0 +1,334 @@
+//! The task behind a source: reads the lists, holds the subscription, tells what changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use crib_mcp::{Json, Method, Payload};
+use crib_model::{Client, Event, Fault, Reply, Slug, Step, Steps, Upstream, limits};
+use futures_util::StreamExt;
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::{ACK_TIMEOUT, Change, Command, Offer, OnOffer, RETRY_MIN, Watch};
+use crate::ask::{self, Pages};
+
+/// How long one list of an upstream may take once it runs.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// Open-ended requests get a deadline all the same.
+const LISTEN_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long an old subscription is still read after the new one was acknowledged.
+const OVERLAP: Duration = Duration::from_millis(50);
+
+/// How many clients watch what.
+#[derive(Default)]
+pub(super) struct Watched {
+    uris: BTreeMap<String, usize>,
+    tasks: BTreeMap<String, usize>,
+}
+
+impl Watched {
+    /// Returns whether something is watched that was not before.
+    fn add(&mut self, watch: &Watch) -> bool {
+        let mut is_new = false;
+        for (map, names) in [(&mut self.uris, &watch.uris), (&mut self.tasks, &watch.tasks)] {
+            for name in names {
+                let count = map.entry(name.clone()).or_default();
+                is_new |= *count == 0;
+                *count += 1;
+            }
+        }
+        is_new
+    }
+
+    fn remove(&mut self, watch: &Watch) -> bool {
+        let mut is_gone = false;
+        for (map, names) in [(&mut self.uris, &watch.uris), (&mut self.tasks, &watch.tasks)] {
+            for name in names {
+                let Some(count) = map.get_mut(name) else { continue };
+                *count -= 1;
+                if *count == 0 {
+                    map.remove(name);
+                    is_gone = true;
+                }
+            }
+        }
+        is_gone
+    }
+}
+
+pub(super) struct Task {
+    pub(super) slug: Slug,
+    pub(super) upstream: Arc<dyn Upstream>,
+    pub(super) client: Arc<Client>,
+    pub(super) on_offer: OnOffer,
+    pub(super) offer: Arc<ArcSwapOption<Offer>>,
+    pub(super) loaded: watch::Sender<u64>,
+    pub(super) changes: broadcast::Sender<Change>,
+    pub(super) inbox: mpsc::Receiver<Command>,
+    pub(super) watched: Watched,
+    pub(super) steps: Option<Steps>,
+    pub(super) honoured: Watch,
+    pub(super) retry: Duration,
+}
+
+enum Wake {
+    Command(Option<Command>),
+    Step(Option<Step>),
+    Retry,
+}
+
+impl Task {
+    pub(super) async fn run(mut self) {
+        self.load().await;
+        self.listen().await;
+        loop {
+            let wake = self.next().await;
+            match wake {
+                Wake::Command(None) => return,
+                Wake::Command(Some(Command::Refresh)) => {
+                    self.load().await;
+                    if self.steps.is_none() {
+                        self.listen().await;
+                    }
+                }
+                Wake::Command(Some(Command::Watch(watch, ack))) => {
+                    if self.watched.add(&watch) || self.steps.is_none() {
+                        self.listen().await;
+                    }
+                    let honoured = Watch {
+                        uris: watch.uris.into_iter().filter(|uri| self.honoured.uris.contains(uri)).collect(),
+                        tasks: watch.tasks.into_iter().filter(|task| self.honoured.tasks.contains(task)).collect(),
+                    };
+                    // The one who asked may have left.
+                    drop(ack.send(honoured));
+                }
+                Wake::Command(Some(Command::Unwatch(watch))) => {
+                    if self.watched.remove(&watch) {
+                        self.listen().await;
+                    }
+                }
+                Wake::Step(Some(Step::Event(event))) => self.changed(event).await,
+                Wake::Step(Some(Step::Done(_)) | None) => self.steps = None,
+                Wake::Retry => {
+                    self.load().await;
+                    self.listen().await;
+                }
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Wake {
+        let wants = self.wants_retry();
+        let retry = self.retry;
+        let steps = async {
+            match &mut self.steps {
+                Some(steps) => steps.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            command = self.inbox.recv() => Wake::Command(command),
+            step = steps => Wake::Step(step),
+            () = tokio::time::sleep(retry), if wants => {
+                self.retry = (retry * 2).min(RETRY_MAX);
+                Wake::Retry
+            }
+        }
+    }
+
+    /// A subscription that should be there and is not is tried again, slower each time.
+    fn wants_retry(&self) -> bool {
+        self.steps.is_none() && self.offer.load().as_ref().is_some_and(|offer| offer.fault.is_none() && self.filter(offer).is_some())
+    }
+
+    async fn load(&mut self) {
+        let offer = self.read().await;
+        if let Some(fault) = &offer.fault {
+            tracing::warn!(upstream = %self.slug, code = %fault.code(), "{fault}");
+        }
+        self.publish(offer);
+    }
+
+    fn publish(&self, mut offer: Offer) {
+        offer.read_at = Some(Instant::now());
+        if let (Some(_), Some(last)) = (&offer.fault, self.offer.load().as_ref()) {
+            // What was known stays usable: the next call starts the server again or says why it cannot.
+            if last.fault.is_none() {
+                self.loaded.send_modify(|n| *n += 1);
+                return;
+            }
+        }
+        self.offer.store(Some(Arc::new(offer)));
+        (self.on_offer)();
+        self.loaded.send_modify(|n| *n += 1);
+    }
+
+    async fn read(&mut self) -> Offer {
+        let deadline = Instant::now() + limits::START_TIMEOUT + LIST_TIMEOUT;
+        let discover = ask::forward(&self.client, Method::Discover, &Payload::default(), deadline);
+        let discover = match ask::result(&*self.upstream, discover).await {
+            Ok((discover, _)) => discover,
+            Err(fault) => return Offer { fault: Some(fault), ..Offer::default() },
+        };
+        let mut offer = Offer { discover, ..Offer::default() };
+        let lists = [
+            (Method::ToolsList, offer.capability("tools").is_some()),
+            (Method::PromptsList, offer.capability("prompts").is_some()),
+            (Method::ResourcesList, offer.capability("resources").is_some()),
+            (Method::ResourcesTemplatesList, offer.capability("resources").is_some()),
+            (Method::SkillsList, offer.has_extension(crib_mcp::meta::extension::SKILLS)),
+        ];
+        for (method, is_offered) in lists {
+            if is_offered {
+                self.read_list(&mut offer, &method).await;
+            }
+        }
+        offer
+    }
+
+    async fn read_list(&mut self, offer: &mut Offer, method: &Method) {
+        match ask::pages(&*self.upstream, &self.client, method, LIST_TIMEOUT).await {
+            Ok(pages) => match ask::list_key(method) {
+                "tools" => offer.tools = pages,
+                "prompts" => offer.prompts = pages,
+                "resourceTemplates" => offer.templates = pages,
+                "skills" => offer.skills = pages,
+                _ => offer.resources = pages,
+            },
+            // Several servers declare resources and do not know templates: the rest of what they offer still counts.
+            Err(fault) if *method == Method::ToolsList => offer.fault = Some(fault),
+            Err(fault) => tracing::debug!(upstream = %self.slug, method = %method, "{fault}"),
+        }
+    }
+
+    /// Returns what to subscribe to; `None` when there is nothing.
+    fn filter(&self, offer: &Offer) -> Option<serde_json::Value> {
+        let mut filter = serde_json::Map::new();
+        for (capability, key) in [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")] {
+            if offer.announces(capability) {
+                filter.insert(key.to_owned(), true.into());
+            }
+        }
+        if !self.watched.uris.is_empty() {
+            let uris: Vec<&String> = self.watched.uris.keys().collect();
+            filter.insert("resourceSubscriptions".to_owned(), serde_json::json!(uris));
+        }
+        if !self.watched.tasks.is_empty() {
+            let tasks: Vec<&String> = self.watched.tasks.keys().collect();
+            filter.insert("taskIds".to_owned(), serde_json::json!(tasks));
+        }
+        (!filter.is_empty()).then_some(filter.into())
+    }
+
+    /// Opens the subscription that fits what is watched, then drops the one before it.
+    async fn listen(&mut self) {
+        let Some(offer) = self.offer.load_full() else { return };
+        let Some(filter) = self.filter(&offer) else {
+            self.steps = None;
+            self.honoured = Watch::default();
+            return;
+        };
+        let params = Payload::of(&serde_json::json!({ "notifications": filter }));
+        let subscribe = subscribe(Arc::clone(&self.upstream), Arc::clone(&self.client), params);
+        match self.beside(tokio::time::timeout(ACK_TIMEOUT, subscribe)).await {
+            Ok(Ok((honoured, steps))) => {
+                // What is on its way on the old subscription is not lost; hearing something twice does no harm.
+                drop(self.beside(tokio::time::timeout(OVERLAP, std::future::pending::<()>())).await);
+                self.honoured = honoured;
+                self.steps = Some(steps);
+                self.retry = RETRY_MIN;
+            }
+            Ok(Err(fault)) => tracing::debug!(upstream = %self.slug, "no subscription: {fault}"),
+            Err(_) => tracing::debug!(upstream = %self.slug, "a subscription was not acknowledged in time"),
+        }
+    }
+
+    /// Waits for something while the subscription there is goes on being heard.
+    async fn beside<T>(&mut self, work: impl Future<Output = T> + Send) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            let Some(steps) = &mut self.steps else { return work.await };
+            let step = tokio::select! {
+                biased;
+                step = steps.next() => step,
+                done = &mut work => return done,
+            };
+            match step {
+                Some(Step::Event(event)) => self.changed(event).await,
+                Some(Step::Done(_)) | None => self.steps = None,
+            }
+        }
+    }
+
+    async fn changed(&mut self, Event(event): Event) {
+        let change = match event.method {
+            Method::ToolsChanged => Change::Tools,
+            Method::PromptsChanged => Change::Prompts,
+            Method::ResourcesChanged => Change::Resources,
+            Method::ResourceUpdated => Change::Updated(event.params),
+            Method::TaskStatus => Change::Task(event.params),
+            _ => return,
+        };
+        let kind = match &change {
+            Change::Tools => Some([Method::ToolsList].as_slice()),
+            Change::Prompts => Some([Method::PromptsList].as_slice()),
+            Change::Resources => Some([Method::ResourcesList, Method::ResourcesTemplatesList].as_slice()),
+            Change::Updated(_) | Change::Task(_) => None,
+        };
+        if let Some(methods) = kind {
+            self.reload(methods).await;
+        }
+        // Nobody listening is fine.
+        drop(self.changes.send(change));
+    }
+
+    /// Reads single lists again and keeps the others.
+    async fn reload(&mut self, methods: &[Method]) {
+        let Some(last) = self.offer.load_full() else { return };
+        let mut offer = Offer { discover: last.discover.clone(), ..Offer::default() };
+        for method in methods {
+            self.read_list(&mut offer, method).await;
+        }
+        if offer.fault.is_some() {
+            return;
+        }
+        let has = |method: Method| methods.contains(&method);
+        let offer = Offer {
+            tools: if has(Method::ToolsList) { offer.tools } else { last.tools.share() },
+            prompts: if has(Method::PromptsList) { offer.prompts } else { last.prompts.share() },
+            resources: if has(Method::ResourcesList) { offer.resources } else { last.resources.share() },
+            templates: if has(Method::ResourcesTemplatesList) { offer.templates } else { last.templates.share() },
+            skills: last.skills.share(),
+            ..offer
+        };
+        self.publish(offer);
+    }
+}
+
+impl Pages {
+    fn share(&self) -> Self {
+        Self { items: self.items.clone(), ttl_ms: self.ttl_ms, is_public: self.is_public, revision: self.revision }
+    }
+}
+
+async fn subscribe(upstream: Arc<dyn Upstream>, client: Arc<Client>, params: Payload) -> Result<(Watch, Steps), Fault> {
+    let forward = ask::forward(&client, Method::Listen, &params, Instant::now() + LISTEN_MAX);
+    let Reply::Stream(mut steps) = upstream.call(forward).await? else {
+        return Err(Fault::new(crib_model::Code::ProtocolBroken, "the server does not keep subscriptions open"));
+    };
+    match steps.next().await {
+        Some(Step::Event(Event(first))) if first.method == Method::Acknowledged => Ok((honoured(&first.params), steps)),
+        Some(Step::Done(Err(fault))) => Err(fault),
+        Some(Step::Event(_) | Step::Done(Ok(_))) | None => {
+            Err(Fault::new(crib_model::Code::ProtocolBroken, "the server did not acknowledge a subscription"))
+        }
+    }
+}
+
+fn honoured(params: &Payload) -> Watch {
+    let filter = params.get("notifications").and_then(|filter| filter.to_object().ok()).unwrap_or_default();
+    let list = |name: &str| filter.get(name).and_then(|list| Json::read(&list).ok()).unwrap_or_default();
+    Watch { uris: list("resourceSubscriptions"), tasks: list("taskIds") }
+}
