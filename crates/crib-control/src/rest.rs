@@ -8,6 +8,7 @@ mod mcprouter;
 mod openapi;
 mod operation;
 mod query;
+mod resource;
 mod tools;
 
 use std::fmt;
@@ -81,6 +82,7 @@ impl Rest {
         match path.as_slice() {
             ["healthz"] => ask.get(Ok(operation::healthz())),
             ["readyz"] => ask.get(Ok(operation::readyz(self, ask))),
+            [".well-known", "oauth-protected-resource", of @ ..] => ask.get(resource::metadata(ask, whole, of)),
             ["openapi.json"] => ask.get(Ok(openapi::document())),
             ["v1", "servers"] => ask.get(operation::servers(self, ask)),
             ["v1", "tools"] => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crib_model::{Connection, Principal, Scope};
 use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::session::Session;
 use crate::stream::{Ids, StreamLog};
@@ -24,6 +24,8 @@ pub(crate) struct Line {
     pub(crate) scope: Scope,
     /// The legacy session, once there was an `initialize`.
     pub(crate) session: Mutex<Option<Arc<Session>>>,
+    /// The `initialize` under way; cancelled once it is answered.
+    opening: Mutex<Option<CancellationToken>>,
     /// Modern requests under way, by the text of their id.
     running: Mutex<HashMap<Bytes, CancellationToken>>,
 }
@@ -42,6 +44,21 @@ impl Line {
     pub(crate) fn cancel(&self, id: &Bytes) {
         if let Some(token) = self.running.lock().get(id) {
             token.cancel();
+        }
+    }
+
+    /// Says that an `initialize` is under way, until what is returned is dropped.
+    pub(crate) fn opening(&self) -> DropGuard {
+        let token = CancellationToken::new();
+        *self.opening.lock() = Some(token.clone());
+        token.drop_guard()
+    }
+
+    /// Waits for an `initialize` under way: clients may send requests behind it without awaiting its answer.
+    pub(crate) async fn opened(&self) {
+        let token = self.opening.lock().clone();
+        if let Some(token) = token {
+            token.cancelled().await;
         }
     }
 
@@ -67,6 +84,7 @@ impl Lines {
                 principal: Arc::clone(principal),
                 scope: scope.clone(),
                 session: Mutex::default(),
+                opening: Mutex::default(),
                 running: Mutex::default(),
             })
         };

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crib_mcp::line::{LineDecoder, TooLong};
-use crib_mcp::{RpcError, code, message};
+use crib_mcp::{Message, Method, RpcError, code, message};
 use crib_model::{Answer, Carrier, Connection, Frames, Gateway, Inbound, Scope, Verb, limits};
 use futures_util::StreamExt;
 use http::HeaderMap;
@@ -23,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::lines::line;
+
+/// How long the stream of a connection may go on behind its end.
+const STREAM_END: Duration = Duration::from_secs(1);
 
 /// What the stdio front bounds.
 #[derive(Clone, Debug)]
@@ -63,18 +66,31 @@ where
     let writer = TaskTracker::new();
     writer.spawn(write(output, queue, gone.clone()));
     writer.close();
-    let front = Front { gateway, connection, scope: options.scope, outbox, gone: gone.clone(), tasks: TaskTracker::new() };
+    let front = Front {
+        gateway,
+        connection,
+        scope: options.scope,
+        outbox,
+        gone: gone.clone(),
+        ended: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    };
 
     let standing = CancellationToken::new();
-    front.open_stream(&standing);
+    let stream = front.open_stream(&standing);
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = gone.cancelled() => {}
         () = front.read(input, options.line_bytes_max, options.concurrency_max) => {}
     }
-    standing.cancel();
-    front.gateway.closed(connection);
     front.finish(options.drain).await;
+    // The last answers of legacy requests may still be on the stream, which ends with the connection.
+    front.gateway.closed(connection);
+    if tokio::time::timeout(options.drain.min(STREAM_END), stream.wait()).await.is_err() {
+        standing.cancel();
+        stream.wait().await;
+    }
+    drop(front);
     tokio::time::timeout(options.drain, writer.wait()).await.ok();
 }
 
@@ -85,6 +101,8 @@ struct Front {
     outbox: mpsc::Sender<Bytes>,
     /// Cancelled when nobody reads the output any more.
     gone: CancellationToken,
+    /// Cancelled at the end of the input.
+    ended: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -101,15 +119,18 @@ impl Front {
     }
 
     /// Opens the stream of messages that answer nothing in particular; it ends with the connection.
-    fn open_stream(&self, standing: &CancellationToken) {
+    fn open_stream(&self, standing: &CancellationToken) -> TaskTracker {
         let answer = self.gateway.receive(self.inbound(Verb::Get, Bytes::new()));
         let (outbox, standing) = (self.outbox.clone(), standing.clone());
-        self.tasks.spawn(async move {
+        let stream = TaskTracker::new();
+        stream.spawn(async move {
             tokio::select! {
                 () = standing.cancelled() => {}
                 () = async { deliver(answer.await, &outbox).await } => {}
             }
         });
+        stream.close();
+        stream
     }
 
     async fn read<R: AsyncRead + Unpin>(&self, mut input: R, line_bytes_max: usize, concurrency_max: usize) {
@@ -147,16 +168,17 @@ impl Front {
         };
         // The semaphore is never closed.
         let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
-        let mut answer = self.gateway.receive(self.inbound(Verb::Post, line));
+        let mut answer = self.gateway.receive(self.inbound(Verb::Post, line.clone()));
         let answer = match poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
             Poll::Ready(message @ Answer::Message { .. }) => return deliver(message, &self.outbox).await,
             Poll::Ready(stream @ Answer::Stream { .. }) => Box::pin(std::future::ready(stream)),
             Poll::Pending => answer,
         };
-        let (outbox, gone) = (self.outbox.clone(), self.gone.clone());
+        let (outbox, gone, ended) = (self.outbox.clone(), self.gone.clone(), self.ended.clone());
         self.tasks.spawn(async move {
             tokio::select! {
                 () = gone.cancelled() => {}
+                () = end_of_subscription(ended, line) => {}
                 () = async { deliver(answer.await, &outbox).await } => {}
             }
             drop(slot);
@@ -168,14 +190,24 @@ impl Front {
         self.outbox.send(line(&message::error(None, &error))).await.ok();
     }
 
-    /// Lets what is in flight finish, within a bound, and lets the writer see the end of the queue.
-    async fn finish(self, drain: Duration) {
+    /// Lets what is in flight finish, within a bound.
+    async fn finish(&self, drain: Duration) {
+        self.ended.cancel();
         self.tasks.close();
         if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
             tracing::debug!(open = self.tasks.len(), "calls are dropped at the end of the drain time");
             self.gone.cancel();
             self.tasks.wait().await;
         }
+    }
+}
+
+/// Waits for the end of the input where the request in `line` would go on for ever: nobody unsubscribes behind it.
+async fn end_of_subscription(ended: CancellationToken, line: Bytes) {
+    ended.cancelled().await;
+    let is_subscription = matches!(Message::parse(&line), Ok(Message::Request(request)) if request.method == Method::Listen);
+    if !is_subscription {
+        std::future::pending().await
     }
 }
 

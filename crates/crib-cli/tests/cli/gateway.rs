@@ -255,3 +255,18 @@ fn a_command_without_the_key_is_told_how_to_give_it() {
     let done = toolcrib("nokey").env("TOOLCRIB_KEY", KEY).args(["list", "--url", &url]).output().expect("it runs");
     assert!(done.status.success());
 }
+
+#[test]
+fn a_client_without_a_key_reads_what_it_may_not_use() {
+    let gateway = Gateway::start("resource", &format!("{DEMO}keys: [{{ name: me, secret: {KEY} }}]\n"));
+    let host = &gateway.address;
+    for (path, of) in [("", ""), ("/mcp", "/mcp"), ("/mcp/demo", "/mcp/demo")] {
+        let (status, metadata) = gateway.json("GET", &format!("/.well-known/oauth-protected-resource{path}"), "");
+        assert_eq!((status, &metadata["resource"]), (200, &json!(format!("http://{host}{of}"))), "{path}");
+        assert_eq!(metadata["bearer_methods_supported"], json!(["header"]));
+    }
+    for path in ["oauth-protected-resource/v1", "oauth-protected-resource/mcp/a%2Fb", "oauth-authorization-server", "openid-configuration"]
+    {
+        assert_eq!(gateway.ask("GET", &format!("/.well-known/{path}"), None, "").0, 404, "{path}");
+    }
+}

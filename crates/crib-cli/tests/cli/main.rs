@@ -142,3 +142,17 @@ fn a_file_wins_over_an_address_in_the_environment() {
     let text = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success() && text.starts_with("{\"schema\":\"toolcrib/v1/result\""), "{text}");
 }
+
+#[test]
+fn what_came_before_the_end_of_the_input_is_answered() {
+    let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+    let call = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"demo__add","arguments":{"a":1,"b":2}}}"#;
+    with_file("stdio", "a.yaml", DEMO);
+    let begin = std::time::Instant::now();
+    let text = out("stdio", &["serve", "--stdio", "-c", "a.yaml"], &format!("{initialize}\n{call}\n"));
+    let lines: Vec<&str> = text.lines().collect();
+    let (first, second) = (lines.get(2).copied().unwrap_or_default(), lines.get(3).copied().unwrap_or_default());
+    assert!(text.starts_with("exit 0") && first.contains("\"protocolVersion\":\"2025-06-18\"") && second.contains("\"3\""), "{text}");
+    // Nothing waits for the end of the drain time.
+    assert!(begin.elapsed() < std::time::Duration::from_secs(8), "{:?}", begin.elapsed());
+}

@@ -102,7 +102,15 @@ pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: 
             }
             Answer::empty(202)
         }
-        (_, Message::Request(request)) => legacy_request(&plane, &line, request).await,
+        (_, Message::Request(request)) => {
+            let work = legacy_request(Arc::clone(&plane), line, request);
+            match &inbound.carrier {
+                // The answer comes when the request is done with, so that the front knows what is still to come.
+                Carrier::Stdio(_) => work.await,
+                Carrier::Sse { .. } | Carrier::Http => drop(plane.tracker.spawn(work)),
+            }
+            Answer::empty(202)
+        }
         (_, Message::Notification(_)) => Answer::empty(202),
         (_, Message::Response(response)) => {
             let session = line.session.lock().clone();
@@ -140,31 +148,33 @@ async fn modern_request(plane: Arc<Plane>, line: &Arc<Line>, request: Request, e
     }
 }
 
-async fn legacy_request(plane: &Arc<Plane>, line: &Arc<Line>, request: Request) -> Answer {
+/// Answers on the line's stream, behind whatever was said about the request there.
+async fn legacy_request(plane: Arc<Plane>, line: Arc<Line>, request: Request) {
     if request.method == Method::Initialize {
-        let text = match legacy::initialize(plane, &line.scope, &request).await {
+        let _opening = line.opening();
+        let text = match legacy::initialize(&plane, &line.scope, &request).await {
             Ok((client, result)) => {
                 let outlet = Arc::clone(&line.outlet);
                 let session = Session::new(String::new(), Arc::clone(&line.principal), line.scope.clone(), client, outlet);
-                legacy::follow(plane, &session);
+                legacy::follow(&plane, &session);
                 *line.session.lock() = Some(session);
                 message::result(&request.id, &result)
             }
             Err(error) => message::error(Some(&request.id), &error),
         };
         line.outlet.push(text);
-        return Answer::empty(202);
+        return;
     }
+    line.opened().await;
     let session = line.session.lock().clone();
     match session {
-        Some(session) => legacy::answer_on_outlet(plane, &Peer::of(&session), request),
+        Some(session) => legacy::answer_on_outlet(plane, Peer::of(&session), request).await,
         None => {
             // Lenient: a request before `initialize` is answered as if the client had no capabilities.
             let revision = crib_mcp::Revision::V2024_11_05;
             let peer = Peer::stateless(Arc::clone(&line.principal), line.scope.clone(), revision);
             let session = Session::new(String::new(), peer.principal, peer.scope, peer.client, Arc::clone(&line.outlet));
-            legacy::answer_on_outlet(plane, &Peer::of(&session), request);
+            legacy::answer_on_outlet(plane, Peer::of(&session), request).await;
         }
     }
-    Answer::empty(202)
 }

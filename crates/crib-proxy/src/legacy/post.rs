@@ -141,15 +141,12 @@ pub(crate) async fn answer_http(plane: Arc<Plane>, peer: Peer, request: Request,
 }
 
 /// Answers a request on the session's one stream (HTTP+SSE, stdio).
-pub(crate) fn answer_on_outlet(plane: &Arc<Plane>, peer: &Peer, request: Request) {
+pub(crate) async fn answer_on_outlet(plane: Arc<Plane>, peer: Peer, request: Request) {
     let Some(session) = peer.session.clone() else { return };
-    let post = Post::new(peer, Kind::Outlet, None);
-    let work = run(Arc::clone(plane), peer.clone(), request, post);
-    plane.tracker.spawn(async move {
-        if let Some(text) = work.await {
-            session.outlet.push(text);
-        }
-    });
+    let post = Post::new(&peer, Kind::Outlet, None);
+    if let Some(text) = run(plane, peer, request, post).await {
+        session.outlet.push(text);
+    }
 }
 
 fn stream_answer(log: &Arc<StreamLog>) -> Answer {

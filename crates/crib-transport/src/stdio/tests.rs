@@ -10,28 +10,34 @@ use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Echoes; `slow` answers late, `never` not at all, `quiet` without a message, `many` with a stream.
+/// Echoes; `slow` answers late, `never` and subscriptions not at all, `quiet` without a message, `many` with a stream.
 #[derive(Default)]
 struct Fake {
     standing: Mutex<Option<mpsc::Receiver<Frame>>>,
+    last: Mutex<Option<Frame>>,
     seen: Mutex<Vec<(Verb, Carrier)>>,
     closed: Mutex<Vec<Connection>>,
+    end: CancellationToken,
 }
 
 impl Gateway for Fake {
     fn receive(&self, inbound: Inbound) -> BoxFuture<'static, Answer> {
         self.seen.lock().push((inbound.verb, inbound.carrier.clone()));
         if inbound.verb == Verb::Get {
-            let Some(receiver) = self.standing.lock().take() else { return Box::pin(std::future::pending()) };
+            let (_, nothing) = mpsc::channel(1);
+            let receiver = self.standing.lock().take().unwrap_or(nothing);
             let frames = stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|frame| (frame, receiver)) });
-            let headers = HeaderMap::new();
-            return Box::pin(async { Answer::Stream { headers, frames: Box::pin(frames.chain(stream::pending())) } });
+            let (headers, end) = (HeaderMap::new(), self.end.clone());
+            let last = self.last.lock().take();
+            // The stream ends with the connection, and tells first what is left.
+            let rest = stream::once(async move { end.cancelled_owned().await }).flat_map(move |()| stream::iter(last.clone()));
+            return Box::pin(async { Answer::Stream { headers, frames: Box::pin(frames.chain(rest)) } });
         }
         Box::pin(async move {
             let body = inbound.body;
             match &body[..] {
                 b"slow" => tokio::time::sleep(Duration::from_millis(100)).await,
-                b"never" => std::future::pending().await,
+                b"never" | br#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen"}"# => std::future::pending().await,
                 b"quiet" => return Answer::empty(202),
                 b"many" => {
                     let frames = ["1", "2\n", "3"].map(|text| Frame::message(Chunks::from(Bytes::from_static(text.as_bytes()))));
@@ -45,6 +51,7 @@ impl Gateway for Fake {
 
     fn closed(&self, connection: Connection) {
         self.closed.lock().push(connection);
+        self.end.cancel();
     }
 }
 
@@ -130,6 +137,26 @@ async fn the_end_of_the_input_lets_calls_finish() {
 async fn the_end_of_the_input_waits_for_nobody_for_ever() {
     let mut rig = start(Fake::default(), options());
     rig.write("never\n").await;
+    rig.end_input().await;
+    rig.ended().await;
+}
+
+#[tokio::test]
+async fn what_the_stream_still_has_at_the_end_of_the_connection_is_written() {
+    let last = Some(Frame::message(Chunks::from(Bytes::from_static(b"last"))));
+    let mut rig = start(Fake { last: Mutex::new(last), ..Fake::default() }, options());
+    rig.write("slow\n").await;
+    rig.end_input().await;
+    assert_eq!(rig.line().await.as_deref(), Some("slow"));
+    assert_eq!(rig.line().await.as_deref(), Some("last"));
+    rig.ended().await;
+    assert_eq!(rig.line().await, None);
+}
+
+#[tokio::test]
+async fn a_subscription_ends_with_the_input() {
+    let mut rig = start(Fake::default(), StdioOptions { drain: 10 * PATIENCE, ..options() });
+    rig.write("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"subscriptions/listen\"}\n").await;
     rig.end_input().await;
     rig.ended().await;
 }
