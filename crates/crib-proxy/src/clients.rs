@@ -23,14 +23,14 @@ pub(crate) struct Clients {
 
 impl Clients {
     /// Returns the client of these capabilities and this `Implementation`.
-    pub(crate) fn intern(&self, revision: Revision, caps: Json, info: Option<Json>) -> Arc<Client> {
-        let key = (revision, caps.bytes().clone(), info.as_ref().map(|info| info.bytes().clone()).unwrap_or_default());
+    pub(crate) fn intern(&self, revision: Revision, caps: &Json, info: Option<&Json>) -> Arc<Client> {
+        let key = (revision, caps.bytes().clone(), info.map(|info| info.bytes().clone()).unwrap_or_default());
         if let Some(client) = self.known.load().get(&key) {
             return Arc::clone(client);
         }
         // The slices would keep the whole request alive.
         let copy = |json: &Json| Json::parse(&Bytes::copy_from_slice(json.bytes())).unwrap_or_else(|_| Json::from_static("{}"));
-        let client = Arc::new(Client { revision, caps: ClientCaps::read(copy(&caps)), info: info.as_ref().map(copy) });
+        let client = Arc::new(Client { revision, caps: ClientCaps::read(copy(caps)), info: info.map(copy) });
         if key.1.len() + key.2.len() <= KEY_BYTES_MAX {
             self.known.rcu(|known| {
                 let mut known = if known.len() < KEPT_MAX { HashMap::clone(known) } else { HashMap::default() };

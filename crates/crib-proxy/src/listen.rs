@@ -15,6 +15,7 @@ use crate::source::{Change, Watch};
 use crate::tasks;
 
 /// What a client wants to hear of.
+#[expect(clippy::struct_excessive_bools, reason = "the filter of the protocol")]
 #[derive(Default)]
 struct Filter {
     tools: bool,

@@ -24,7 +24,7 @@ pub(crate) struct Caller {
 /// Answers one modern request. `headers` are those of HTTP, absent on stdio.
 pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, modern: Modern, headers: Option<HeaderMap>) -> Answer {
     let Request { id, method, params } = request;
-    let client = plane.clients.intern(modern.revision, modern.caps, modern.info);
+    let client = plane.clients.intern(modern.revision, &modern.caps, modern.info.as_ref());
     let wants_stream = headers.as_ref().is_some_and(inbound::prefers_stream);
     let inputs = match state::inputs(&plane.seal, &*plane.clock, &caller.principal, (&method, &params)) {
         Ok(inputs) => inputs,

@@ -75,7 +75,8 @@ async fn forward(plane: &Arc<Plane>, mut call: Call) -> Served {
     call.ticket.routed(routed.slug.clone(), Some(Arc::clone(&routed.name)));
     let permit = match authorize(&call, routed) {
         Ok(permit) => permit,
-        Err((code, finish)) => {
+        Err(refusal) => {
+            let (code, finish) = *refusal;
             call.ticket.refuse(code);
             return Served::Done(finish);
         }
@@ -94,7 +95,7 @@ fn refused(call: Call, fault: &Fault) -> Served {
 }
 
 /// Hop 4: rules and arguments, then the mirrored headers.
-fn authorize(call: &Call, routed: Routed) -> Result<Permit<Routed>, (Code, Finish)> {
+fn authorize(call: &Call, routed: Routed) -> Result<Permit<Routed>, Box<(Code, Finish)>> {
     let mismatch = match (&routed.param_headers, &call.headers) {
         (Some(wanted), Some(headers)) => wanted.check(headers, routed.arguments.as_ref()).err(),
         _ => None,
@@ -107,11 +108,11 @@ fn authorize(call: &Call, routed: Routed) -> Result<Permit<Routed>, (Code, Finis
             Refusal::Forbidden { kind, exposed } => Finish::fault(&route::unknown(call, &view, exposed, &kind.to_string())),
             Refusal::Arguments { exposed, problems } => Finish::Result(tool_error(&arguments_text(exposed, problems), &call.client)),
         };
-        (refusal.code(), finish)
+        Box::new((refusal.code(), finish))
     })?;
     // After the rules: what the caller may not use must not show itself by another error.
     match mismatch {
-        Some(error) => Err((Code::ArgumentsInvalid, Finish::Error(error))),
+        Some(error) => Err(Box::new((Code::ArgumentsInvalid, Finish::Error(error)))),
         None => Ok(permit),
     }
 }
@@ -119,7 +120,8 @@ fn authorize(call: &Call, routed: Routed) -> Result<Permit<Routed>, (Code, Finis
 fn arguments_text(tool: &str, problems: &[Problem]) -> String {
     let mut text = format!("The arguments for `{tool}` are not valid:");
     for problem in problems {
-        text.push_str(&format!("\n  {problem}"));
+        text.push_str("\n  ");
+        text.push_str(&problem.to_string());
     }
     text
 }

@@ -84,7 +84,7 @@ impl Plane {
             info: ask::gateway_info(),
             stop: stop.clone(),
             started,
-            me: me.clone(),
+            me: std::sync::Weak::clone(me),
         });
         let me = Arc::downgrade(&plane);
         tracker.spawn(async move {

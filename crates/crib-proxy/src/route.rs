@@ -64,9 +64,9 @@ pub(crate) async fn route(plane: &Plane, call: &Call) -> Result<Routed, Fault> {
     };
     match call.method {
         Method::ToolsCall => tool(call, view),
-        Method::PromptsGet => prompt(call, view),
-        Method::ResourcesRead | Method::ResourcesDirectoryRead | Method::SkillsGet => resource(call, view),
-        Method::Complete => completion(call, view),
+        Method::PromptsGet => prompt(call, &view),
+        Method::ResourcesRead | Method::ResourcesDirectoryRead | Method::SkillsGet => resource(call, &view),
+        Method::Complete => completion(call, &view),
         Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => task(plane, call, view),
         _ => Err(Fault::new(Code::UnknownTarget, format!("Method not found: {}", call.method))),
     }
@@ -85,28 +85,28 @@ fn tool(call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
     unlisted(call, &view, &asked, Kind::Tool, "tool")
 }
 
-fn prompt(call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
+fn prompt(call: &Call, view: &Arc<View>) -> Result<Routed, Fault> {
     let asked = call.params.text("name").ok_or_else(|| missing("name"))?;
     if let Some(entry) = view.catalog.prompt(&asked) {
         let (slug, name) = (entry.slug.clone(), Arc::clone(&entry.name));
         let target = (*entry.exposed != *entry.name).then(|| Arc::clone(&name));
-        return Ok(Routed { target, ..plain(call, (slug, name, asked.as_ref().into()), Kind::Prompt, Arc::clone(&view))? });
+        return Ok(Routed { target, ..plain(call, (slug, name, asked.as_ref().into()), Kind::Prompt, Arc::clone(view))? });
     }
-    unlisted(call, &view, &asked, Kind::Prompt, "prompt")
+    unlisted(call, view, &asked, Kind::Prompt, "prompt")
 }
 
-fn resource(call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
+fn resource(call: &Call, view: &Arc<View>) -> Result<Routed, Fault> {
     let asked = call.params.text("uri").ok_or_else(|| missing("uri"))?;
     let routed = view.catalog.route_uri(&asked).map(|(slug, own)| (slug.clone(), Arc::<str>::from(&*own)));
     let Some((slug, own)) = routed else {
         return Err(no_resource(&asked));
     };
     let target = (*own != *asked).then(|| Arc::clone(&own));
-    Ok(Routed { target, ..plain(call, (slug, own, asked.as_ref().into()), Kind::Resource, Arc::clone(&view))? })
+    Ok(Routed { target, ..plain(call, (slug, own, asked.as_ref().into()), Kind::Resource, Arc::clone(view))? })
 }
 
 /// `completion/complete` names a prompt or a resource template in `ref`.
-fn completion(call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
+fn completion(call: &Call, view: &Arc<View>) -> Result<Routed, Fault> {
     let reference = call.params.get("ref").and_then(|r| r.to_object().ok()).ok_or_else(|| missing("ref"))?;
     let is_prompt = reference.text("type").as_deref() == Some("ref/prompt");
     let (key, kind) = if is_prompt { ("name", Kind::Prompt) } else { ("uri", Kind::Resource) };
@@ -123,7 +123,7 @@ fn completion(call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
             format!("Unknown {} to complete: {asked}", if is_prompt { "prompt" } else { "resource" }),
         ));
     };
-    let mut routed = plain(call, (slug, Arc::clone(&own), asked.as_ref().into()), kind, Arc::clone(&view))?;
+    let mut routed = plain(call, (slug, Arc::clone(&own), asked.as_ref().into()), kind, Arc::clone(view))?;
     if *own != *asked {
         let mut edit = reference.edit();
         edit.set(key, Json::of(&*own));

@@ -52,7 +52,7 @@ pub(crate) struct Snapshot {
     building: Mutex<()>,
     tracker: TaskTracker,
     stop: CancellationToken,
-    me: Weak<Snapshot>,
+    me: Weak<Self>,
 }
 
 impl Drop for Snapshot {
@@ -72,7 +72,7 @@ impl Snapshot {
             building: Mutex::default(),
             tracker,
             stop: CancellationToken::new(),
-            me: me.clone(),
+            me: Weak::clone(me),
         })
     }
 
@@ -134,7 +134,7 @@ impl Snapshot {
     }
 
     fn start(&self, server: &Server, caps: &ClientCaps) -> Source {
-        let me = self.me.clone();
+        let me = Weak::clone(&self.me);
         let (slug, set) = (server.slug.clone(), caps.set);
         let on_offer = Arc::new(move || {
             if let Some(snapshot) = me.upgrade() {

@@ -27,7 +27,7 @@ pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: 
     }
     let peer = match peer(&plane, &principal, &inbound) {
         Ok(peer) => peer,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     match message {
         Message::Request(request) => legacy::answer_http(plane, peer, request, inbound.headers).await,
@@ -40,14 +40,14 @@ pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: 
 }
 
 /// Finds out who sends: a session by its id, or a client without one, whose revision is in its header.
-pub(super) fn peer(plane: &Plane, principal: &Arc<Principal>, inbound: &Inbound) -> Result<Peer, Answer> {
+pub(super) fn peer(plane: &Plane, principal: &Arc<Principal>, inbound: &Inbound) -> Result<Peer, Box<Answer>> {
     let version = match inbound.headers.get(&VERSION) {
         None => None,
         Some(value) => {
             let revision = value.to_str().ok().and_then(Revision::parse);
             let Some(revision) = revision.filter(|revision| !revision.is_modern()) else {
                 let error = RpcError::new(code::INVALID_REQUEST, "Bad Request: unsupported MCP-Protocol-Version");
-                return Err(Answer::json(400, message::error(None, &error)));
+                return Err(Box::new(Answer::json(400, message::error(None, &error))));
             };
             Some(revision)
         }
@@ -59,12 +59,12 @@ pub(super) fn peer(plane: &Plane, principal: &Arc<Principal>, inbound: &Inbound)
 }
 
 /// Finds the session a request names; an id nobody knows, or of somebody else, is 404.
-fn session(plane: &Plane, principal: &Principal, inbound: &Inbound) -> Result<Option<Arc<Session>>, Answer> {
+fn session(plane: &Plane, principal: &Principal, inbound: &Inbound) -> Result<Option<Arc<Session>>, Box<Answer>> {
     let Some(id) = inbound.headers.get(&SESSION_ID) else { return Ok(None) };
     let session = id.to_str().ok().and_then(|id| plane.sessions.find(id, principal, &inbound.scope));
     let Some(session) = session else {
         let fault = Fault::new(Code::SessionUnknown, "Session not found").hint("start a new session with `initialize`");
-        return Err(refuse(404, &fault));
+        return Err(Box::new(refuse(404, &fault)));
     };
     plane.touch(&session);
     Ok(Some(session))
@@ -93,7 +93,7 @@ pub(super) fn get(plane: &Arc<Plane>, principal: &Principal, inbound: &Inbound) 
     let session = match session(plane, principal, inbound) {
         Ok(Some(session)) => session,
         Ok(None) => return Answer::empty(405),
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let last = inbound.headers.get(&LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let frames = match last.map(StreamLog::parse_id) {
@@ -118,7 +118,7 @@ pub(super) fn delete(plane: &Plane, principal: &Principal, inbound: &Inbound) ->
             Answer::empty(200)
         }
         Ok(None) => Answer::empty(405),
-        Err(answer) => answer,
+        Err(answer) => *answer,
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: 
         Carrier::Sse { .. } | Carrier::Http => Era::Legacy,
     };
     match (era, message) {
-        (Era::Modern(era), Message::Request(request)) => modern_request(plane, &line, request, era).await,
+        (Era::Modern(era), Message::Request(request)) => Box::pin(modern_request(plane, &line, request, era)).await,
         (_, Message::Notification(notification)) if notification.method == Method::Cancelled => {
             if let Some(id) = notification.params.get("requestId") {
                 line.cancel(id.bytes());

@@ -80,22 +80,23 @@ enum Wake {
 }
 
 impl Task {
+    /// Runs until nobody holds the source any more. What is rare is boxed: the task lives as long as its source.
     pub(super) async fn run(mut self) {
-        self.load().await;
-        self.listen().await;
+        Box::pin(self.load()).await;
+        Box::pin(self.listen()).await;
         loop {
             let wake = self.next().await;
             match wake {
                 Wake::Command(None) => return,
                 Wake::Command(Some(Command::Refresh)) => {
-                    self.load().await;
+                    Box::pin(self.load()).await;
                     if self.steps.is_none() {
-                        self.listen().await;
+                        Box::pin(self.listen()).await;
                     }
                 }
                 Wake::Command(Some(Command::Watch(watch, ack))) => {
                     if self.watched.add(&watch) || self.steps.is_none() {
-                        self.listen().await;
+                        Box::pin(self.listen()).await;
                     }
                     let honoured = Watch {
                         uris: watch.uris.into_iter().filter(|uri| self.honoured.uris.contains(uri)).collect(),
@@ -106,14 +107,14 @@ impl Task {
                 }
                 Wake::Command(Some(Command::Unwatch(watch))) => {
                     if self.watched.remove(&watch) {
-                        self.listen().await;
+                        Box::pin(self.listen()).await;
                     }
                 }
-                Wake::Step(Some(Step::Event(event))) => self.changed(event).await,
+                Wake::Step(Some(Step::Event(event))) => Box::pin(self.changed(event)).await,
                 Wake::Step(Some(Step::Done(_)) | None) => self.steps = None,
                 Wake::Retry => {
-                    self.load().await;
-                    self.listen().await;
+                    Box::pin(self.load()).await;
+                    Box::pin(self.listen()).await;
                 }
             }
         }

@@ -115,7 +115,7 @@ fn slow(signal: Arc<tokio::sync::Notify>, dropped: Arc<std::sync::atomic::Atomic
         }
     }
     Arc::new(move |_| {
-        let (signal, dropped) = (signal.clone(), dropped.clone());
+        let (signal, dropped) = (Arc::clone(&signal), Arc::clone(&dropped));
         Box::pin(async move {
             let progress = Notification { method: Method::Progress, params: Payload::of(&json!({ "progressToken": 1, "progress": 1 })) };
             let first = stream::once(async { Step::Event(Event(progress)) });
@@ -136,7 +136,7 @@ fn slow(signal: Arc<tokio::sync::Notify>, dropped: Arc<std::sync::atomic::Atomic
 #[tokio::test]
 async fn a_lost_stream_cancels_nothing_and_its_end_is_delivered_once() {
     let (signal, dropped) = (Arc::new(tokio::sync::Notify::new()), Arc::default());
-    let fake = Fake::new(vec![tool("t")], slow(signal.clone(), Arc::clone(&dropped)));
+    let fake = Fake::new(vec![tool("t")], slow(Arc::clone(&signal), Arc::clone(&dropped)));
     let rig = Rig::new(&[("s", &fake)]);
     let client = Legacy::new(&rig, ALICE, "2025-11-25", json!({})).await;
     let Answer::Stream { mut frames, .. } = client.open(json!(9), "tools/call", json!({ "name": "s__t" })).await else {

@@ -43,6 +43,7 @@ pub(super) fn tool(name: &str) -> Value {
     json!({ "name": name, "inputSchema": { "type": "object" } })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape handlers return")]
 pub(super) fn complete(result: &Value) -> Result<Reply, Fault> {
     Ok(Reply::Done(Outcome::Complete(Payload::of(result), Revision::LATEST)))
 }
@@ -106,7 +107,7 @@ pub(super) struct Hands(AtomicU64);
 
 impl Hands {
     pub(super) fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_secs()).unwrap(), Ordering::Relaxed);
+        self.0.fetch_add(by.as_secs(), Ordering::Relaxed);
     }
 }
 
@@ -174,7 +175,13 @@ impl Rig {
         let book = Arc::new(Book::default());
         let clock = Arc::new(Hands::default());
         let seal = Seal::random(Arc::clone(&entropy));
-        let plane = Plane::new(Parts { setup, ledger: book.clone(), clock: clock.clone(), entropy, seal });
+        let plane = Plane::new(Parts {
+            setup,
+            ledger: Arc::clone(&book) as Arc<dyn Ledger>,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            entropy,
+            seal,
+        });
         Self { plane, book, clock }
     }
     pub(super) fn alice(&self) -> Caller {
@@ -290,6 +297,7 @@ impl Caller {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape handlers return")]
 pub(super) fn rpc_error(message: &'static str) -> Result<Reply, Fault> {
     Ok(Reply::Done(Outcome::Error(RpcError::new(code::INTERNAL, message), Revision::LATEST)))
 }
