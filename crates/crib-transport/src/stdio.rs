@@ -207,7 +207,7 @@ async fn end_of_subscription(ended: CancellationToken, line: Bytes) {
     ended.cancelled().await;
     let is_subscription = matches!(Message::parse(&line), Ok(Message::Request(request)) if request.method == Method::Listen);
     if !is_subscription {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

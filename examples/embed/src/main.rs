@@ -84,7 +84,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Some(port) = port else { return Ok(()) };
     let shutdown = CancellationToken::new();
     let gateway = crib_transport::bind(ServerOptions::loopback(port.parse()?)).await?;
-    gateway.run(plane.clone(), Arc::new(NoRoutes), shutdown).await;
+    gateway.run(Arc::clone(&plane) as Arc<dyn crib_model::Gateway>, Arc::new(NoRoutes), shutdown).await;
     plane.close().await;
     Ok(())
 }

@@ -51,6 +51,7 @@ pub(crate) enum Arrival {
 }
 
 /// What a request wants to hear before its answer.
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent wish")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wants {
     pub(crate) progress: bool,

@@ -21,7 +21,6 @@ const POLL_MIN: Duration = Duration::from_millis(50);
 const POLL_MAX: Duration = Duration::from_secs(5);
 
 /// How far a call came that is about a task, or runs as one.
-#[expect(clippy::large_enum_variant, reason = "taken apart as soon as it is returned")]
 pub(super) enum Ran {
     Done(Outcome),
     /// The task asks; its questions and then its result come for this request.
