@@ -31,7 +31,7 @@ pub const BATCH_MAX: usize = 100;
 /// Capability views of the catalogue kept at once; the least recently used goes first.
 pub const VIEWS_MAX: usize = 64;
 /// Processes of one interactive stdio server; beyond it callers wait, then TC0401.
-pub const PROCESSES_MAX: usize = 8;
+pub const PROCESSES_MAX: usize = 16;
 /// How long a server may take to start and answer its first request; then TC0203.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a process gets to exit after its input was closed, and again after SIGTERM.
