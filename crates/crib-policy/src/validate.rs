@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::OnceLock;
 
-use crib_mcp::Json;
+use crib_mcp::{Json, Kind};
 use serde_json::Value;
 
 use cost::Cost;
@@ -60,7 +60,8 @@ pub struct Validator {
     fast: Option<Fast>,
     full: jsonschema::Validator,
     cost: Cost,
-    required: HashSet<Box<str>>,
+    /// Arguments that may be left out.
+    optional: HashSet<Box<str>>,
 }
 
 impl Validator {
@@ -81,7 +82,7 @@ impl Validator {
             .with_pattern_options(patterns)
             .build(&value)
             .map_err(|e| SchemaUnusable::new(words::clip(&e.to_string())))?;
-        Ok(Self { fast: Fast::compile(&value), full, cost, required: required(&value) })
+        Ok(Self { fast: Fast::compile(&value), full, cost, optional: optional(&value) })
     }
 
     /// Checks arguments; none are the same as an empty object.
@@ -94,20 +95,33 @@ impl Validator {
         if self.fast.as_ref().map_or(Verdict::Unsure, |fast| fast.check(arguments)) == Verdict::Fits {
             return Ok(());
         }
-        self.check_fully(arguments)
+        let problems = match self.check_fully(arguments) {
+            Ok(()) => return Ok(()),
+            Err(problems) => problems,
+        };
+        // Many clients write null for an argument they leave out, as the protocol's headers read it too.
+        match self.without_nulls(arguments).map(|trimmed| self.check_fully(&trimmed)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(problems),
+        }
+    }
+
+    /// Leaves out optional arguments that are null; `None` when there are none.
+    fn without_nulls(&self, arguments: &Json) -> Option<Json> {
+        let object = arguments.to_object().ok()?;
+        let mut edit = object.edit();
+        for (name, value) in object.object.members() {
+            if value.kind() == Kind::Null && self.optional.contains(name.as_ref()) {
+                edit.remove(&name);
+            }
+        }
+        (!edit.is_unchanged()).then(|| edit.to_payload().to_json())
     }
 
     fn check_fully(&self, arguments: &Json) -> Result<(), Vec<Problem>> {
         // A number no common type can hold is not for us to judge.
-        let Ok(mut value) = arguments.read::<Value>() else { return Ok(()) };
+        let Ok(value) = arguments.read::<Value>() else { return Ok(()) };
         if !self.cost.is_affordable(&value) || self.full.is_valid(&value) {
-            return Ok(());
-        }
-        // Many clients write null for an optional argument they leave out; the protocol's headers read it so too.
-        if let Some(object) = value.as_object_mut() {
-            object.retain(|name, value| !value.is_null() || self.required.contains(name.as_str()));
-        }
-        if self.full.is_valid(&value) {
             return Ok(());
         }
         let mut problems: Vec<Problem> = self.full.iter_errors(&value).take(PROBLEMS_MAX).map(|error| words::problem(&error)).collect();
@@ -116,10 +130,12 @@ impl Validator {
     }
 }
 
-/// Returns the names of the arguments that must be there.
-fn required(schema: &Value) -> HashSet<Box<str>> {
-    let names = schema.get("required").and_then(Value::as_array);
-    names.into_iter().flatten().filter_map(Value::as_str).map(Box::from).collect()
+/// Returns the names of the arguments that a schema describes and does not require.
+fn optional(schema: &Value) -> HashSet<Box<str>> {
+    let required = schema.get("required").and_then(Value::as_array);
+    let required: HashSet<&str> = required.into_iter().flatten().filter_map(Value::as_str).collect();
+    let described = schema.get("properties").and_then(Value::as_object);
+    described.into_iter().flatten().map(|(name, _)| name.as_str()).filter(|name| !required.contains(name)).map(Box::from).collect()
 }
 
 /// Compiled schemas of a whole list, each made when it is first needed.

@@ -101,7 +101,7 @@ impl Plane {
                 }
                 ticks += 1;
                 if ticks % SWEEP_TICKS == 0 {
-                    plane.sessions.sweep(now_ms);
+                    plane.sessions.sweep(now_ms, plane.snapshot().setup.session_idle);
                 }
             }
         });

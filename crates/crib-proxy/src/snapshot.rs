@@ -40,6 +40,8 @@ pub struct Setup {
     pub call_timeout: Duration,
     /// Entries of one page of a list.
     pub page_size: usize,
+    /// How long a legacy session lives without a request.
+    pub session_idle: Duration,
 }
 
 /// One state of the configuration and all that was learned under it.

@@ -68,6 +68,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             rules: Rules::default(),
             call_timeout: Duration::from_secs(30),
             page_size: 1000,
+            session_idle: Duration::from_secs(1800),
         },
         ledger: Arc::new(Quiet),
         clock: Arc::new(Machine),

@@ -68,7 +68,8 @@ pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>, entropy: &dyn Ent
     let rules = Rules::build(&offered(&compiled.servers), own.iter().map(|(name, spec)| (*name, spec)))?;
     // A server's own `timeout` is the connector's; the plane's is the longest of all.
     let call_timeout = compiled.servers.iter().map(|server| server.timeout).max().unwrap_or(compiled.limits.call_timeout);
-    Ok(Setup { servers, names, keys: keys(compiled, entropy)?, rules, call_timeout, page_size: compiled.limits.page_size })
+    let (page_size, session_idle) = (compiled.limits.page_size, compiled.limits.session_idle);
+    Ok(Setup { servers, names, keys: keys(compiled, entropy)?, rules, call_timeout, page_size, session_idle })
 }
 
 fn keys(compiled: &Compiled, entropy: &dyn Entropy) -> Result<Keys, Fault> {

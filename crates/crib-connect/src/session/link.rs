@@ -278,11 +278,7 @@ impl Link {
             Some(task) => self.waiting_for(&task),
             None => self.sole(origin, |wants| wants.questions),
         };
-        // Roots have an empty answer; without the others the call cannot go on.
-        let lacked = needed.filter(|ability| !is_covered && *ability != Ability::Roots);
-        if let (Some(id), Some(ability)) = (whose, lacked) {
-            self.lack(id, ability);
-        }
+        let lacking = whose.zip(needed.filter(|ability| !is_covered && *ability != Ability::Roots));
         let whose = whose.filter(|_| is_covered);
         let chore = whose.and_then(|_| self.chores.take(&params));
         let (chore, created) = chore.map_or((None, None), |(chore, created)| (Some(chore), Some(created)));
@@ -298,6 +294,10 @@ impl Link {
         }
         let error = RpcError::new(code::METHOD_NOT_FOUND, format!("Method not found: {} has nobody to answer it now", ask.method));
         self.post(message::error(Some(&ask.id), &error));
+        // Roots have an empty answer; without the others the call cannot go on.
+        if let Some((id, ability)) = lacking {
+            self.lack(id, ability);
+        }
     }
 
     /// Gives a question to a call; gives it back when the call cannot take it.

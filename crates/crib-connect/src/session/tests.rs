@@ -526,7 +526,7 @@ async fn a_question_given_to_the_client_as_a_task_is_kept_for_the_server() {
         bench.server.say(&about(1, "tasks/get"));
         assert_eq!(bench.server.next().await["result"]["status"], "working");
         bench.server.say(&about(2, "tasks/result"));
-        let last = bench.resume(retry(tool("a", client), &[("q1", json!({ "action": "accept", "content": { "x": "1" } }))], state));
+        let last = bench.resume(retry(tool("a", client), &[("e1", json!({ "action": "accept", "content": { "x": "1" } }))], state));
         let given = bench.server.next().await;
         assert_eq!((&given["id"], &given["result"]["content"]["x"]), (&json!(2), &json!("1")));
         bench.server.say(&about(3, "tasks/get"));

@@ -335,3 +335,16 @@ fn a_long_chain_of_references_does_not_exhaust_the_stack() {
     let thread = std::thread::Builder::new().stack_size(1024 * 1024).spawn(compile).unwrap();
     assert!(thread.join().unwrap());
 }
+
+#[test]
+fn null_stands_for_an_argument_that_is_left_out() {
+    let schema = serde_json::json!({
+        "type": "object", "properties": { "a": { "type": "boolean" }, "b": { "type": "string" } }, "required": ["b"], "additionalProperties": false,
+    });
+    let validator = Validator::compile(&of(&schema)).unwrap();
+    let check = |text: &'static str| validator.check(Some(&Json::from_static(text))).is_ok();
+    assert!(check(r#"{"a":null,"b":"x"}"#));
+    assert!(!check(r#"{"a":null,"b":null}"#));
+    assert!(!check(r#"{"b":"x","c":null}"#));
+    assert!(!check(r#"{"a":"no","b":"x"}"#));
+}

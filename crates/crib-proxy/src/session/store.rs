@@ -63,9 +63,9 @@ impl Sessions {
         }
     }
 
-    /// Ends the sessions nobody used for [`limits::SESSION_IDLE`] and nobody listens on.
-    pub(crate) fn sweep(&self, now_ms: u64) {
-        let idle_ms = u64::try_from(Duration::as_millis(&limits::SESSION_IDLE)).unwrap_or(u64::MAX);
+    /// Ends the sessions nobody used for `idle` and nobody listens on.
+    pub(crate) fn sweep(&self, now_ms: u64, idle: Duration) {
+        let idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         for shard in &self.shards {
             let old: Vec<String> = shard
                 .read()

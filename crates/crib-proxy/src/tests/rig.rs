@@ -151,6 +151,7 @@ pub(super) fn setup(servers: &[(&str, &Arc<Fake>)], names: NameStyle, page_size:
         rules: Rules::build(&RuleSpec::default(), [("bob", bob)]).unwrap(),
         call_timeout: Duration::from_secs(5),
         page_size,
+        session_idle: Duration::from_secs(60),
     }
 }
 
