@@ -237,7 +237,14 @@ async fn questions_outside_a_call_or_beyond_the_clients_abilities_are_refused_at
         let sent = bench.server.expect("tools/call").await;
         bench.server.say(&json!({ "jsonrpc": "2.0", "id": 4, "method": "sampling/createMessage", "params": { "messages": [] } }));
         assert_eq!(bench.server.next().await["error"]["code"], code::METHOD_NOT_FOUND);
+        // Without it the call cannot go on: it ends with the error that says what is missing.
+        assert_eq!(bench.server.next().await["method"], "notifications/cancelled");
+        let Outcome::Error(error, _) = done(call.await.unwrap()) else { panic!("went on") };
+        assert_eq!(error.code, code::MISSING_CAPABILITY);
+        bench.server.answer_text(&sent, "too late");
         // With two calls in flight nobody knows whose question it is.
+        let call = bench.call(tool("a", client));
+        let sent = bench.server.expect("tools/call").await;
         let other = bench.call(tool("b", client));
         let second = bench.server.expect("tools/call").await;
         bench.server.say(&elicit("y", "?"));
@@ -485,9 +492,9 @@ async fn a_task_that_asks_shows_its_questions_and_takes_the_answers() {
         let Outcome::Complete(state, _) = done(getting.await.unwrap()) else { panic!("no state") };
         let state: Value = state.to_json().read().unwrap();
         assert_eq!(state["status"], "input_required");
-        assert_eq!(state["inputRequests"]["q1"]["method"], "elicitation/create");
+        assert_eq!(state["inputRequests"]["e1"]["method"], "elicitation/create");
 
-        let updating = bench.call(about(Method::TasksUpdate, json!({ "inputResponses": { "q1": { "action": "decline" } } })));
+        let updating = bench.call(about(Method::TasksUpdate, json!({ "inputResponses": { "e1": { "action": "decline" } } })));
         let reply = bench.server.next().await;
         assert_eq!((&reply["id"], &reply["result"]["action"]), (&json!("e1"), &json!("decline")));
         assert!(matches!(done(updating.await.unwrap()), Outcome::Complete(..)));
