@@ -35,21 +35,22 @@ impl Spans {
     }
 
     pub(super) fn record(&self, entry: &Entry) {
-        let Some(trace) = entry.trace.filter(|trace| self.is_wanted(entry, *trace)) else { return };
+        let Some(trace) = entry.trace.filter(|trace| trace.is_sampled) else { return };
+        // A ping is nobody's call, unless it is part of somebody's trace.
+        if entry.method == Method::Ping && entry.parent_span.is_none() {
+            return;
+        }
         let span = Span { entry: entry.clone(), end: SystemTime::now(), trace };
         if self.queue.try_send(span).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// The caller decides about its own traces, the ratio about those that start here.
-    fn is_wanted(&self, entry: &Entry, trace: TraceContext) -> bool {
-        if entry.parent_span.is_some() {
-            return trace.is_sampled;
-        }
+    /// Decides about a trace that starts here; about others their root has decided.
+    pub(super) fn samples(&self, trace_id: u128) -> bool {
         #[expect(clippy::cast_possible_truncation, reason = "the low half of the id is its random half")]
-        let number = trace.trace_id as u64;
-        number >> 1 < self.threshold && entry.method != Method::Ping
+        let number = trace_id as u64;
+        number >> 1 < self.threshold
     }
 
     pub(super) fn dropped(&self) -> u64 {
@@ -72,5 +73,17 @@ mod tests {
     fn the_ratio_is_a_share_of_all_numbers() {
         assert_eq!([threshold(0.0), threshold(0.5), threshold(1.0)], [0, 1 << 62, 1 << 63]);
         assert_eq!(threshold(7.0), 1 << 63);
+    }
+
+    #[test]
+    fn what_the_root_decided_is_what_is_recorded() {
+        let (spans, mut queue) = Spans::new(0.5);
+        assert!(spans.samples(1) && !spans.samples(u128::from(u64::MAX)));
+        for (trace_id, is_sampled) in [(1, false), (u128::MAX, true)] {
+            let trace = Some(TraceContext { trace_id, span_id: 7, is_sampled });
+            spans.record(&Entry { trace, ..super::super::tests::entry("demo", "add", crib_model::Ending::Ok) });
+        }
+        assert_eq!(queue.try_recv().map(|span| span.trace.trace_id), Ok(u128::MAX));
+        assert!(queue.try_recv().is_err());
     }
 }
