@@ -155,7 +155,7 @@ pub(crate) struct ShowTool {
   toolcrib call demo.add a=88 b=22
   toolcrib call files.write_file path=a.txt content=@a.txt
   toolcrib call web.search tags:='[\"rust\"]' --json
-  echo '{\"text\":\"hi\"}' | toolcrib call demo.echo -
+  echo '{\"message\":\"hi\"}' | toolcrib call demo.echo -
 ")]
 pub(crate) struct Call {
     /// Tool to call

@@ -1,17 +1,38 @@
 //! The runtime that commands run on.
 
+use std::num::NonZero;
 use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
 
 use crate::failure::Failure;
 
 /// How long what still blocks a thread (reading standard input) may hold up the end.
 const SHUTDOWN: Duration = Duration::from_millis(100);
 
-/// Runs a command on all cores.
+/// Runs a command on all cores the process may use.
 pub(crate) fn on_all_cores<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    // As many workers as there are cores the process may use.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = build(std::thread::available_parallelism().map_or(1, NonZero::get))?;
     let result = runtime.block_on(work);
     runtime.shutdown_timeout(SHUTDOWN);
     result
+}
+
+/// On one core, handing work from thread to thread only costs.
+fn build(cores: usize) -> std::io::Result<Runtime> {
+    let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::RuntimeFlavor;
+
+    use super::*;
+
+    #[test]
+    fn one_core_needs_one_thread() {
+        assert_eq!(build(1).unwrap().handle().runtime_flavor(), RuntimeFlavor::CurrentThread);
+        assert_eq!(build(2).unwrap().handle().runtime_flavor(), RuntimeFlavor::MultiThread);
+    }
 }

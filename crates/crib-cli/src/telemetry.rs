@@ -49,6 +49,10 @@ impl Ledger for Telemetry {
     fn traces(&self) -> bool {
         self.spans.is_some()
     }
+
+    fn samples(&self, trace_id: u128) -> bool {
+        self.spans.as_ref().is_some_and(|spans| spans.samples(trace_id))
+    }
 }
 
 #[cfg(test)]

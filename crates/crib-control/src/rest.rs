@@ -81,10 +81,10 @@ impl Rest {
         let path: Vec<&str> = ask.path.iter().map(String::as_str).collect();
         match path.as_slice() {
             ["healthz"] => ask.get(Ok(operation::healthz())),
-            ["readyz"] => ask.get(Ok(operation::readyz(self, ask))),
+            ["readyz"] => ask.get(Ok(operation::readyz(self, ask).await)),
             [".well-known", "oauth-protected-resource", of @ ..] => ask.get(resource::metadata(ask, whole, of)),
             ["openapi.json"] => ask.get(Ok(openapi::document())),
-            ["v1", "servers"] => ask.get(operation::servers(self, ask)),
+            ["v1", "servers"] => ask.get(operation::servers(self, ask).await),
             ["v1", "tools"] => {
                 ask.only(&[Method::GET, Method::HEAD])?;
                 tools::list(self, ask).await
@@ -108,12 +108,6 @@ impl Rest {
     /// Checks who asks.
     fn principal(&self, ask: &Ask) -> Result<Arc<Principal>, Trouble> {
         self.plane.authenticate(&ask.headers).map_err(|fault: Fault| Trouble::of(&fault))
-    }
-
-    /// What operation pages tell is for those who run the gateway. Where they come from proves nothing: a proxy on this
-    /// machine comes from here too.
-    fn is_trusted(&self, ask: &Ask) -> bool {
-        self.plane.authenticate(&ask.headers).is_ok()
     }
 }
 

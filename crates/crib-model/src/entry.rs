@@ -57,4 +57,9 @@ pub trait Ledger: Send + Sync + 'static {
     fn traces(&self) -> bool {
         false
     }
+
+    /// Decides whether a trace that starts here is recorded. Upstreams are told, so that all of it is or nothing.
+    fn samples(&self, _trace_id: u128) -> bool {
+        true
+    }
 }

@@ -170,7 +170,10 @@ impl Plane {
         let span_id = u64::try_from(random & u128::from(u64::MAX)).unwrap_or(1).max(1);
         let trace = match parent {
             Some(parent) => TraceContext { span_id, ..parent },
-            None => TraceContext { trace_id: self.entropy.u128().max(1), span_id, is_sampled: true },
+            None => {
+                let trace_id = self.entropy.u128().max(1);
+                TraceContext { trace_id, span_id, is_sampled: self.ledger.samples(trace_id) }
+            }
         };
         ticket.traced(Some(trace), parent.map(|parent| parent.span_id));
         Some(trace)

@@ -159,7 +159,8 @@ fn announce(addresses: &[SocketAddr], compiled: &Compiled, output: &Output) -> R
     let is_usual = addresses.iter().any(|address| address.ip().is_loopback()) && port == crib_control::config::PORT;
     let place = if is_usual { String::new() } else { format!("   --url {}", first.trim_end_matches("/mcp")) };
     output.say(&format!("try      {attempt}{place}"));
-    output.say(&format!("connect  claude mcp add --transport http toolcrib {first}"));
+    let key = if compiled.needs_key { " --header \"Authorization: Bearer KEY\"" } else { "" };
+    output.say(&format!("connect  claude mcp add --transport http toolcrib {first}{key}"));
     Ok(())
 }
 

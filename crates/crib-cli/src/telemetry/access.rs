@@ -1,60 +1,46 @@
-//! The access log: one JSON line for every call, written by a thread of its own.
+//! The access log: one JSON line for every call. The caller formats it, a thread of its own writes many at once.
 
+use std::cell::RefCell;
 use std::fs::OpenOptions;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crib_control::AccessLog as Where;
-use crib_model::{Code, Entry, Fault, Slug};
-use parking_lot::Mutex;
-use serde::Serialize;
+use crib_model::{Code, Entry, Fault};
+use parking_lot::{Condvar, Mutex};
 
 use super::outcome;
 
-/// Lines that may wait for the disk; beyond it they are dropped and counted.
-const QUEUE: usize = 16 * 1024;
-/// Longest time a line stays in memory.
-const FLUSH: Duration = Duration::from_millis(200);
+/// Text that may wait for the disk; lines beyond it are dropped and counted.
+const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long the writer lets lines gather: waking it for each would cost more than the call.
+const LINGER: Duration = Duration::from_millis(20);
+/// A buffer that a burst has made larger is given back.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
 
 /// The handle of the log.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    sender: SyncSender<Line>,
+    desk: Arc<Desk>,
     writer: Mutex<Option<JoinHandle<()>>>,
     dropped: AtomicU64,
 }
 
-enum Line {
-    Call(Box<Entry>, SystemTime),
-    End,
+/// What callers and the writer share.
+#[derive(Debug, Default)]
+struct Desk {
+    waiting: Mutex<Waiting>,
+    /// Rung for the first line and at the end.
+    bell: Condvar,
 }
 
-#[derive(Serialize)]
-struct Fields<'a> {
-    /// Seconds since 1970.
-    time: f64,
-    principal: &'a str,
-    revision: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<&'a str>,
-    method: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<&'a str>,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    code: String,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    side: &'static str,
-    latency_ms: f64,
-    request_bytes: usize,
-    reply_bytes: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<String>,
+#[derive(Debug, Default)]
+struct Waiting {
+    text: Vec<u8>,
+    is_closed: bool,
 }
 
 impl AccessLog {
@@ -76,15 +62,28 @@ impl AccessLog {
     }
 
     fn start(out: Box<dyn Write + Send>) -> io::Result<Self> {
-        let (sender, queue) = sync_channel(QUEUE);
-        let writer = std::thread::Builder::new().name("access-log".to_owned()).spawn(move || drain(&queue, out))?;
-        Ok(Self { sender, writer: Mutex::new(Some(writer)), dropped: AtomicU64::new(0) })
+        let desk = Arc::new(Desk::default());
+        let writer = std::thread::Builder::new().name("access-log".to_owned());
+        let writer = writer.spawn({
+            let desk = Arc::clone(&desk);
+            move || drain(&desk, out)
+        })?;
+        Ok(Self { desk, writer: Mutex::new(Some(writer)), dropped: AtomicU64::new(0) })
     }
 
     pub(super) fn write(&self, entry: &Entry) {
-        if self.sender.try_send(Line::Call(Box::new(entry.clone()), SystemTime::now())).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        thread_local! {
+            static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            let is_first = format(line, entry, SystemTime::now()).is_ok().then(|| self.desk.add(line)).flatten();
+            match is_first {
+                Some(true) => drop(self.desk.bell.notify_one()),
+                Some(false) => {}
+                None => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
+            }
+        });
     }
 
     pub(super) fn dropped(&self) -> u64 {
@@ -94,61 +93,99 @@ impl AccessLog {
     /// Writes what is still waiting and ends the thread.
     pub(crate) fn close(&self) {
         let Some(writer) = self.writer.lock().take() else { return };
-        if self.sender.send(Line::End).is_ok() && writer.join().is_err() {
+        self.desk.waiting.lock().is_closed = true;
+        self.desk.bell.notify_one();
+        if writer.join().is_err() {
             tracing::error!("the access log ended in a panic");
         }
     }
 }
 
-fn drain(queue: &Receiver<Line>, out: Box<dyn Write + Send>) {
-    let mut out = BufWriter::with_capacity(64 * 1024, out);
-    loop {
-        let line = match queue.recv_timeout(FLUSH) {
-            Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => {
-                drop(out.flush());
-                continue;
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        let Line::Call(entry, at) = line else { break };
-        // A full disk must not end the gateway; the next line may find room.
-        drop(write(&mut out, &entry, at));
+impl Desk {
+    /// Adds a line, and tells whether it is the first; `None` when there is no room.
+    fn add(&self, line: &[u8]) -> Option<bool> {
+        let mut waiting = self.waiting.lock();
+        if waiting.is_closed || waiting.text.len() + line.len() > WAITING_BYTES_MAX {
+            return None;
+        }
+        let is_first = waiting.text.is_empty();
+        waiting.text.extend_from_slice(line);
+        Some(is_first)
     }
-    drop(out.flush());
+
+    /// Waits for lines, lets more gather, and takes them all; true when no more will come.
+    fn take(&self, text: &mut Vec<u8>) -> bool {
+        let mut waiting = self.waiting.lock();
+        while waiting.text.is_empty() && !waiting.is_closed {
+            self.bell.wait(&mut waiting);
+        }
+        if !waiting.is_closed {
+            // Nothing rings before the end, for there are lines already.
+            self.bell.wait_for(&mut waiting, LINGER);
+        }
+        std::mem::swap(&mut waiting.text, text);
+        waiting.is_closed
+    }
 }
 
-fn write(out: &mut impl Write, entry: &Entry, at: SystemTime) -> io::Result<()> {
+fn drain(desk: &Desk, mut out: Box<dyn Write + Send>) {
+    let mut text = Vec::new();
+    loop {
+        text.clear();
+        text.shrink_to(KEPT_BYTES_MAX);
+        let is_last = desk.take(&mut text);
+        // A full disk must not end the gateway; the next lines may find room.
+        drop(out.write_all(&text).and_then(|()| out.flush()));
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// Writes an entry as a line of JSON. By hand, because most of it needs no escapes and all of it is on the way of a call.
+fn format(line: &mut Vec<u8>, entry: &Entry, at: SystemTime) -> io::Result<()> {
     let outcome = outcome::describe(outcome::index(&entry.ending));
-    let fields = Fields {
-        time: at.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as f64 / 1e6,
-        principal: &entry.principal.name,
-        revision: entry.client.as_str(),
-        client: entry.client_name.as_deref(),
-        method: entry.method.as_str(),
-        server: entry.upstream.as_ref().map(Slug::as_str),
-        target: entry.target.as_deref(),
-        outcome: outcome.name,
-        code: outcome.code,
-        side: outcome.side,
-        latency_ms: millis(entry.latency),
-        request_bytes: entry.request_bytes,
-        reply_bytes: entry.reply_bytes,
-        trace_id: entry.trace.map(|trace| format!("{:032x}", trace.trace_id)),
-    };
-    serde_json::to_writer(&mut *out, &fields)?;
-    out.write_all(b"\n")
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    write!(line, "{{\"time\":{}.{:06}", since.as_secs(), since.subsec_micros())?;
+    text(line, "principal", &entry.principal.name)?;
+    text(line, "revision", entry.client.as_str())?;
+    if let Some(client) = &entry.client_name {
+        text(line, "client", client)?;
+    }
+    text(line, "method", entry.method.as_str())?;
+    if let Some(server) = &entry.upstream {
+        text(line, "server", server.as_str())?;
+    }
+    if let Some(target) = &entry.target {
+        text(line, "target", target)?;
+    }
+    text(line, "outcome", outcome.name)?;
+    if !outcome.code.is_empty() {
+        text(line, "code", &outcome.code)?;
+    }
+    if !outcome.side.is_empty() {
+        text(line, "side", outcome.side)?;
+    }
+    // Milliseconds with three digits: microseconds are what a clock is good for.
+    let micros = entry.latency.as_micros();
+    write!(line, ",\"latency_ms\":{}.{:03}", micros / 1000, micros % 1000)?;
+    write!(line, ",\"request_bytes\":{},\"reply_bytes\":{}", entry.request_bytes, entry.reply_bytes)?;
+    if let Some(trace) = &entry.trace {
+        write!(line, ",\"trace_id\":\"{:032x}\"", trace.trace_id)?;
+    }
+    line.extend_from_slice(b"}\n");
+    Ok(())
 }
 
-/// Milliseconds with three digits: microseconds are what a clock is good for.
-fn millis(span: Duration) -> f64 {
-    span.as_micros() as f64 / 1000.0
+fn text(line: &mut Vec<u8>, name: &'static str, value: &str) -> io::Result<()> {
+    line.extend_from_slice(b",\"");
+    line.extend_from_slice(name.as_bytes());
+    line.extend_from_slice(b"\":");
+    serde_json::to_writer(line, value).map_err(io::Error::from)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::tests::entry;
     use super::*;
 
@@ -177,5 +214,27 @@ mod tests {
         let lines: Vec<String> = text.lines().map(|line| line.split_once(',').unwrap().1.to_owned()).collect();
         insta::assert_snapshot!(lines.join("\n"));
         assert_eq!(log.dropped(), 0);
+    }
+    #[test]
+    fn a_line_is_json_whatever_is_in_it() {
+        let strange = "a\"b\\c\n\u{1}\u{e9}";
+        let trace = Some(crib_model::TraceContext { trace_id: 10, span_id: 1, is_sampled: true });
+        let entry = Entry { client_name: Some(strange.into()), trace, ..entry("demo", strange, crib_model::Ending::Ok) };
+        let mut line = Vec::new();
+        format(&mut line, &entry, UNIX_EPOCH + Duration::from_millis(1500)).unwrap();
+        let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!((&read["client"], &read["target"], &read["time"]), (&strange.into(), &strange.into(), &1.5.into()));
+        assert_eq!((&read["latency_ms"], &read["trace_id"]), (&1.5.into(), &format!("{:032x}", 10).into()));
+    }
+
+    #[test]
+    fn lines_that_nobody_writes_are_dropped_and_counted() {
+        let desk = Desk::default();
+        assert_eq!(desk.add(b"first"), Some(true));
+        assert_eq!(desk.add(b"second"), Some(false));
+        assert_eq!(desk.add(&vec![b'x'; WAITING_BYTES_MAX]), None);
+        let mut text = Vec::new();
+        assert!(!desk.take(&mut text));
+        assert_eq!((text.as_slice(), desk.add(b"third")), (b"firstsecond".as_slice(), Some(true)));
     }
 }

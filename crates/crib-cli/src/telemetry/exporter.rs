@@ -1,6 +1,7 @@
 //! Sends spans to an OTLP collector, in batches, from a task of its own.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,14 +14,12 @@ use opentelemetry_http::HttpError;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLinks};
-use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::outcome;
-use super::spans::Span;
+use super::spans::{BATCH, Span, Waiting};
 
-const BATCH: usize = 512;
 /// Longest time a span waits for company.
 const LINGER: Duration = Duration::from_secs(2);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,7 +36,7 @@ impl Exporter {
     ///
     /// # Errors
     /// The address is none.
-    pub(crate) fn start(endpoint: &str, spans: Receiver<Span>, http: HttpClient, tracker: &TaskTracker) -> Result<Self, Fault> {
+    pub(crate) fn start(endpoint: &str, waiting: Arc<Waiting>, http: HttpClient, tracker: &TaskTracker) -> Result<Self, Fault> {
         let url = format!("{}/v1/traces", endpoint.trim_end_matches('/').trim_end_matches("/v1/traces"));
         let endpoint = Endpoint::parse(&url)?;
         let exporter = SpanExporter::builder()
@@ -48,7 +47,7 @@ impl Exporter {
             .build()
             .map_err(|error| Fault::new(Code::ConfigInvalid, format!("cannot send traces to {url}")).because(error))?;
         let stop = CancellationToken::new();
-        let task = tracker.spawn(run(exporter, spans, stop.clone()));
+        let task = tracker.spawn(run(exporter, waiting, stop.clone()));
         Ok(Self { stop, task })
     }
 
@@ -61,16 +60,16 @@ impl Exporter {
     }
 }
 
-async fn run(mut exporter: SpanExporter, mut spans: Receiver<Span>, stop: CancellationToken) {
+async fn run(mut exporter: SpanExporter, waiting: Arc<Waiting>, stop: CancellationToken) {
     let resource =
         Resource::builder().with_service_name("toolcrib").with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
     exporter.set_resource(&resource.build());
     let scope = InstrumentationScope::builder("toolcrib").with_version(env!("CARGO_PKG_VERSION")).build();
     let mut failures = 0_u64;
     loop {
-        let mut batch = Vec::with_capacity(BATCH);
-        let is_last = fill(&mut spans, &mut batch, &stop).await;
-        if !batch.is_empty() {
+        let is_last = gather(&waiting, &stop).await;
+        let taken = waiting.take();
+        for batch in taken.chunks(BATCH) {
             let batch = batch.iter().map(|span| data(span, &scope)).collect();
             match exporter.export(batch).await {
                 Ok(()) => failures = 0,
@@ -90,30 +89,16 @@ async fn run(mut exporter: SpanExporter, mut spans: Receiver<Span>, stop: Cancel
 }
 
 /// Waits for a batch to be full or old enough; true when no more will come.
-async fn fill(spans: &mut Receiver<Span>, batch: &mut Vec<Span>, stop: &CancellationToken) -> bool {
-    let first = tokio::select! {
-        biased;
-        span = spans.recv() => span,
-        () = stop.cancelled() => None,
-    };
-    let Some(first) = first else {
-        while let Ok(span) = spans.try_recv() {
-            batch.push(span);
-        }
-        return true;
-    };
-    batch.push(first);
-    let linger = tokio::time::sleep(LINGER);
-    tokio::pin!(linger);
-    while batch.len() < BATCH {
-        let space = BATCH - batch.len();
-        tokio::select! {
-            read = spans.recv_many(batch, space) => if read == 0 { return true },
-            () = &mut linger => break,
-            () = stop.cancelled() => break,
-        }
+async fn gather(waiting: &Waiting, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = waiting.begun.notified() => {}
+        () = stop.cancelled() => return true,
     }
-    false
+    tokio::select! {
+        () = waiting.full.notified() => false,
+        () = tokio::time::sleep(LINGER) => false,
+        () = stop.cancelled() => true,
+    }
 }
 
 /// Describes a call by the conventions for MCP and generative AI.
@@ -156,7 +141,7 @@ fn attributes(span: &Span, outcome: &outcome::Outcome) -> Vec<KeyValue> {
         KeyValue::new("mcp.protocol.version", entry.client.as_str()),
         KeyValue::new("latency", entry.latency.as_secs_f64() * 1000.0),
         KeyValue::new("toolcrib.outcome", outcome.name),
-        KeyValue::new("toolcrib.principal", entry.principal.name.to_string()),
+        KeyValue::new("toolcrib.principal", Arc::clone(&entry.principal.name)),
         KeyValue::new("toolcrib.request.bytes", i64::try_from(entry.request_bytes).unwrap_or(i64::MAX)),
         KeyValue::new("toolcrib.reply.bytes", i64::try_from(entry.reply_bytes).unwrap_or(i64::MAX)),
     ];
@@ -168,12 +153,12 @@ fn attributes(span: &Span, outcome: &outcome::Outcome) -> Vec<KeyValue> {
             Some("name") => Some("gen_ai.tool.name"),
             Some(_) | None => None,
         };
-        all.extend(key.map(|key| KeyValue::new(key, target.to_string())));
+        all.extend(key.map(|key| KeyValue::new(key, Arc::clone(target))));
     }
     if entry.method == Method::ToolsCall {
         all.push(KeyValue::new("gen_ai.operation.name", "execute_tool"));
     }
-    all.extend(entry.client_name.as_ref().map(|name| KeyValue::new("toolcrib.client.name", name.to_string())));
+    all.extend(entry.client_name.as_ref().map(|name| KeyValue::new("toolcrib.client.name", Arc::clone(name))));
     match entry.ending {
         Ending::UpstreamError(number) => all.push(KeyValue::new("rpc.response.status_code", number.to_string())),
         Ending::ToolError => all.push(KeyValue::new("error.type", "tool_error")),

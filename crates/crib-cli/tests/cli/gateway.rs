@@ -270,3 +270,32 @@ fn a_client_without_a_key_reads_what_it_may_not_use() {
         assert_eq!(gateway.ask("GET", &format!("/.well-known/{path}"), None, "").0, 404, "{path}");
     }
 }
+
+#[test]
+fn tools_are_counted_as_the_caller_sees_them() {
+    let config = format!(
+        "servers:\n  demo: {{ builtin: demo, tools: {{ include: [\"a*\", echo], exclude: [ask_name] }} }}\nkeys:\n  - {{ name: all, secret: {KEY} }}\n  - {{ name: one, secret: {KEY}2, allow: [\"demo.add\"] }}\n"
+    );
+    let gateway = Gateway::start("counts", &config);
+    for key in [KEY.to_owned(), format!("{KEY}2")] {
+        let (_, listed) = gateway.ask("GET", "/v1/tools", Some(&key), "");
+        let listed: Value = serde_json::from_str(&listed).expect("JSON");
+        let (_, servers) = gateway.ask("GET", "/v1/servers", Some(&key), "");
+        let servers: Value = serde_json::from_str(&servers).expect("JSON");
+        assert!(listed["total"].as_u64().is_some_and(|total| (1..4).contains(&total)), "{listed}");
+        assert_eq!(servers["servers"][0]["tools"], listed["total"], "{servers}");
+    }
+}
+
+#[test]
+fn who_needs_a_key_is_told_where_it_goes() {
+    with_file("hint", "a.yaml", &format!("{DEMO}keys: [{{ name: me, secret: {KEY} }}]\n"));
+    let mut command = toolcrib("hint");
+    command.args(["serve", "-c", "a.yaml", "--listen", "127.0.0.1:0"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let hint = lines.map_while(Result::ok).find(|line| line.starts_with("connect"));
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    assert!(hint.as_ref().is_some_and(|hint| hint.ends_with("/mcp --header \"Authorization: Bearer KEY\"")), "{hint:?}");
+}

@@ -1,6 +1,10 @@
 //! The pages of those who run the gateway: is it alive, is it ready, what does it measure.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crib_mcp::{Chunks, Json};
+use crib_model::{Principal, Scope};
 use crib_proxy::ServerInfo;
 use http::{Response, StatusCode};
 use serde::Serialize;
@@ -52,7 +56,7 @@ pub(super) fn healthz() -> Response<Chunks> {
 }
 
 /// Ready unless every server failed: one that works is worth traffic.
-pub(super) fn readyz(rest: &Rest, ask: &Ask) -> Response<Chunks> {
+pub(super) async fn readyz(rest: &Rest, ask: &Ask) -> Response<Chunks> {
     let servers = rest.plane.servers();
     let failed = servers.iter().filter(|server| has_failed(server)).count();
     let (status, word) = match (failed, servers.len()) {
@@ -60,14 +64,19 @@ pub(super) fn readyz(rest: &Rest, ask: &Ask) -> Response<Chunks> {
         (failed, all) if failed == all => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
         (_, _) => (StatusCode::OK, "partly ready"),
     };
-    let servers = rest.is_trusted(ask).then(|| servers.into_iter().map(state).collect());
+    // What operation pages tell is for those who run the gateway. Where they come from proves nothing: a proxy on this
+    // machine comes from here too.
+    let servers = match rest.principal(ask) {
+        Ok(principal) => Some(states(rest, &principal, servers).await),
+        Err(_) => None,
+    };
     json(status, Json::of(&Ready { status: word, servers }))
 }
 
 /// `GET /v1/servers`: only with a key where there are keys.
-pub(super) fn servers(rest: &Rest, ask: &Ask) -> Reply {
-    rest.principal(ask)?;
-    let servers = rest.plane.servers().into_iter().map(state).collect();
+pub(super) async fn servers(rest: &Rest, ask: &Ask) -> Reply {
+    let principal = rest.principal(ask)?;
+    let servers = states(rest, &principal, rest.plane.servers()).await;
     Ok(json(StatusCode::OK, Json::of(&Servers { servers })))
 }
 
@@ -79,6 +88,21 @@ pub(super) fn metrics(rest: &Rest, ask: &Ask, metrics: &Metrics) -> Reply {
 
 fn has_failed(server: &ServerInfo) -> bool {
     server.health.state == "failed" || server.fault.is_some() || server.health.fault.is_some()
+}
+
+/// Describes servers, with as many tools as the caller may use.
+async fn states(rest: &Rest, principal: &Arc<Principal>, servers: Vec<ServerInfo>) -> Vec<ServerState> {
+    let mut states = Vec::with_capacity(servers.len());
+    for mut server in servers {
+        if server.tools.is_some() {
+            let scope = Scope::One(server.slug.clone());
+            // A list that is being read again is not waited for: this page is asked when something is slow.
+            let tools = tokio::time::timeout(Duration::ZERO, rest.plane.tools(principal, &scope)).await;
+            server.tools = tools.ok().map(|tools| tools.len());
+        }
+        states.push(state(server));
+    }
+    states
 }
 
 fn state(server: ServerInfo) -> ServerState {
