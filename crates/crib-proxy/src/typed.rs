@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crib_mcp::{ClientCaps, Json, Kind, Method, Payload, Revision, RpcError};
-use crib_model::{Client, Health, Principal, Scope, Slug};
+use crib_model::{Client, Code, Health, Principal, Scope, Slug};
 use crib_policy::Kind as What;
 use crib_registry::ToolEntry;
 use futures_util::StreamExt;
@@ -13,6 +13,7 @@ use crate::call::{Call, Finish, Item, Served};
 use crate::pipeline;
 use crate::plane::Plane;
 use crate::settle::Ticket;
+use crate::view::View;
 
 /// A tool as a caller sees it.
 #[derive(Clone, Debug)]
@@ -70,12 +71,23 @@ impl Plane {
     pub async fn find_tool(&self, principal: &Arc<Principal>, name: &str) -> Option<ToolInfo> {
         let snapshot = self.snapshot();
         let view = snapshot.view(&Scope::All, &ClientCaps::none()).await;
-        let dotted = || {
-            let (server, tool) = name.split_once('.')?;
-            view.catalog.tool_of(view.catalog.upstream(server)?, tool)
-        };
-        let tool = view.catalog.tool(name).or_else(dotted)?;
+        let tool = find(&view, name)?;
         snapshot.setup.rules.of(principal).allows(&tool.slug, What::Tool, &tool.name).then(|| info(tool))
+    }
+
+    /// Writes down a call of a tool that the caller may not use or that is not there: refusals count too.
+    pub async fn note_refusal(&self, principal: &Arc<Principal>, name: &str) {
+        let snapshot = self.snapshot();
+        let view = snapshot.view(&Scope::All, &ClientCaps::none()).await;
+        let client = Client { revision: Revision::LATEST, caps: ClientCaps::none(), info: None };
+        let mut ticket = Ticket::open(&self.ledger, &self.clock, principal, &client, Method::ToolsCall);
+        match find(&view, name) {
+            Some(tool) => {
+                ticket.routed(tool.slug.clone(), Some(Arc::clone(&tool.name)));
+                ticket.refuse(Code::Forbidden);
+            }
+            None => ticket.refuse(Code::UnknownTarget),
+        }
     }
 
     /// Calls a tool by its exposed name. Progress and log lines are not passed on.
@@ -136,6 +148,15 @@ impl Plane {
             })
             .collect()
     }
+}
+
+/// Finds a tool by its exposed name, or as `server.tool`.
+fn find<'a>(view: &'a View, name: &str) -> Option<&'a ToolEntry> {
+    let dotted = || {
+        let (server, tool) = name.split_once('.')?;
+        view.catalog.tool_of(view.catalog.upstream(server)?, tool)
+    };
+    view.catalog.tool(name).or_else(dotted)
 }
 
 fn info(tool: &ToolEntry) -> ToolInfo {

@@ -59,7 +59,15 @@ pub(super) async fn call(rest: &Rest, ask: &Ask, name: &str) -> Reply {
 
 /// Calls a tool. A tool's own failure is 422, a task that goes on 202.
 pub(super) async fn run(rest: &Rest, ask: &Ask, name: &str, arguments: Json) -> Result<(StatusCode, Json), Trouble> {
-    let tool = find(rest, ask, name).await?;
+    let tool = match find(rest, ask, name).await {
+        Ok(tool) => tool,
+        Err(trouble) => {
+            if let Ok(principal) = rest.principal(ask) {
+                rest.plane.note_refusal(&principal, name).await;
+            }
+            return Err(trouble);
+        }
+    };
     match Box::pin(rest.plane.call_tool(&rest.principal(ask)?, &tool.name, arguments)).await {
         Called::Result(result) => Ok((status(&result), result)),
         Called::Error(error) => Err(Trouble::of_call(&error)),
