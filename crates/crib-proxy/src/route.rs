@@ -59,8 +59,11 @@ impl Ask for Routed {
 /// Finds the upstream.
 pub(crate) async fn route(plane: &Plane, call: &Call) -> Result<Routed, Fault> {
     let view = match call.snapshot.known_view(&call.scope, call.client.caps.set) {
-        Some(view) => view,
-        None => Box::pin(call.snapshot.view(&call.scope, &call.client.caps)).await,
+        Some(view) if view.is_settled => view,
+        Some(_) | None => {
+            let asked = call.method.target_key().and_then(|key| call.params.text(key)).unwrap_or_default();
+            Box::pin(call.snapshot.view_for(&call.scope, &call.client.caps, &asked)).await
+        }
     };
     match call.method {
         Method::ToolsCall => tool(call, view),

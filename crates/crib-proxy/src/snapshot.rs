@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::ask;
 use crate::source::{Offer, Source};
-use crate::view::View;
+use crate::view::{View, Waited};
 
 /// How long the first list waits for servers that are still starting; later ones come with `list_changed`.
 const FIRST_WAIT: Duration = Duration::from_secs(8);
@@ -107,12 +107,35 @@ impl Snapshot {
 
     /// Returns the catalogue for clients with these capabilities, read first if nobody asked for it yet.
     pub(crate) async fn view(&self, scope: &Scope, caps: &ClientCaps) -> Arc<View> {
-        if let Some(view) = self.known_view(scope, caps.set) {
+        if let Some(view) = self.known_view(scope, caps.set).filter(|view| view.is_settled) {
             return view;
         }
         let sources = self.sources(scope, caps);
         join_all(sources.iter().map(|(_, source)| source.first_offer(FIRST_WAIT))).await;
-        self.rebuild(scope, caps.set)
+        self.rebuild(scope, caps.set, Waited::ForAll)
+    }
+
+    /// Returns a catalogue that is good enough to find one thing by its exposed name: when the name says which server
+    /// it is of, nobody waits for the others to start.
+    pub(crate) async fn view_for(&self, scope: &Scope, caps: &ClientCaps, asked: &str) -> Arc<View> {
+        let known = self.known_view(scope, caps.set);
+        if let Some(view) = known.filter(|view| view.is_settled || view.has(asked)) {
+            return view;
+        }
+        let named = |slug: &Slug| {
+            let text = slug.as_str();
+            let rest = asked.get(text.len()..).filter(|_| asked.get(..text.len()).is_some_and(|head| head.eq_ignore_ascii_case(text)));
+            rest.is_some_and(|rest| rest.starts_with(['_', '.', '-', '/', '+']))
+        };
+        let sources = self.sources(scope, caps);
+        if let Some((_, source)) = sources.iter().find(|(slug, _)| named(slug)) {
+            source.first_offer(FIRST_WAIT).await;
+            let view = self.rebuild(scope, caps.set, Waited::ForSome);
+            if view.has(asked) {
+                return view;
+            }
+        }
+        self.view(scope, caps).await
     }
 
     pub(crate) fn known_view(&self, scope: &Scope, set: CapSet) -> Option<Arc<View>> {
@@ -170,12 +193,13 @@ impl Snapshot {
         let shows = |scope: &Scope| *scope == Scope::All || *scope == Scope::One(slug.clone());
         let scopes: Vec<Scope> = views.keys().filter(|(s, scope)| *s == set && shows(scope)).map(|(_, scope)| scope.clone()).collect();
         for scope in scopes {
-            self.rebuild(&scope, set);
+            self.rebuild(&scope, set, Waited::ForSome);
         }
     }
 
-    fn rebuild(&self, scope: &Scope, set: CapSet) -> Arc<View> {
+    fn rebuild(&self, scope: &Scope, set: CapSet, waited: Waited) -> Arc<View> {
         let _one_at_a_time = self.building.lock();
+        let was_settled = self.known_view(scope, set).is_some_and(|view| view.is_settled);
         let offers: Vec<(Slug, Option<Arc<Offer>>)> = {
             let sources = self.sources.lock();
             let servers = self.in_scope(scope).unwrap_or_default();
@@ -183,7 +207,7 @@ impl Snapshot {
             servers.iter().map(|server| (server.slug.clone(), offer(&server.slug))).collect()
         };
         let style = if self.is_plain(scope) { NameStyle::Plain } else { self.setup.names.clone() };
-        let view = Arc::new(View::build(offers, &style, self.is_plain(scope)));
+        let view = Arc::new(View::build(offers, &style, self.is_plain(scope), if was_settled { Waited::ForAll } else { waited }));
         self.views.rcu(|views| {
             let mut views = HashMap::clone(views);
             views.insert((set, scope.clone()), Arc::clone(&view));

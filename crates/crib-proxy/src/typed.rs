@@ -70,7 +70,7 @@ impl Plane {
     /// Finds a tool by its exposed name, or as `server.tool`.
     pub async fn find_tool(&self, principal: &Arc<Principal>, name: &str) -> Option<ToolInfo> {
         let snapshot = self.snapshot();
-        let view = snapshot.view(&Scope::All, &ClientCaps::none()).await;
+        let view = snapshot.view_for(&Scope::All, &ClientCaps::none(), name).await;
         let tool = find(&view, name)?;
         snapshot.setup.rules.of(principal).allows(&tool.slug, What::Tool, &tool.name).then(|| info(tool))
     }

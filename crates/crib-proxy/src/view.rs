@@ -19,9 +19,18 @@ const TEXTS_MAX: usize = 256;
 /// Names one finished page: list, dialect, position, and whose rules filtered it.
 pub(crate) type PageKey = (&'static str, Revision, usize, Arc<str>);
 
+/// For which servers a view was held back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waited {
+    ForAll,
+    ForSome,
+}
+
 pub(crate) struct View {
     pub(crate) catalog: Catalog,
     pub(crate) offers: Vec<(Slug, Option<Arc<Offer>>)>,
+    /// Whether every server has been heard of, or was waited for long enough.
+    pub(crate) is_settled: bool,
     /// A `DiscoverResult` for this endpoint.
     pub(crate) discover: Payload,
     validators: Validators,
@@ -29,7 +38,8 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn build(offers: Vec<(Slug, Option<Arc<Offer>>)>, style: &NameStyle, is_plain: bool) -> Self {
+    pub(crate) fn build(offers: Vec<(Slug, Option<Arc<Offer>>)>, style: &NameStyle, is_plain: bool, waited: Waited) -> Self {
+        let is_settled = waited == Waited::ForAll || offers.iter().all(|(_, offer)| offer.is_some());
         let listings = offers.iter().map(|(slug, offer)| listing(slug, offer.as_deref())).collect();
         let catalog = Catalog::build(listings, style);
         for collision in catalog.collisions() {
@@ -43,7 +53,7 @@ impl View {
             [(_, Some(only))] if is_plain => discover_one(only),
             _ => discover_all(&offers, &catalog),
         };
-        Self { catalog, offers, discover, validators, texts: Mutex::default() }
+        Self { catalog, offers, is_settled, discover, validators, texts: Mutex::default() }
     }
 
     /// Returns the validator of a tool's arguments, compiled at first use; `None` where its schema cannot be used.
@@ -65,6 +75,17 @@ impl View {
         }
         texts.insert(key, text.clone());
         text
+    }
+
+    /// Tells whether a tool or prompt goes by this name, or by `server.tool`; or whether it is a URI of a server.
+    pub(crate) fn has(&self, asked: &str) -> bool {
+        let dotted = || {
+            asked
+                .split_once('.')
+                .is_some_and(|(server, tool)| self.catalog.upstream(server).is_some_and(|slug| self.catalog.tool_of(slug, tool).is_some()))
+        };
+        let is_uri = !self.catalog.is_untouched() && self.catalog.route_uri(asked).is_some();
+        self.catalog.tool(asked).is_some() || self.catalog.prompt(asked).is_some() || is_uri || dotted()
     }
 
     /// Returns why a server's tools are not there.

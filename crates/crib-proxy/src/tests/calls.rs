@@ -156,3 +156,16 @@ async fn without_a_key_nothing_is_said_but_how_to_get_in() {
     assert!(got.headers["www-authenticate"].to_str().unwrap().contains("resource_metadata="));
     assert!(fake.asked.lock().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_holds_up_nobody_elses_first_call() {
+    let (quick, silent) = (Fake::new(vec![tool("t")], echo()), Fake::silent());
+    let rig = Rig::new(&[("quick", &quick), ("silent", &silent)]);
+    let begin = tokio::time::Instant::now();
+    let got = rig.alice().call("quick__t", json!({})).await;
+    assert_eq!(got.last()["error"], Value::Null);
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    let listed = rig.alice().send("tools/list", json!({})).await;
+    assert_eq!(listed.last()["result"]["tools"].as_array().unwrap().len(), 1);
+    assert!(begin.elapsed() >= Duration::from_secs(5), "a list waits for servers that are still starting");
+}

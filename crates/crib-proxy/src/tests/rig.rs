@@ -27,11 +27,21 @@ pub(super) struct Fake {
     pub(super) page_size: usize,
     pub(super) handler: Handler,
     pub(super) asked: Mutex<Vec<Forward>>,
+    is_silent: bool,
 }
 
 impl Fake {
     pub(super) fn new(tools: Vec<Value>, handler: Handler) -> Arc<Self> {
-        Arc::new(Self { tools: Mutex::new(tools), page_size: 1000, handler, asked: Mutex::default() })
+        Arc::new(Self { tools: Mutex::new(tools), page_size: 1000, handler, asked: Mutex::default(), is_silent: false })
+    }
+
+    /// A server that never answers.
+    pub(super) fn silent() -> Arc<Self> {
+        let mut fake = Self::new(Vec::new(), echo());
+        if let Some(fake) = Arc::get_mut(&mut fake) {
+            fake.is_silent = true;
+        }
+        fake
     }
 
     pub(super) fn count(&self, method: &Method) -> usize {
@@ -68,6 +78,9 @@ impl Upstream for Own {
     fn call(&self, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
         let fake = Arc::clone(&self.0);
         fake.asked.lock().push(forward.clone());
+        if fake.is_silent {
+            return Box::pin(std::future::pending());
+        }
         match forward.method {
             Method::Discover => Box::pin(async {
                 complete(&json!({
