@@ -1,6 +1,7 @@
 //! From a description of a server to something that can be called.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crib_model::{BoxFuture, Fault, Forward, Health, Reply, Upstream};
 
@@ -20,7 +21,8 @@ pub fn connect(options: ConnectorOptions, shared: Arc<Shared>) -> Arc<dyn Upstre
 
 /// What a connector does; it is shared by the calls in progress.
 pub(crate) trait Connect: Send + Sync + 'static {
-    fn call(self: Arc<Self>, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>>;
+    fn call(self: Arc<Self>, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>>;
+    fn timeout(&self) -> Duration;
     fn health(&self) -> Health;
     fn close(self: Arc<Self>) -> BoxFuture<'static, ()>;
 }
@@ -28,8 +30,12 @@ pub(crate) trait Connect: Send + Sync + 'static {
 struct Connector<C>(Arc<C>);
 
 impl<C: Connect> Upstream for Connector<C> {
-    fn call(&self, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
+    fn call(&self, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
         Arc::clone(&self.0).call(forward)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        Some(self.0.timeout())
     }
 
     fn health(&self) -> Health {

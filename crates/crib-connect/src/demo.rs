@@ -112,7 +112,7 @@ impl Demo {
 }
 
 impl Upstream for Demo {
-    fn call(&self, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
+    fn call(&self, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
         let clock = Arc::clone(&self.clock);
         Box::pin(async move {
             if forward.method == Method::ToolsCall {

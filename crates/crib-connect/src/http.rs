@@ -12,9 +12,9 @@ mod sse;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crib_mcp::{ClientCaps, Method, Revision};
+use crib_mcp::{ClientCaps, Revision};
 use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, State};
 use crib_transport::Endpoint;
 use parking_lot::Mutex;
@@ -93,12 +93,9 @@ impl Http {
         })
     }
 
-    async fn serve(self: Arc<Self>, mut forward: Forward) -> Result<Reply, Fault> {
+    async fn serve(self: Arc<Self>, forward: Arc<Forward>) -> Result<Reply, Fault> {
         if matches!(&forward.inputs, Some(inputs) if matches!(inputs.state, Some(State::Parked(_)))) {
             return Box::pin(call::resume(Arc::clone(&self.lot), forward)).await;
-        }
-        if forward.method != Method::Listen {
-            forward.deadline = forward.deadline.min(Instant::now() + self.options.timeout);
         }
         let mut fault = None;
         for _ in 0..TRIES_MAX {
@@ -127,10 +124,10 @@ impl Http {
         if self.is_sse_only { Some(Era::Sse) } else { self.verdict.era() }
     }
 
-    async fn serve_session(&self, pool: &Arc<Pool>, forward: &Forward) -> Result<Served, Fault> {
+    async fn serve_session(&self, pool: &Arc<Pool>, forward: &Arc<Forward>) -> Result<Served, Fault> {
         let lot = Arc::clone(&self.lot);
         if let Some(home) = call::home(&self.memory, forward) {
-            return call::call(home, None, lot, forward.clone()).await.map(Ok);
+            return call::call(home, None, lot, Arc::clone(forward)).await.map(Ok);
         }
         let (session, lease) = match pool.take(forward).await {
             Ok(taken) => taken,
@@ -138,7 +135,7 @@ impl Http {
             Err(fault) if self.may_have_changed(&fault) => return Ok(Err(Again::Misjudged(fault))),
             Err(fault) => return Err(fault),
         };
-        match call::call(session, Some(lease), lot, forward.clone()).await {
+        match call::call(session, Some(lease), lot, Arc::clone(forward)).await {
             Err(fault) if fault.code() == Code::SessionUnknown => {
                 let gone = Fault::new(Code::ServerGone, format!("`{}` forgot its session again and again", self.options.slug));
                 Ok(Err(Again::SessionLost(gone)))
@@ -169,8 +166,12 @@ impl Http {
 }
 
 impl Connect for Http {
-    fn call(self: Arc<Self>, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
+    fn call(self: Arc<Self>, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
         Box::pin(self.serve(forward))
+    }
+
+    fn timeout(&self) -> Duration {
+        self.options.timeout
     }
 
     fn health(&self) -> Health {

@@ -8,9 +8,9 @@ mod start;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-use crib_mcp::{ClientCaps, Method, Revision};
+use crib_mcp::{ClientCaps, Revision};
 use crib_model::limits::STOP_GRACE;
 use crib_model::{BoxFuture, Fault, Forward, Health, Reply, State};
 use crib_transport::CommandLine;
@@ -89,12 +89,9 @@ impl Stdio {
         if is_legacy { Ready::Legacy } else { Ready::Unknown }
     }
 
-    async fn serve(self: Arc<Self>, mut forward: Forward) -> Result<Reply, Fault> {
+    async fn serve(self: Arc<Self>, forward: Arc<Forward>) -> Result<Reply, Fault> {
         if matches!(&forward.inputs, Some(inputs) if matches!(inputs.state, Some(State::Parked(_)))) {
             return call::resume(Arc::clone(&self.lot), forward).await;
-        }
-        if forward.method != Method::Listen {
-            forward.deadline = forward.deadline.min(Instant::now() + self.options.timeout);
         }
         if let Some(home) = call::home(&self.memory, &forward) {
             return call::call(home, None, Arc::clone(&self.lot), forward).await;
@@ -147,8 +144,12 @@ impl Stdio {
 }
 
 impl Connect for Stdio {
-    fn call(self: Arc<Self>, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
+    fn call(self: Arc<Self>, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
         Box::pin(self.serve(forward))
+    }
+
+    fn timeout(&self) -> Duration {
+        self.options.timeout
     }
 
     fn health(&self) -> Health {

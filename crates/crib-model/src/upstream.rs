@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::call::{Forward, Reply};
 use crate::code::Fault;
@@ -79,14 +80,19 @@ pub struct Health {
 /// stream, `input_required` instead of requests in the other direction. An implementation for an older server
 /// translates, so that nothing behind this port knows which revision the server speaks.
 pub trait Upstream: Send + Sync + 'static {
-    /// Calls one method.
+    /// Calls one method, and gives up at the deadline of `forward` (subscriptions have none).
     ///
     /// Dropping the future or the steps of a streaming reply cancels the call at the server.
     ///
     /// # Errors
     /// A [`Fault`] when the server could not be reached, died, broke the protocol or ran out of time. Errors that
     /// the server itself answered are an [`crate::Outcome::Error`].
-    fn call(&self, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>>;
+    fn call(&self, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>>;
+
+    /// How long one call may take here at most; it is the caller who puts that into the deadline.
+    fn timeout(&self) -> Option<Duration> {
+        None
+    }
 
     fn health(&self) -> Health;
 

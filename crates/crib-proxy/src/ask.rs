@@ -48,11 +48,14 @@ pub(crate) fn forward(client: &Arc<Client>, method: Method, params: &Payload, de
 }
 
 /// Calls a method that answers with a result object, and waits for it.
-pub(crate) async fn result(upstream: &dyn Upstream, forward: Forward) -> Result<(Payload, Revision), Fault> {
+pub(crate) async fn result(upstream: &dyn Upstream, mut forward: Forward) -> Result<(Payload, Revision), Fault> {
     let method = forward.method.clone();
+    if let Some(timeout) = upstream.timeout() {
+        forward.deadline = forward.deadline.min(Instant::now() + timeout);
+    }
     let deadline = tokio::time::Instant::from_std(forward.deadline);
     let ask = async {
-        match upstream.call(forward).await? {
+        match upstream.call(Arc::new(forward)).await? {
             Reply::Done(outcome) => Ok(outcome),
             Reply::Stream(mut steps) => loop {
                 match steps.next().await {

@@ -96,7 +96,7 @@ async fn rounds(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post)
     for _ in 0..crib_model::limits::INPUT_ROUNDS_MAX {
         let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &peer.principal, &peer.client, request.method.clone());
         let trace = plane.trace(&request.params, post.headers(), &mut ticket);
-        let call = Call {
+        let call = Box::new(Call {
             snapshot: plane.snapshot(),
             scope: peer.scope.clone(),
             method: request.method.clone(),
@@ -109,7 +109,7 @@ async fn rounds(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post)
             trace,
             headers: None,
             ticket,
-        };
+        });
         match finish(pipeline::run(plane, call).await, post).await {
             Finish::Input { requests, state, .. } => {
                 inputs = match ask::all(peer, post, &requests, state).await {

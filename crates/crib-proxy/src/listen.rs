@@ -28,7 +28,7 @@ struct Filter {
 }
 
 /// Opens the stream. It ends when the client leaves or the configuration is replaced.
-pub(crate) async fn serve(plane: &Arc<Plane>, call: Call) -> Served {
+pub(crate) async fn serve(plane: &Arc<Plane>, mut call: Box<Call>) -> Served {
     let Some(asked) = call.params.get("notifications").and_then(|filter| filter.to_object().ok()) else {
         call.ticket.refuse(Code::ArgumentsInvalid);
         return Served::Done(Finish::Error(RpcError::new(code::INVALID_PARAMS, "Invalid params: `notifications` is missing")));
@@ -114,7 +114,7 @@ struct Listening {
     is_untouched: bool,
     ack: Option<Notification>,
     /// Settled when the stream ends.
-    call: Option<Call>,
+    call: Option<Box<Call>>,
     _held: Subscription,
 }
 
@@ -126,7 +126,7 @@ impl Listening {
         self.call.as_ref()?;
         loop {
             let Some((slug, change)) = self.follow.next().await else {
-                let call = self.call.take()?;
+                let mut call = self.call.take()?;
                 call.ticket.settle(Ending::Ok, 0);
                 return Some(Item::Done(Finish::Result(Json::from_static("{\"resultType\":\"complete\"}").into())));
             };

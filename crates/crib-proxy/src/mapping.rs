@@ -47,7 +47,7 @@ pub(crate) fn result(method: &Method, result: &Payload, uris: Uris<'_>) -> Optio
 /// Rewrites the URI of a content block that holds or names a resource.
 fn content(item: &Json, uris: Uris<'_>) -> Option<Chunks> {
     // Most content is text; only what can hold a resource is taken apart.
-    memchr_resource(item.bytes()).then_some(())?;
+    memchr::memmem::find(item.bytes(), b"resource")?;
     let block = item.to_object().ok()?;
     match block.text("type")?.as_ref() {
         "resource_link" => with_uri(&block, uris),
@@ -59,10 +59,6 @@ fn content(item: &Json, uris: Uris<'_>) -> Option<Chunks> {
         }
         _ => None,
     }
-}
-
-fn memchr_resource(text: &[u8]) -> bool {
-    text.windows(8).any(|window| window == b"resource")
 }
 
 /// Rewrites the `uri` of an object.

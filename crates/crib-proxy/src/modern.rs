@@ -33,7 +33,7 @@ pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, 
     let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &caller.principal, &client, method.clone());
     let trace = plane.trace(&params, headers.as_ref(), &mut ticket);
     let front = Front { plane: Arc::clone(&plane), id, principal: Arc::clone(&caller.principal), method, params };
-    let call = Call {
+    let call = Box::new(Call {
         snapshot: caller.snapshot,
         scope: caller.scope,
         method: front.method.clone(),
@@ -46,7 +46,7 @@ pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, 
         trace,
         headers,
         ticket,
-    };
+    });
     match pipeline::run(&plane, call).await {
         Served::Done(finish) if wants_stream && !matches!(finish, Finish::Error(_)) => {
             let frame = Frame::message(front.response(finish));

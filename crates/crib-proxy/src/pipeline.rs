@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crib_mcp::{Ability, Chunks, Json, Method, Payload, RpcError, code, translate};
-use crib_model::{Client, Code, Ending, Event, Fault, Forward, Outcome, Principal, Reply, Slug, Step, Steps};
+use crib_model::{Client, Code, Ending, Event, Fault, Forward, Outcome, Reply, Slug, Step, Steps, Upstream};
 use crib_plan::sched::Slot;
 use crib_policy::{Permit, Problem, Refusal};
 use futures_core::Stream;
@@ -16,13 +16,13 @@ use crate::call::{Call, Finish, Item, Served, fault_error};
 use crate::mapping::{self, Uris};
 use crate::plane::Plane;
 use crate::route::{self, Routed};
-use crate::settle::Ticket;
 use crate::{listen, lists, tasks};
 
 /// Takes a call through all hops.
 ///
-/// What is rare is boxed here and below: the future of a call is as large as its largest branch, and it is moved.
-pub(crate) async fn run(plane: &Arc<Plane>, mut call: Call) -> Served {
+/// What is rare is boxed here and below, and so is the call itself: the future of a call is as large as its largest
+/// branch, and it is moved.
+pub(crate) async fn run(plane: &Arc<Plane>, mut call: Box<Call>) -> Served {
     let served = match call.method {
         Method::Discover => {
             let view = Box::pin(call.snapshot.view(&call.scope, &call.client.caps)).await;
@@ -61,7 +61,7 @@ pub(crate) async fn run(plane: &Arc<Plane>, mut call: Call) -> Served {
     })
 }
 
-async fn forward(plane: &Arc<Plane>, mut call: Call) -> Served {
+async fn forward(plane: &Arc<Plane>, mut call: Box<Call>) -> Served {
     call.ticket.sized(call.params.to_json().bytes().len());
     let is_task = matches!(call.method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel);
     if is_task && !call.client.caps.set.has(Ability::Tasks) {
@@ -81,7 +81,9 @@ async fn forward(plane: &Arc<Plane>, mut call: Call) -> Served {
             return Served::Done(finish);
         }
     };
-    let deadline = call.ticket.opened() + call.snapshot.setup.call_timeout;
+    let timeout = call.snapshot.setup.call_timeout;
+    let timeout = permit.inner().upstream.timeout().map_or(timeout, |own| own.min(timeout));
+    let deadline = call.ticket.opened() + timeout;
     let slot = match plane.admission.load().admit(&permit.inner().slug, || tokio::time::sleep_until(deadline.into())).await {
         Ok(slot) => slot,
         Err(fault) => return refused(call, &fault),
@@ -89,7 +91,7 @@ async fn forward(plane: &Arc<Plane>, mut call: Call) -> Served {
     dispatch(plane, call, permit, slot, deadline).await
 }
 
-fn refused(call: Call, fault: &Fault) -> Served {
+fn refused(mut call: Box<Call>, fault: &Fault) -> Served {
     call.ticket.fail(fault);
     Served::Done(Finish::fault(fault))
 }
@@ -138,60 +140,35 @@ pub(crate) fn tool_error(text: &str, client: &Client) -> Chunks {
 /// What is needed to turn an upstream's answer into the client's.
 struct Finisher {
     plane: Arc<Plane>,
-    client: Arc<Client>,
-    principal: Arc<Principal>,
-    method: Method,
+    call: Box<Call>,
     slug: Slug,
     is_untouched: bool,
-    asked: Option<Json>,
     task: Option<Json>,
-    ticket: Option<Ticket>,
     _slot: Slot,
 }
 
 /// Hop 6: the call itself.
-async fn dispatch(plane: &Arc<Plane>, call: Call, permit: Permit<Routed>, slot: Slot, deadline: Instant) -> Served {
+async fn dispatch(plane: &Arc<Plane>, mut call: Box<Call>, permit: Permit<Routed>, slot: Slot, deadline: Instant) -> Served {
     let routed = permit.into_inner();
-    let forward = Forward {
+    let forward = Arc::new(Forward {
         method: call.method.clone(),
-        params: routed.params.unwrap_or(call.params),
+        params: routed.params.unwrap_or_else(|| call.params.clone()),
         target: routed.target,
         param_headers: routed.param_headers,
         client: Arc::clone(&call.client),
         principal: Arc::clone(&call.principal),
-        log_level: call.log_level,
-        progress_token: call.progress_token,
-        inputs: call.inputs,
+        log_level: call.log_level.take(),
+        progress_token: call.progress_token.take(),
+        inputs: call.inputs.take(),
         trace: call.trace,
         deadline,
-    };
-    let mut finisher = Finisher {
-        plane: Arc::clone(plane),
-        client: call.client,
-        principal: call.principal,
-        method: call.method,
-        slug: routed.slug,
-        is_untouched: routed.view.catalog.is_untouched(),
-        asked: forward.method.target_key().and_then(|key| forward.params.get(key)),
-        task: routed.task,
-        ticket: Some(call.ticket),
-        _slot: slot,
-    };
-    let again = (forward.method == Method::ToolsCall && routed.tool.is_some()).then(|| forward.clone());
-    let mut reply = within(deadline, routed.upstream.call(forward)).await;
+    });
+    let is_untouched = routed.view.catalog.is_untouched();
+    let mut finisher = Finisher { plane: Arc::clone(plane), call, slug: routed.slug, is_untouched, task: routed.task, _slot: slot };
+    let mut reply = routed.upstream.call(Arc::clone(&forward)).await;
     let is_stale = matches!(&reply, Ok(Reply::Done(Outcome::Error(error, _))) if error.code == code::HEADER_MISMATCH);
-    if let (true, Some(mut forward)) = (is_stale, again) {
-        // The tool's schema has changed since it was listed: read it again and try once more.
-        let set = finisher.client.caps.set;
-        if let Some(source) = call.snapshot.source(&finisher.slug, set) {
-            Box::pin(source.refresh(deadline.saturating_duration_since(plane.clock.now()))).await;
-        }
-        let view = Box::pin(call.snapshot.view(&call.scope, &finisher.client.caps)).await;
-        let name = forward.target_name().map(std::borrow::Cow::into_owned).unwrap_or_default();
-        if let Some(tool) = view.catalog.tool_of(&finisher.slug, &name) {
-            forward.param_headers.clone_from(&tool.headers);
-            reply = within(deadline, routed.upstream.call(forward)).await;
-        }
+    if is_stale && routed.tool.is_some() {
+        reply = Box::pin(finisher.call_again(&*routed.upstream, forward, reply)).await;
     }
     match reply {
         Ok(Reply::Done(outcome)) => Served::Done(finisher.finish(Ok(outcome))),
@@ -204,41 +181,44 @@ async fn dispatch(plane: &Arc<Plane>, call: Call, permit: Permit<Routed>, slot: 
     }
 }
 
-async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    match tokio::time::timeout_at(deadline.into(), work).await {
-        Ok(result) => result,
-        Err(_) => Err(late()),
-    }
-}
-
 fn late() -> Fault {
     Fault::new(Code::DeadlineExceeded, "the call ran out of time").hint("give the call or the server a longer `timeout`")
 }
 
 impl Finisher {
+    /// The tool's schema has changed since it was listed: reads it again and tries once more.
+    async fn call_again(&self, upstream: &dyn Upstream, forward: Arc<Forward>, refused: Result<Reply, Fault>) -> Result<Reply, Fault> {
+        let (plane, call) = (&self.plane, &self.call);
+        if let Some(source) = call.snapshot.source(&self.slug, call.client.caps.set) {
+            source.refresh(forward.deadline.saturating_duration_since(plane.clock.now())).await;
+        }
+        let view = call.snapshot.view(&call.scope, &call.client.caps).await;
+        let name = forward.target_name().unwrap_or_default();
+        let Some(tool) = view.catalog.tool_of(&self.slug, &name) else { return refused };
+        upstream.call(Arc::new(Forward { param_headers: tool.headers.clone(), ..(*forward).clone() })).await
+    }
+
     /// Hops 7 and 8: the answer in the client's words, and the entry.
     fn finish(&mut self, outcome: Result<Outcome, Fault>) -> Finish {
         let (finish, ending, bytes) = self.translate(outcome);
-        if let Some(ticket) = self.ticket.take() {
-            ticket.settle(ending, bytes);
-        }
+        self.call.ticket.settle(ending, bytes);
         finish
     }
 
     fn translate(&self, outcome: Result<Outcome, Fault>) -> (Finish, Ending, usize) {
-        let to = self.client.revision;
+        let to = self.call.client.revision;
         match outcome {
             Ok(Outcome::Complete(payload, from)) => {
                 let is_error = payload.object.bool("isError") == Some(true);
                 let ending = if is_error { Ending::ToolError } else { Ending::Ok };
                 let payload = self.rename(payload);
-                let result = translate::result(&self.method, &payload, from, to, Some(&self.plane.info));
+                let result = translate::result(&self.call.method, &payload, from, to, Some(&self.plane.info));
                 let bytes = result.len();
                 (Finish::Result(result), ending, bytes)
             }
             Ok(Outcome::Task(payload, from)) => {
-                let payload = tasks::expose(&self.plane, &self.principal, &self.slug, &payload, None);
-                let result = translate::result(&self.method, &payload, from, to, Some(&self.plane.info));
+                let payload = tasks::expose(&self.plane, &self.call.principal, &self.slug, &payload, None);
+                let result = translate::result(&self.call.method, &payload, from, to, Some(&self.plane.info));
                 let bytes = result.len();
                 (Finish::Result(result), Ending::Task, bytes)
             }
@@ -253,16 +233,16 @@ impl Finisher {
     }
 
     fn rename(&self, payload: Payload) -> Payload {
-        if matches!(self.method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel) {
-            return tasks::expose(&self.plane, &self.principal, &self.slug, &payload, self.task.as_ref());
+        if matches!(self.call.method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel) {
+            return tasks::expose(&self.plane, &self.call.principal, &self.slug, &payload, self.task.as_ref());
         }
         if self.is_untouched {
             return payload;
         }
-        if self.method == Method::SkillsGet {
+        if self.call.method == Method::SkillsGet {
             return Payload::parse(&mapping::skill(&payload.to_json(), Uris::Of(&self.slug)).into_bytes()).unwrap_or(payload);
         }
-        mapping::result(&self.method, &payload, Uris::Of(&self.slug)).unwrap_or(payload)
+        mapping::result(&self.call.method, &payload, Uris::Of(&self.slug)).unwrap_or(payload)
     }
 
     fn upstream_error(&self, error: &RpcError, from: crib_mcp::Revision) -> Finish {
@@ -272,21 +252,25 @@ impl Finisher {
                 let fault = Fault::new(Code::ProtocolBroken, format!("`{}` refused the gateway's request", self.slug));
                 Finish::Error(fault_error(&fault.because(&error.message)))
             }
-            code::MISSING_CAPABILITY if !self.client.revision.is_modern() => self.cannot_answer(error),
+            code::MISSING_CAPABILITY if !self.call.client.revision.is_modern() => self.cannot_answer(error),
             _ => {
-                let mut error = translate::error(&self.method, error, from, self.client.revision);
-                if let (false, Some(uri), Some(data)) = (self.is_untouched, &self.asked, &error.data) {
-                    // `data.uri` must be the URI that was asked for.
-                    let data = data.to_object().unwrap_or_default();
-                    if self.method == Method::ResourcesRead && data.object.has("uri") {
-                        let mut edit = data.edit();
-                        edit.set("uri", uri.clone());
-                        error = error.with_data(edit.to_payload().to_json());
-                    }
+                let mut error = translate::error(&self.call.method, error, from, self.call.client.revision);
+                if self.call.method == Method::ResourcesRead && !self.is_untouched {
+                    error = self.about_asked(error);
                 }
                 Finish::Error(error)
             }
         }
+    }
+
+    /// `data.uri` must be the URI that was asked for.
+    fn about_asked(&self, error: RpcError) -> RpcError {
+        let data = error.data.as_ref().and_then(|data| data.to_object().ok()).filter(|data| data.object.has("uri"));
+        let (Some(data), Some(asked)) = (data, self.call.params.get("uri")) else { return error };
+        let mut edit = data.edit();
+        edit.set("uri", asked);
+        let data = edit.to_payload().to_json();
+        error.with_data(data)
     }
 
     /// A legacy client has no error for a capability it lacks: the model is told in words.
@@ -294,8 +278,8 @@ impl Finisher {
         let needed = error.data.as_ref().map(needed_capabilities).unwrap_or_default();
         let needed = if needed.is_empty() { "something".to_owned() } else { needed.join(", ") };
         let text = format!("`{}` needs {needed}, which this client does not support", self.slug);
-        if self.method == Method::ToolsCall {
-            return Finish::Result(tool_error(&text, &self.client));
+        if self.call.method == Method::ToolsCall {
+            return Finish::Result(tool_error(&text, &self.call.client));
         }
         Finish::Error(fault_error(&Fault::new(Code::InputImpossible, text)))
     }
@@ -343,7 +327,7 @@ impl Stream for Streaming {
             };
             match step {
                 Some(Step::Event(Event(notification))) => {
-                    if let Some(notification) = translate::event(&notification, finisher.client.revision) {
+                    if let Some(notification) = translate::event(&notification, finisher.call.client.revision) {
                         return Poll::Ready(Some(Item::Event(notification)));
                     }
                 }

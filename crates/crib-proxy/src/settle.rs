@@ -58,26 +58,27 @@ impl Ticket {
         self.entry.target = target;
     }
 
-    pub(crate) fn settle(mut self, ending: Ending, reply_bytes: usize) {
-        self.entry.ending = ending;
-        self.entry.reply_bytes = reply_bytes;
-        // The drop writes it down.
+    /// Writes the call down. Only the first time counts.
+    pub(crate) fn settle(&mut self, ending: Ending, reply_bytes: usize) {
+        if !std::mem::replace(&mut self.is_settled, true) {
+            self.entry.ending = ending;
+            self.entry.reply_bytes = reply_bytes;
+            self.entry.latency = self.clock.now().saturating_duration_since(self.opened);
+            self.ledger.settle(&self.entry);
+        }
     }
 
-    pub(crate) fn fail(self, fault: &Fault) {
+    pub(crate) fn fail(&mut self, fault: &Fault) {
         self.settle(Ending::Failed(fault.code()), 0);
     }
 
-    pub(crate) fn refuse(self, code: Code) {
+    pub(crate) fn refuse(&mut self, code: Code) {
         self.settle(Ending::Failed(code), 0);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !std::mem::replace(&mut self.is_settled, true) {
-            self.entry.latency = self.clock.now().saturating_duration_since(self.opened);
-            self.ledger.settle(&self.entry);
-        }
+        self.settle(Ending::Abandoned, 0);
     }
 }

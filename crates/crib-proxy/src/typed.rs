@@ -97,7 +97,7 @@ impl Plane {
         let params = ask::introduced(&client, &Payload::of(&serde_json::json!({ "name": name, "arguments": arguments })));
         let mut ticket = Ticket::open(&self.ledger, &self.clock, principal, &client, Method::ToolsCall);
         let trace = self.trace(&params, None, &mut ticket);
-        let call = Call {
+        let call = Box::new(Call {
             snapshot: self.snapshot(),
             scope: Scope::All,
             method: Method::ToolsCall,
@@ -110,7 +110,7 @@ impl Plane {
             trace,
             headers: None,
             ticket,
-        };
+        });
         let finish = match pipeline::run(self, call).await {
             Served::Done(finish) => finish,
             Served::Stream(mut items) => loop {

@@ -42,7 +42,7 @@ fn tool(name: &str, arguments: &Value) -> Forward {
 }
 
 async fn outcome(forward: Forward) -> Outcome {
-    match demo().call(forward).await.unwrap() {
+    match demo().call(Arc::new(forward)).await.unwrap() {
         Reply::Done(outcome) => outcome,
         Reply::Stream(_) => panic!("a stream"),
     }
@@ -99,7 +99,7 @@ async fn wrong_arguments_are_an_error_the_model_can_read() {
 
 #[tokio::test]
 async fn the_time_comes_from_the_clock() {
-    let reply = Demo::new(Arc::new(FixedClock)).call(tool("now", &json!({}))).await.unwrap();
+    let reply = Demo::new(Arc::new(FixedClock)).call(Arc::new(tool("now", &json!({})))).await.unwrap();
     let Reply::Done(Outcome::Complete(payload, _)) = reply else { panic!("not complete") };
     assert!(payload.to_json().as_str().contains("2026-07-28T12:04:05Z"));
 }
@@ -109,7 +109,7 @@ async fn a_count_reports_progress_under_the_clients_token_and_logs_at_the_wanted
     let mut call = tool("count", &json!({ "steps": 3, "delayMs": 1 }));
     call.progress_token = Some(Json::from_static("9007199254740993"));
     call.log_level = Some(Json::from_static("\"info\""));
-    let Reply::Stream(steps) = demo().call(call).await.unwrap() else { panic!("not a stream") };
+    let Reply::Stream(steps) = demo().call(Arc::new(call)).await.unwrap() else { panic!("not a stream") };
     let steps: Vec<Step> = steps.collect().await;
     let mut progress = 0;
     let mut lines = 0;
@@ -183,7 +183,7 @@ async fn a_subscription_is_acknowledged_first_and_ticks_only_when_wanted() {
         forward(Method::Listen, &json!({ "notifications": { "toolsListChanged": true, "resourceSubscriptions": uris } }), "{}")
     };
     let first_two = async |uris: Value| {
-        let Reply::Stream(mut steps) = demo().call(listen(uris)).await.unwrap() else { panic!("not a stream") };
+        let Reply::Stream(mut steps) = demo().call(Arc::new(listen(uris))).await.unwrap() else { panic!("not a stream") };
         let Some(Step::Event(first)) = steps.next().await else { panic!("no first event") };
         let second = tokio::time::timeout(Duration::from_secs(5), steps.next()).await.ok().flatten();
         (first.0, second)

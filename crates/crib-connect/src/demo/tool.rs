@@ -33,7 +33,7 @@ pub(crate) trait Tool: DeserializeOwned + JsonSchema + Send + 'static {
 
 /// What a tool may know and do beyond its arguments.
 pub(crate) struct Context {
-    pub(crate) forward: Forward,
+    pub(crate) forward: Arc<Forward>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Present only for tools that speak, and when the client wants to hear it.
     pub(crate) voice: Option<Voice>,

@@ -36,7 +36,7 @@ pub(crate) fn list() -> Value {
     json!({ "tools": tools })
 }
 
-pub(crate) async fn call(forward: Forward, clock: Arc<dyn Clock>) -> Result<Reply, Fault> {
+pub(crate) async fn call(forward: Arc<Forward>, clock: Arc<dyn Clock>) -> Result<Reply, Fault> {
     let name = forward.target_name().unwrap_or_default();
     let Some(row) = TOOLS.iter().find(|row| row.name == name) else {
         let error = invalid(format!("Unknown tool: {name}"));

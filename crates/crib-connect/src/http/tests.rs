@@ -80,7 +80,7 @@ impl Bench {
     }
 
     async fn call(&self, forward: Forward) -> Outcome {
-        done(self.upstream.call(forward).await)
+        done(self.upstream.call(Arc::new(forward)).await)
     }
 
     fn seen(&self, method: &str) -> Vec<Seen> {
@@ -217,13 +217,13 @@ async fn events_come_before_the_answer_and_a_reader_that_leaves_closes_the_strea
     }))
     .await;
     let call = |name: &str| Forward { progress_token: Some(Json::from_static("18446744073709551615")), ..tool(name, "{}") };
-    let Reply::Stream(steps) = bench.upstream.call(call("quick")).await.unwrap() else { panic!("not a stream") };
+    let Reply::Stream(steps) = bench.upstream.call(Arc::new(call("quick"))).await.unwrap() else { panic!("not a stream") };
     let steps: Vec<Step> = steps.collect().await;
     assert_eq!(steps.len(), 2);
     assert!(matches!(&steps[0], Step::Event(event) if event.0.params.object.raw("progressToken") == Some(b"18446744073709551615")));
     assert!(matches!(&steps[1], Step::Done(Ok(Outcome::Complete(..)))));
 
-    let Reply::Stream(steps) = bench.upstream.call(call("slow")).await.unwrap() else { panic!("not a stream") };
+    let Reply::Stream(steps) = bench.upstream.call(Arc::new(call("slow"))).await.unwrap() else { panic!("not a stream") };
     drop(steps);
     // The last sender lives in the behaviour itself, so the end shows as the stream's own copy being dropped.
     let gone = tokio::time::timeout(Duration::from_secs(2), async {
@@ -259,7 +259,7 @@ async fn errors_of_the_server_are_answers_and_refusals_are_faults() {
         ("type", Code::ProtocolBroken),
         ("empty", Code::ProtocolBroken),
     ] {
-        assert_eq!(bench.upstream.call(tool(name, "{}")).await.unwrap_err().code(), expected, "{name}");
+        assert_eq!(bench.upstream.call(Arc::new(tool(name, "{}"))).await.unwrap_err().code(), expected, "{name}");
     }
     assert_eq!(bench.seen("tools/call").len(), 8, "nothing was called twice");
     assert_eq!(bench.seen("server/discover").len(), 1);
@@ -275,14 +275,14 @@ async fn missing_credentials_and_trouble_are_no_evidence_of_an_era() {
         None => text(seen, "ok"),
     })
     .await;
-    assert_eq!(early.upstream.call(tool("a", "{}")).await.unwrap_err().code(), Code::UpstreamUnauthorized);
-    assert_eq!(early.upstream.call(tool("a", "{}")).await.unwrap_err().code(), Code::UpstreamStatus);
+    assert_eq!(early.upstream.call(Arc::new(tool("a", "{}"))).await.unwrap_err().code(), Code::UpstreamUnauthorized);
+    assert_eq!(early.upstream.call(Arc::new(tool("a", "{}"))).await.unwrap_err().code(), Code::UpstreamStatus);
     assert_eq!(early.upstream.health().state, "failed");
     assert_eq!(text_of(&early.call(tool("a", "{}")).await), "ok");
     assert!(early.seen("initialize").is_empty());
 
     let stranger = Bench::new(|seen| refuse(seen, 400, code::UNSUPPORTED_VERSION, json!({ "supported": ["2031-01-01"] }))).await;
-    assert_eq!(stranger.upstream.call(tool("a", "{}")).await.unwrap_err().code(), Code::ProtocolBroken);
+    assert_eq!(stranger.upstream.call(Arc::new(tool("a", "{}"))).await.unwrap_err().code(), Code::ProtocolBroken);
     assert!(stranger.seen("initialize").is_empty());
     drop(bench);
 }
@@ -353,7 +353,7 @@ async fn a_question_on_the_stream_of_a_call_parks_it_there() {
 #[tokio::test]
 async fn a_dropped_legacy_call_is_cancelled_by_name() {
     let bench = Bench::new(legacy(|_| Answer::Stream { headers: HeaderMap::new(), frames: Box::pin(stream::pending()) })).await;
-    let waiting = tokio::time::timeout(Duration::from_millis(300), bench.upstream.call(tool("slow", "{}"))).await;
+    let waiting = tokio::time::timeout(Duration::from_millis(300), bench.upstream.call(Arc::new(tool("slow", "{}")))).await;
     assert!(waiting.is_err());
     let cancelled = &bench.until_seen("notifications/cancelled", 1).await[0];
     assert_eq!(cancelled.body["params"]["requestId"], bench.seen("tools/call")[0].body["id"]);
@@ -452,7 +452,7 @@ async fn changes_are_heard_on_the_stream_that_belongs_to_no_request() {
     })
     .await;
     let listen = forward(Method::Listen, &json!({ "notifications": { "toolsListChanged": true } }), "{}");
-    let Reply::Stream(mut steps) = bench.upstream.call(listen).await.unwrap() else { panic!("not a stream") };
+    let Reply::Stream(mut steps) = bench.upstream.call(Arc::new(listen)).await.unwrap() else { panic!("not a stream") };
     assert!(matches!(steps.next().await, Some(Step::Event(event)) if event.0.method == Method::Acknowledged));
     assert!(matches!(steps.next().await, Some(Step::Event(event)) if event.0.method == Method::ToolsChanged));
 }

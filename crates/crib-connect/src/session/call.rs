@@ -34,7 +34,7 @@ pub(super) struct Running {
 }
 
 /// Calls a legacy server, or goes on with a call that waited for answers.
-pub(crate) async fn call(session: Arc<Session>, lease: Option<Lease>, lot: Arc<Lot>, forward: Forward) -> Result<Reply, Fault> {
+pub(crate) async fn call(session: Arc<Session>, lease: Option<Lease>, lot: Arc<Lot>, forward: Arc<Forward>) -> Result<Reply, Fault> {
     if forward.method == Method::Discover {
         return Ok(Reply::Done(Outcome::Complete(session.discover(), Revision::LATEST)));
     }
@@ -58,7 +58,7 @@ pub(crate) async fn call(session: Arc<Session>, lease: Option<Lease>, lot: Arc<L
 }
 
 /// Brings the answers a waiting call asked for, and goes on with it.
-pub(crate) async fn resume(lot: Arc<Lot>, forward: Forward) -> Result<Reply, Fault> {
+pub(crate) async fn resume(lot: Arc<Lot>, forward: Arc<Forward>) -> Result<Reply, Fault> {
     let inputs = forward.inputs.clone().unwrap_or_default();
     let Some(State::Parked(id)) = inputs.state else {
         return Err(Fault::new(crib_model::Code::InputLost, "the answers name no waiting call"));
@@ -86,7 +86,8 @@ async fn run(
     (forward, voice): (&Forward, &Voice),
 ) -> Result<Outcome, Fault> {
     let log = forward.log_level.as_ref().and_then(Level::read);
-    let level = session.listen_at(log).await;
+    let level = tokio::time::timeout_at(forward.deadline.into(), session.listen_at(log));
+    let level = level.await.map_err(|_elapsed| late(session.slug()))?;
     let exchange = send(&session, forward, None)?;
     let running = Running { session: Arc::clone(&session), exchange, lease: lease.clone(), asked: 0, _level: Some(level) };
     let outcome = drive(running, lot, (forward, voice)).await?;

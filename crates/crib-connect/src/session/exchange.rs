@@ -1,13 +1,15 @@
 //! One request and what comes back for it. Dropping it before the answer cancels the request at the server.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use crib_mcp::{Ability, Json, Method, Notification, Payload, RpcError, message};
-use crib_model::{Code, Fault};
+use crib_model::Fault;
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
 
-use super::link::{Answer, Arrival, Ask, Carry, Link};
+use super::inbox::{Arrival, Inbox, Mail};
+use super::link::{Ask, Carry, Link};
 
 /// A request in flight.
 pub(crate) struct Exchange {
@@ -15,10 +17,8 @@ pub(crate) struct Exchange {
     id: u64,
     /// The specification forbids to cancel the handshake.
     keeps_quiet: bool,
-    arrivals: mpsc::Receiver<Arrival>,
-    answered: oneshot::Receiver<Answer>,
+    inbox: Inbox,
     carry: Option<Carry>,
-    fault: Option<Fault>,
 }
 
 /// What comes next.
@@ -35,13 +35,8 @@ pub(crate) enum Next {
 // === impl Exchange ===
 
 impl Exchange {
-    pub(super) fn new(
-        link: Arc<Link>,
-        id: u64,
-        keeps_quiet: bool,
-        (arrivals, answered, carry): (mpsc::Receiver<Arrival>, oneshot::Receiver<Answer>, Option<Carry>),
-    ) -> Self {
-        Self { link, id, keeps_quiet, arrivals, answered, carry, fault: None }
+    pub(super) fn new(link: Arc<Link>, id: u64, keeps_quiet: bool, (inbox, carry): (Inbox, Option<Carry>)) -> Self {
+        Self { link, id, keeps_quiet, inbox, carry }
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -50,31 +45,40 @@ impl Exchange {
 
     /// Waits for what comes next. `Answered` and `Failed` are the last.
     pub(crate) async fn next(&mut self) -> Next {
-        loop {
-            if let Some(fault) = self.fault.take() {
-                return Next::Failed(fault);
-            }
-            tokio::select! {
-                biased;
-                Some(arrival) = self.arrivals.recv() => return match arrival {
-                    Arrival::Said(notification) => Next::Said(notification),
-                    Arrival::Asked(ask) => Next::Asked(ask),
-                    Arrival::Lacks(ability) => Next::Lacks(ability),
-                },
-                answer = &mut self.answered => return match answer {
-                    Ok(Ok(answer)) => Next::Answered(answer),
-                    Ok(Err(fault)) => Next::Failed(fault),
-                    Err(_closed) => Next::Failed(Fault::new(Code::Internal, "a call was forgotten")),
-                },
-                () = run(&mut self.carry, &mut self.fault) => {}
-            }
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if let Some(mail) = self.inbox.take() {
+            return Poll::Ready(mail.into());
+        }
+        // What the request brings in while it is polled here wakes nobody: it is looked at right behind.
+        let carried = self.poll_carry(cx);
+        match (self.inbox.poll_take(cx), carried) {
+            (Poll::Ready(mail), _) => Poll::Ready(mail.into()),
+            (Poll::Pending, Poll::Ready(Err(fault))) => Poll::Ready(Next::Failed(fault)),
+            (Poll::Pending, _) => Poll::Pending,
         }
     }
 
     /// Keeps the request alive while nobody reads what comes back.
     pub(crate) async fn idle(&mut self) {
-        run(&mut self.carry, &mut self.fault).await;
-        std::future::pending::<()>().await;
+        poll_fn(|cx| {
+            // Without a way the answer can come, the next reader finds a fault.
+            if let Poll::Ready(Err(fault)) = self.poll_carry(cx) {
+                self.link.fail_call(self.id, fault);
+            }
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    /// Carries the request until its part is done; the error says why no answer can come.
+    fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let Some(carry) = &mut self.carry else { return Poll::Pending };
+        let done = ready!(carry.as_mut().poll(cx));
+        self.carry = None;
+        Poll::Ready(done)
     }
 
     /// Waits for the answer alone.
@@ -89,13 +93,15 @@ impl Exchange {
     }
 }
 
-/// Carries the request until its part is done; notes why no answer can come.
-async fn run(carry: &mut Option<Carry>, fault: &mut Option<Fault>) {
-    let Some(carrying) = carry else { return std::future::pending().await };
-    let done = carrying.await;
-    *carry = None;
-    if let Err(why) = done {
-        *fault = Some(why);
+impl From<Mail> for Next {
+    fn from(mail: Mail) -> Self {
+        match mail {
+            Mail::Arrival(Arrival::Said(notification)) => Self::Said(notification),
+            Mail::Arrival(Arrival::Asked(ask)) => Self::Asked(ask),
+            Mail::Arrival(Arrival::Lacks(ability)) => Self::Lacks(ability),
+            Mail::Answer(Ok(answer)) => Self::Answered(answer),
+            Mail::Answer(Err(fault)) => Self::Failed(fault),
+        }
     }
 }
 

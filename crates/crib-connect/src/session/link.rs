@@ -10,11 +10,12 @@ use crib_mcp::{code, message, meta};
 use crib_model::limits::{BATCH_MAX, STREAM_QUEUE_MAX};
 use crib_model::{Code, Fault, Slug};
 use parking_lot::Mutex;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::chores::{self, Chores};
 use super::exchange::Exchange;
+use super::inbox::{Arrival, Slip, inbox};
 pub(crate) use super::wire::{Carry, Wire};
 use crate::level::Level;
 use crate::outcome::broken;
@@ -39,15 +40,6 @@ pub(crate) struct Ask {
     pub(super) chore: Option<String>,
     pub(crate) method: Method,
     pub(crate) params: Payload,
-}
-
-/// What arrives for a call before its answer.
-#[derive(Debug)]
-pub(crate) enum Arrival {
-    Said(Notification),
-    Asked(Ask),
-    /// The server asked for something the client did not declare.
-    Lacks(Ability),
 }
 
 /// What a request wants to hear before its answer.
@@ -85,8 +77,7 @@ struct State {
 
 struct Slot {
     wants: Wants,
-    inbox: mpsc::Sender<Arrival>,
-    answer: oneshot::Sender<Answer>,
+    slip: Slip,
 }
 
 // === impl Link ===
@@ -107,18 +98,17 @@ impl Link {
 
     /// Sends a request under a number of [`Self::next_id`].
     pub(crate) fn begin(self: &Arc<Self>, id: u64, method: &Method, params: &Chunks, wants: Wants) -> Result<Exchange, Fault> {
-        let (inbox, arrivals) = mpsc::channel(STREAM_QUEUE_MAX);
-        let (answer, answered) = oneshot::channel();
+        let (slip, inbox) = inbox();
         {
             let mut state = self.state.lock();
             if let Some(fault) = &state.ended {
                 return Err(fault.clone());
             }
-            state.calls.insert(id, Slot { wants, inbox, answer });
+            state.calls.insert(id, Slot { wants, slip });
         }
         let text = message::request(&RequestId::number(id), method.as_str(), params);
         let carry = self.wire.request(self, id, text);
-        Ok(Exchange::new(Arc::clone(self), id, *method == Method::Initialize, (arrivals, answered, carry)))
+        Ok(Exchange::new(Arc::clone(self), id, *method == Method::Initialize, (inbox, carry)))
     }
 
     /// Sends a message that nothing waits for.
@@ -166,8 +156,7 @@ impl Link {
         };
         self.over.cancel();
         for slot in calls.into_values() {
-            // A caller that is gone needs no answer.
-            let _gone = slot.answer.send(Err(fault.clone())).is_err();
+            slot.slip.answer(Err(fault.clone()));
         }
     }
 
@@ -175,7 +164,7 @@ impl Link {
     pub(crate) fn fail_call(&self, id: u64, fault: Fault) {
         let slot = self.state.lock().calls.remove(&id);
         if let Some(slot) = slot {
-            let _gone = slot.answer.send(Err(fault)).is_err();
+            slot.slip.answer(Err(fault));
         }
     }
 
@@ -229,9 +218,7 @@ impl Link {
         };
         let slot = id.and_then(|id| self.state.lock().calls.remove(&id));
         match slot {
-            Some(slot) => {
-                let _gone = slot.answer.send(Ok(response.outcome)).is_err();
-            }
+            Some(slot) => slot.slip.answer(Ok(response.outcome)),
             None => tracing::debug!(upstream = %self.slug, "an answer nobody waits for was discarded"),
         }
     }
@@ -256,7 +243,7 @@ impl Link {
     fn say(&self, id: Option<u64>, notification: Notification, wanted: impl FnOnce(&Wants) -> bool) {
         let state = self.state.lock();
         let Some(slot) = id.and_then(|id| state.calls.get(&id)) else { return };
-        if wanted(&slot.wants) && slot.inbox.try_send(Arrival::Said(notification)).is_err() {
+        if wanted(&slot.wants) && slot.slip.put(Arrival::Said(notification)).is_err() {
             tracing::debug!(upstream = %self.slug, "a slow reader missed a notification");
         }
     }
@@ -304,8 +291,8 @@ impl Link {
     fn hand_over(&self, whose: Option<u64>, ask: Ask) -> Option<Ask> {
         let state = self.state.lock();
         let Some(slot) = whose.and_then(|id| state.calls.get(&id)) else { return Some(ask) };
-        match slot.inbox.try_send(Arrival::Asked(ask)) {
-            Err(mpsc::error::TrySendError::Full(Arrival::Asked(ask)) | mpsc::error::TrySendError::Closed(Arrival::Asked(ask))) => Some(ask),
+        match slot.slip.put(Arrival::Asked(ask)) {
+            Err(Arrival::Asked(ask)) => Some(ask),
             _ => None,
         }
     }
@@ -313,7 +300,7 @@ impl Link {
     fn lack(&self, id: u64, ability: Ability) {
         let state = self.state.lock();
         let Some(slot) = state.calls.get(&id) else { return };
-        if slot.wants.questions && slot.inbox.try_send(Arrival::Lacks(ability)).is_err() {
+        if slot.wants.questions && slot.slip.put(Arrival::Lacks(ability)).is_err() {
             tracing::debug!(upstream = %self.slug, "a slow reader missed that its client lacks a capability");
         }
     }

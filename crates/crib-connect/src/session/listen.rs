@@ -65,7 +65,7 @@ pub(crate) async fn listen(session: Arc<Session>, lease: Option<Lease>, forward:
         let slug = subscribed.session.slug();
         Err(subscribed.session.link.fault().unwrap_or_else(|| super::link::closed(slug)))
     });
-    Ok(Reply::Stream(steps))
+    Ok(Reply::Stream(Box::pin(steps)))
 }
 
 // === impl Subscribed ===

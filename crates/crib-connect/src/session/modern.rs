@@ -13,7 +13,7 @@ use crate::steps::{self, Voice};
 use crate::{outcome, params};
 
 /// Calls a modern server.
-pub(crate) async fn call(link: Arc<Link>, forward: Forward) -> Result<Reply, Fault> {
+pub(crate) async fn call(link: Arc<Link>, forward: Arc<Forward>) -> Result<Reply, Fault> {
     let id = link.next_id();
     let token = forward.progress_token.as_ref().map(|_| RequestId::number(id).as_json().clone());
     let log = forward.log_level.as_ref().and_then(Level::read);

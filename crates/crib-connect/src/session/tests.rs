@@ -43,11 +43,11 @@ impl Bench {
     }
 
     fn call(&self, forward: Forward) -> JoinHandle<Result<Reply, Fault>> {
-        tokio::task::spawn_local(call(Arc::clone(&self.session), None, Arc::clone(&self.lot), forward))
+        tokio::task::spawn_local(call(Arc::clone(&self.session), None, Arc::clone(&self.lot), Arc::new(forward)))
     }
 
     fn resume(&self, forward: Forward) -> JoinHandle<Result<Reply, Fault>> {
-        tokio::task::spawn_local(resume(Arc::clone(&self.lot), forward))
+        tokio::task::spawn_local(resume(Arc::clone(&self.lot), Arc::new(forward)))
     }
 }
 

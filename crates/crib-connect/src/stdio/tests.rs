@@ -77,7 +77,7 @@ impl Bench {
     }
 
     async fn call(&self, forward: Forward) -> Outcome {
-        done(self.upstream.call(forward).await)
+        done(self.upstream.call(Arc::new(forward)).await)
     }
 }
 
@@ -136,7 +136,8 @@ async fn a_modern_server_gets_no_handshake_and_serves_everyone() {
     assert_eq!(keys, [("k".to_owned(), "elicitation/create".to_owned())]);
     assert_eq!(text_of(&bench.call(retry(tool("ask", ELICIT), &[("k", json!({ "action": "accept" }))], state)).await), "answered");
 
-    let Reply::Stream(mut steps) = bench.upstream.call(forward(Method::Listen, &json!({ "notifications": {} }), "{}")).await.unwrap()
+    let Reply::Stream(mut steps) =
+        bench.upstream.call(Arc::new(forward(Method::Listen, &json!({ "notifications": {} }), "{}"))).await.unwrap()
     else {
         panic!("not a stream")
     };
@@ -152,7 +153,7 @@ async fn a_dropped_call_is_cancelled_at_a_modern_server() {
     let mark = Mark::new("cancel");
     let bench = Bench::new(MODERN, &[("MARK", mark.path())]);
     bench.call(tool("pid", "{}")).await;
-    let waiting = tokio::time::timeout(Duration::from_millis(50), bench.upstream.call(tool("wait", "{}"))).await;
+    let waiting = tokio::time::timeout(Duration::from_millis(50), bench.upstream.call(Arc::new(tool("wait", "{}")))).await;
     assert!(waiting.is_err());
     assert!(mark.appears().await);
 }
@@ -165,7 +166,7 @@ async fn a_server_that_exits_at_the_probe_is_started_again_without_it() {
         while next; do case "$line" in *'"name":"die"'*) exit 1 ;; *tools/call*) text $$ ;; esac; done"#;
     let bench = Bench::new(script, &[("MARK", mark.path())]);
     let first = text_of(&bench.call(tool("pid", "{}")).await);
-    assert_eq!(bench.upstream.call(tool("die", "{}")).await.unwrap_err().code(), Code::ServerGone);
+    assert_eq!(bench.upstream.call(Arc::new(tool("die", "{}"))).await.unwrap_err().code(), Code::ServerGone);
     assert_ne!(text_of(&bench.call(tool("pid", "{}")).await), first);
     assert_eq!(std::fs::read_to_string(&mark.0).unwrap().lines().count(), 1);
     bench.upstream.close().await;
@@ -190,7 +191,7 @@ async fn an_upgraded_server_is_noticed_when_the_verdict_has_expired() {
     bench.clock.advance(ERA_TTL + Duration::from_secs(1));
     bench.call(tool("pid", "{}")).await;
     assert_eq!(bench.upstream.health().revision, Some(Revision::V2025_06_18));
-    assert!(bench.upstream.call(tool("die", "{}")).await.is_err());
+    assert!(bench.upstream.call(Arc::new(tool("die", "{}"))).await.is_err());
     bench.call(tool("pid", "{}")).await;
     assert_eq!(bench.upstream.health().revision, Some(Revision::V2026_07_28));
     bench.upstream.close().await;
@@ -201,7 +202,7 @@ async fn a_dead_child_answers_its_calls_at_once_and_says_why() {
     let bench = Bench::new(LEGACY, &[]);
     bench.call(tool("pid", "{}")).await;
     let started = Instant::now();
-    let fault = bench.upstream.call(tool("die", "{}")).await.unwrap_err();
+    let fault = bench.upstream.call(Arc::new(tool("die", "{}"))).await.unwrap_err();
     assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
     assert_eq!(fault.code(), Code::ServerGone);
     assert!(fault.causes().iter().any(|cause| cause.contains("out of luck")), "{fault:?}");
@@ -218,14 +219,14 @@ async fn a_server_that_does_not_start_says_why_and_is_left_in_peace_for_a_while(
         echo "Traceback (most recent call last):" >&2
         echo "AttributeError: 'Server' object has no attribute 'list_resources'" >&2; exit 1"#;
     let bench = Bench::new(script, &[("MARK", mark.path())]);
-    let fault = bench.upstream.call(tool("x", "{}")).await.unwrap_err();
+    let fault = bench.upstream.call(Arc::new(tool("x", "{}"))).await.unwrap_err();
     assert_eq!(fault.code(), Code::StartFailed);
     assert!(fault.message().starts_with("`sh` stopped 0."), "{fault}");
     assert!(fault.causes().iter().any(|cause| cause.contains("AttributeError")), "{fault:?}");
     assert!(fault.remedy().unwrap().contains("mcp<2"));
     assert_eq!(bench.upstream.health().state, "failed");
     for _ in 0..5 {
-        assert_eq!(bench.upstream.call(tool("x", "{}")).await.unwrap_err().code(), Code::StartFailed);
+        assert_eq!(bench.upstream.call(Arc::new(tool("x", "{}"))).await.unwrap_err().code(), Code::StartFailed);
     }
     // Each of the first two starts tried with and without a probe at most; the rest was refused at once.
     assert!(std::fs::read_to_string(&mark.0).unwrap().lines().count() <= 4);
@@ -233,7 +234,7 @@ async fn a_server_that_does_not_start_says_why_and_is_left_in_peace_for_a_while(
     let missing = CommandLine { program: "/no/such/program".to_owned(), ..command("", &[]) };
     let (shared, _) = shared();
     let upstream = connect(ConnectorOptions::new(Slug::from_name("sh"), Source::Stdio(missing)), shared);
-    assert_eq!(upstream.call(tool("x", "{}")).await.unwrap_err().code(), Code::SpawnFailed);
+    assert_eq!(upstream.call(Arc::new(tool("x", "{}"))).await.unwrap_err().code(), Code::SpawnFailed);
 }
 
 #[tokio::test]
@@ -244,16 +245,16 @@ async fn each_caller_that_can_be_asked_is_asked_only_about_its_own_call() {
     let ((keys, ada_state), (_, eve_state)) = (asked(ada), asked(eve));
     let key = keys[0].0.as_str();
     // Both processes wait for a person: a third call waits until one is free.
-    let third = tokio::time::timeout(Duration::from_millis(100), bench.upstream.call(ask("bob"))).await;
+    let third = tokio::time::timeout(Duration::from_millis(100), bench.upstream.call(Arc::new(ask("bob")))).await;
     assert!(third.is_err());
     let impatient = Forward { deadline: Instant::now() + Duration::from_millis(50), ..ask("bob") };
-    assert_eq!(bench.upstream.call(impatient).await.unwrap_err().code(), Code::TooBusy);
+    assert_eq!(bench.upstream.call(Arc::new(impatient)).await.unwrap_err().code(), Code::TooBusy);
 
     let answer = |who: &str, action: &str, state| Forward {
         principal: principal(who),
         ..retry(tool("ask", ELICIT), &[(key, json!({ "action": action }))], state)
     };
-    let stolen = bench.upstream.call(answer("eve", "accept", ada_state.clone())).await;
+    let stolen = bench.upstream.call(Arc::new(answer("eve", "accept", ada_state.clone()))).await;
     assert_eq!(stolen.unwrap_err().code(), Code::InputLost);
     let declined = bench.call(answer("eve", "decline", eve_state)).await;
     let accepted = bench.call(answer("ada", "accept", ada_state)).await;

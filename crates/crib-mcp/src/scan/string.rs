@@ -1,6 +1,8 @@
-//! The grammar of strings, a word or more at a time.
+//! The grammar of strings, sixteen bytes or more at a time.
 
 use std::borrow::Cow;
+
+use wide::u8x16;
 
 use super::scanner::Scanner;
 use super::{Reason, ScanError, Span};
@@ -26,9 +28,9 @@ impl Scanner<'_> {
         let start = self.pos + 1;
         self.pos = start;
         let mut is_escaped = false;
-        let mut high = 0;
+        let mut is_ascii = true;
         loop {
-            self.plain(&mut high);
+            is_ascii &= self.plain();
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -39,7 +41,7 @@ impl Scanner<'_> {
                 None => return self.fail(Reason::End),
             }
         }
-        if high & HIGH_BITS != 0 && std::str::from_utf8(Span { start, end: self.pos }.of(self.text)).is_err() {
+        if !is_ascii && std::str::from_utf8(Span { start, end: self.pos }.of(self.text)).is_err() {
             self.pos = start;
             return self.fail(Reason::Utf8);
         }
@@ -47,40 +49,35 @@ impl Scanner<'_> {
         Ok(is_escaped)
     }
 
-    /// Skips what needs no look: no quote, backslash or control character. Collects the high bits seen, and perhaps
-    /// some of the bytes right behind.
+    /// Skips what needs no look: no quote, backslash or control character. Tells whether all of it was ASCII.
     #[inline]
-    fn plain(&mut self, high: &mut u64) {
+    fn plain(&mut self) -> bool {
         let mut rest = self.text.get(self.pos..).unwrap_or_default();
-        // Most strings are short: a look at two words before the wide loop is worth its price.
-        for _ in 0..2 {
-            let Some((chunk, behind)) = rest.split_first_chunk() else { return self.plain_tail(rest, high) };
-            let word = u64::from_le_bytes(*chunk);
-            *high |= word;
-            if let Some(at) = first_special(word) {
-                self.pos = self.text.len() - rest.len() + at;
-                return;
+        let mut high = 0;
+        // Most strings are short: the wide loop has to be earned.
+        let mut short = SHORT_CHUNKS;
+        while let Some((chunk, behind)) = rest.split_first_chunk::<LANES>() {
+            let lanes = u8x16::new(*chunk);
+            let stop = stops(lanes).to_bitmask();
+            if stop != 0 {
+                let at = stop.trailing_zeros();
+                high |= lanes.to_bitmask() & ((1 << at) - 1);
+                self.pos = self.text.len() - rest.len() + at as usize;
+                return high == 0;
             }
+            high |= lanes.to_bitmask();
             rest = behind;
-        }
-        rest = skip_wide(rest, high);
-        while let Some((chunk, behind)) = rest.split_first_chunk() {
-            let word = u64::from_le_bytes(*chunk);
-            *high |= word;
-            if let Some(at) = first_special(word) {
-                self.pos = self.text.len() - rest.len() + at;
-                return;
+            short -= 1;
+            if short == 0 {
+                rest = skip_wide(rest, &mut high);
+                short = SHORT_CHUNKS;
             }
-            rest = behind;
         }
-        self.plain_tail(rest, high);
-    }
-
-    /// The last bytes of a text, fewer than a word.
-    fn plain_tail(&mut self, rest: &[u8], high: &mut u64) {
         let is_plain = |b: &&u8| **b >= 0x20 && **b != b'"' && **b != b'\\';
-        let skipped = rest.iter().take_while(is_plain).inspect(|b| *high |= u64::from(**b)).count();
+        let mut is_ascii = high == 0;
+        let skipped = rest.iter().take_while(is_plain).inspect(|b| is_ascii &= b.is_ascii()).count();
         self.pos = self.text.len() - rest.len() + skipped;
+        is_ascii
     }
 
     fn escape(&mut self) -> Result<(), ScanError> {
@@ -124,39 +121,34 @@ impl Scanner<'_> {
     }
 }
 
-const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = LOW_BITS << 7;
+/// Bytes that are looked at together.
+const LANES: usize = 16;
+/// Chunks looked at singly before and after a run of wide ones; more than make up a wide one.
+const SHORT_CHUNKS: u32 = 5;
 
-/// Returns where in eight bytes, first byte lowest, the first quote, backslash or control character stands.
+/// Marks the quotes, backslashes and control characters of a chunk.
 #[inline]
-fn first_special(word: u64) -> Option<usize> {
-    // A byte's high bit is set by borrowing. That is exact for the lowest such byte, the only one that counts.
-    let below = |word: u64, limit: u64| word.wrapping_sub(LOW_BITS * limit) & !word;
-    let quote = word ^ (LOW_BITS * 0x22);
-    let backslash = word ^ (LOW_BITS * 0x5C);
-    let found = (below(word, 0x20) | below(quote, 1) | below(backslash, 1)) & HIGH_BITS;
-    (found != 0).then(|| found.trailing_zeros() as usize / 8)
+fn stops(lanes: u8x16) -> u8x16 {
+    let is_control = lanes.min(u8x16::splat(0x1F)).simd_eq(lanes);
+    is_control | lanes.simd_eq(u8x16::splat(b'"')) | lanes.simd_eq(u8x16::splat(b'\\'))
 }
 
-/// Skips whole chunks without a quote, backslash or control character.
+/// Skips runs of four chunks without a quote, backslash or control character.
 #[inline]
-fn skip_wide<'a>(mut rest: &'a [u8], high: &mut u64) -> &'a [u8] {
-    const WIDE: usize = 64;
-    let mut seen = 0u8;
-    while let Some((chunk, behind)) = rest.split_first_chunk::<WIDE>() {
-        let mut stop = 0u8;
-        let mut bits = 0u8;
-        // Without branches, so that the compiler turns it into vector code.
-        for &b in chunk {
-            stop |= u8::from(b < 0x20) | u8::from(b == b'"') | u8::from(b == b'\\');
-            bits |= b;
-        }
-        if stop != 0 {
+fn skip_wide<'a>(mut rest: &'a [u8], high: &mut u32) -> &'a [u8] {
+    let mut seen = u8x16::ZERO;
+    while let Some((four, behind)) = rest.split_first_chunk::<{ 4 * LANES }>() {
+        let (chunks, _) = four.as_chunks::<LANES>();
+        let [stop, any] = chunks.iter().fold([u8x16::ZERO; 2], |[stop, any], chunk| {
+            let lanes = u8x16::new(*chunk);
+            [stop | stops(lanes), any | lanes]
+        });
+        if stop.to_bitmask() != 0 {
             break;
         }
-        seen |= bits;
+        seen |= any;
         rest = behind;
     }
-    *high |= u64::from(seen);
+    *high |= seen.to_bitmask();
     rest
 }

@@ -316,7 +316,7 @@ impl Pages {
 
 async fn subscribe(upstream: Arc<dyn Upstream>, client: Arc<Client>, params: Payload) -> Result<(Watch, Steps), Fault> {
     let forward = ask::forward(&client, Method::Listen, &params, Instant::now() + LISTEN_MAX);
-    let Reply::Stream(mut steps) = upstream.call(forward).await? else {
+    let Reply::Stream(mut steps) = upstream.call(Arc::new(forward)).await? else {
         return Err(Fault::new(crib_model::Code::ProtocolBroken, "the server does not keep subscriptions open"));
     };
     match steps.next().await {

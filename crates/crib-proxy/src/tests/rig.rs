@@ -75,8 +75,9 @@ pub(super) fn echo() -> Handler {
 struct Own(Arc<Fake>);
 
 impl Upstream for Own {
-    fn call(&self, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
+    fn call(&self, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
         let fake = Arc::clone(&self.0);
+        let forward = Arc::unwrap_or_clone(forward);
         fake.asked.lock().push(forward.clone());
         if fake.is_silent {
             return Box::pin(std::future::pending());
