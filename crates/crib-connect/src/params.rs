@@ -61,7 +61,7 @@ pub(crate) fn legacy(forward: &Forward, revision: Revision, token: Option<&Json>
 
 fn place_target<'a>(edit: &mut Edit<'a>, forward: &'a Forward) {
     if let (Some(key), Some(target)) = (forward.method.target_key(), &forward.target) {
-        edit.set(key, Json::of(target.as_ref()));
+        edit.set(key, Json::string(target));
     }
 }
 

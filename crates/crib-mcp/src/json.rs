@@ -15,6 +15,11 @@ pub use edit::Edit;
 pub use object::{Object, Payload};
 pub use pieces::{Chunks, Pieces};
 
+/// Tells whether a text inside quotes would not be the JSON string of that text.
+fn needs_escape(text: &str) -> bool {
+    text.bytes().any(|b| b < 0x20 || b == b'"' || b == b'\\')
+}
+
 /// One JSON value whose text has passed the strict scan.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Json(Bytes);
@@ -33,6 +38,20 @@ impl Json {
     #[must_use]
     pub fn of<T: serde::Serialize + ?Sized>(value: &T) -> Self {
         Self(serde_json::to_vec(value).map_or_else(|_| Bytes::from_static(b"null"), Bytes::from))
+    }
+
+    /// Writes a text as a JSON string.
+    #[must_use]
+    pub fn string(text: &str) -> Self {
+        if needs_escape(text) {
+            return Self::of(text);
+        }
+        // Exactly as large as needed, which spares the buffer a second allocation.
+        let mut quoted = Vec::with_capacity(text.len() + 2);
+        quoted.push(b'"');
+        quoted.extend_from_slice(text.as_bytes());
+        quoted.push(b'"');
+        Self(Bytes::from(quoted))
     }
 
     /// A constant known to be valid JSON.

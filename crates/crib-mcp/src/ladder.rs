@@ -21,7 +21,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::error::{RpcError, code};
 use crate::header::{self, decode_value, mismatch};
@@ -164,23 +164,23 @@ impl Ladder<'_> {
         let Some(claimed) = claim.text(meta::PROTOCOL_VERSION) else {
             return Err(Refused::missing(Some(claim)));
         };
-        self.agrees(header::PROTOCOL_VERSION, &claimed)?;
+        self.agrees(&header::PROTOCOL_VERSION, &claimed)?;
         Revision::parse(&claimed).filter(|revision| revision.is_modern()).ok_or_else(|| Refused::unsupported(&claimed))
     }
 
     /// Tells whether a version header names a modern revision that is served.
     fn names_modern(&self) -> bool {
         let modern = |text: Cow<'_, str>| Revision::parse(&text).is_some_and(Revision::is_modern);
-        self.sent(header::PROTOCOL_VERSION).any(|text| text.is_some_and(modern))
+        self.sent(&header::PROTOCOL_VERSION).any(|text| text.is_some_and(modern))
     }
 
     fn method_agrees(&self, method: &Method) -> Result<(), Refused> {
-        self.agrees(header::METHOD, method.as_str())
+        self.agrees(&header::METHOD, method.as_str())
     }
 
     fn nothing_missing(&self) -> Result<(), Refused> {
         for name in [header::PROTOCOL_VERSION, header::METHOD] {
-            self.is_there(name)?;
+            self.is_there(&name)?;
         }
         Ok(())
     }
@@ -189,29 +189,29 @@ impl Ladder<'_> {
         let Some(key) = request.method.target_key() else { return Ok(()) };
         let Some(name) = request.params.text(key) else {
             // The call cannot succeed; but a header must not promise what the body does not hold.
-            let is_promised = self.sent(header::NAME).next().is_some();
-            return if is_promised { Err(Refused::mismatch(header::NAME, "has no corresponding value in the body")) } else { Ok(()) };
+            let is_promised = self.sent(&header::NAME).next().is_some();
+            return if is_promised { Err(Refused::mismatch(&header::NAME, "has no corresponding value in the body")) } else { Ok(()) };
         };
         if matches!(request.method, Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead) {
-            self.is_there(header::NAME)?;
+            self.is_there(&header::NAME)?;
         }
-        for sent in self.sent(header::NAME) {
+        for sent in self.sent(&header::NAME) {
             match sent {
                 Some(text) if text == name => {}
-                Some(_) => return Err(Refused::mismatch(header::NAME, "does not match the body")),
-                None => return Err(Refused::mismatch(header::NAME, "has an invalid value")),
+                Some(_) => return Err(Refused::mismatch(&header::NAME, "does not match the body")),
+                None => return Err(Refused::mismatch(&header::NAME, "has an invalid value")),
             }
         }
         Ok(())
     }
 
-    fn is_there(&self, name: &'static str) -> Result<(), Refused> {
+    fn is_there(&self, name: &HeaderName) -> Result<(), Refused> {
         let is_missing = self.headers.is_some_and(|headers| !headers.contains_key(name));
         if is_missing { Err(Refused::mismatch(name, "is missing")) } else { Ok(()) }
     }
 
     /// Every value that was sent must match: two readers may pick different ones.
-    fn agrees(&self, name: &'static str, expected: &str) -> Result<(), Refused> {
+    fn agrees(&self, name: &HeaderName, expected: &str) -> Result<(), Refused> {
         let values = self.headers.map(|headers| headers.get_all(name));
         for value in values.into_iter().flatten() {
             if value.as_bytes().trim_ascii() != expected.as_bytes() {
@@ -221,7 +221,7 @@ impl Ladder<'_> {
         Ok(())
     }
 
-    fn sent(&self, name: &'static str) -> impl Iterator<Item = Option<Cow<'_, str>>> {
+    fn sent(&self, name: &HeaderName) -> impl Iterator<Item = Option<Cow<'_, str>>> {
         let values = self.headers.map(|headers| headers.get_all(name));
         values.into_iter().flatten().map(|value| decode_value(value.as_bytes()))
     }
@@ -272,8 +272,8 @@ impl Refused {
         Self { status: 400, error }
     }
 
-    fn mismatch(header: &str, what: &str) -> Self {
-        Self::bad(mismatch(header, what))
+    fn mismatch(header: &HeaderName, what: &str) -> Self {
+        Self::bad(mismatch(header.as_str(), what))
     }
 
     fn invalid(key: &str, what: &str) -> Self {

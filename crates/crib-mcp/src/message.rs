@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::error::{RpcError, code};
 use crate::id::RequestId;
-use crate::json::{Chunks, Json, Object, Payload, Pieces, string_at};
+use crate::json::{Chunks, Object, Payload, Pieces, string_at};
 use crate::method::Method;
 use crate::scan::{self, Below, Kind, Member, Reason, ScanError, Scanned};
 
@@ -161,9 +161,11 @@ pub fn split_batch(text: &Bytes) -> Result<Vec<Bytes>, Malformed> {
 /// Writes a request around finished parameters.
 #[must_use]
 pub fn request(id: &RequestId, method: &str, params: &Chunks) -> Chunks {
-    let mut out = Pieces::with_capacity(params.len() + method.len() + 64);
+    // To the byte, so that the usual message is one allocation.
+    let frame = r#"{"jsonrpc":"2.0","id":,"method":"","params":}"#.len();
+    let mut out = Pieces::with_capacity(frame + id.as_json().bytes().len() + method.len() + params.len());
     out.text("{\"jsonrpc\":\"2.0\",\"id\":").json(id.as_json());
-    out.text(",\"method\":").json(&Json::of(method));
+    out.text(",\"method\":").string(method);
     out.text(",\"params\":").chunks(params).text("}");
     out.finish()
 }
@@ -172,7 +174,7 @@ pub fn request(id: &RequestId, method: &str, params: &Chunks) -> Chunks {
 #[must_use]
 pub fn notification(method: &str, params: &Chunks) -> Chunks {
     let mut out = Pieces::with_capacity(params.len() + method.len() + 64);
-    out.text("{\"jsonrpc\":\"2.0\",\"method\":").json(&Json::of(method));
+    out.text("{\"jsonrpc\":\"2.0\",\"method\":").string(method);
     if !params.is_empty() {
         out.text(",\"params\":").chunks(params);
     }
@@ -183,7 +185,8 @@ pub fn notification(method: &str, params: &Chunks) -> Chunks {
 /// Writes a successful response around a finished result object.
 #[must_use]
 pub fn result(id: &RequestId, result: &Chunks) -> Chunks {
-    let mut out = Pieces::with_capacity(result.len() + 64);
+    let frame = r#"{"jsonrpc":"2.0","id":,"result":}"#.len();
+    let mut out = Pieces::with_capacity(frame + id.as_json().bytes().len() + result.len());
     out.text("{\"jsonrpc\":\"2.0\",\"id\":").json(id.as_json());
     out.text(",\"result\":").chunks(result).text("}");
     out.finish()

@@ -27,7 +27,10 @@ pub(crate) fn result(method: &Method, result: &Payload, uris: Uris<'_>) -> Optio
         return None;
     }
     match method {
+        // Most content is text; only what can hold a resource is taken apart.
+        Method::ToolsCall if !mentions_resource(result, "content") => None,
         Method::ToolsCall => edit_list(result, "content", |item| content(item, uris)),
+        Method::PromptsGet if !mentions_resource(result, "messages") => None,
         Method::PromptsGet => edit_list(result, "messages", |message| {
             let payload = message.to_object().ok()?;
             let inside = payload.get("content")?;
@@ -46,8 +49,6 @@ pub(crate) fn result(method: &Method, result: &Payload, uris: Uris<'_>) -> Optio
 
 /// Rewrites the URI of a content block that holds or names a resource.
 fn content(item: &Json, uris: Uris<'_>) -> Option<Chunks> {
-    // Most content is text; only what can hold a resource is taken apart.
-    memchr::memmem::find(item.bytes(), b"resource")?;
     let block = item.to_object().ok()?;
     match block.text("type")?.as_ref() {
         "resource_link" => with_uri(&block, uris),
@@ -59,6 +60,10 @@ fn content(item: &Json, uris: Uris<'_>) -> Option<Chunks> {
         }
         _ => None,
     }
+}
+
+fn mentions_resource(result: &Payload, list: &str) -> bool {
+    result.get(list).is_some_and(|list| memchr::memmem::find(list.bytes(), b"resource").is_some())
 }
 
 /// Rewrites the `uri` of an object.

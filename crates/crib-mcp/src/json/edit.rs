@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::{Chunks, Json, Object, Payload, Pieces};
+use super::{Chunks, Object, Payload, Pieces};
 use crate::scan::Span;
 
 /// Changes to the members of one object. What is not named stays as it was written, to the byte.
@@ -97,7 +97,7 @@ impl<'a> Edit<'a> {
         let mut first = true;
         for (name, value) in &self.added {
             separate(out, &mut first);
-            out.json(&Json::of(name.as_ref())).text(":").chunks(value);
+            out.string(name).text(":").chunks(value);
         }
         let members = self.object.list();
         let mut at = 0;

@@ -87,6 +87,14 @@ impl Pieces {
         self
     }
 
+    /// Adds a text as a JSON string.
+    pub fn string(&mut self, text: &str) -> &mut Self {
+        if super::needs_escape(text) {
+            return self.json(&Json::of(text));
+        }
+        self.text("\"").text(text).text("\"")
+    }
+
     pub fn json(&mut self, json: &Json) -> &mut Self {
         self.share(&json.0)
     }

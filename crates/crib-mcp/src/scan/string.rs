@@ -26,6 +26,20 @@ impl Scanner<'_> {
     #[inline]
     pub(super) fn string(&mut self) -> Result<bool, ScanError> {
         let start = self.pos + 1;
+        // Most strings are short and plain: one look.
+        if let Some(chunk) = self.text.get(start..).and_then(<[u8]>::first_chunk::<LANES>) {
+            let lanes = u8x16::new(*chunk);
+            let at = stops(lanes).to_bitmask().trailing_zeros();
+            let is_ascii = lanes.to_bitmask().trailing_zeros() >= at;
+            if is_ascii && chunk.get(at as usize) == Some(&b'"') {
+                self.pos = start + at as usize + 1;
+                return Ok(false);
+            }
+        }
+        self.any_string(start)
+    }
+
+    fn any_string(&mut self, start: usize) -> Result<bool, ScanError> {
         self.pos = start;
         let mut is_escaped = false;
         let mut is_ascii = true;

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -40,6 +40,7 @@ impl fmt::Debug for Live {
     }
 }
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// The most by which a connection is given up before the server's announced end.
 const MARGIN_MAX: Duration = Duration::from_secs(1);
 
@@ -140,7 +141,7 @@ impl Live {
 
 /// Reads `Keep-Alive: timeout=5`.
 fn promise(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get("keep-alive")?.to_str().ok()?;
+    let value = headers.get(KEEP_ALIVE)?.to_str().ok()?;
     let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
     Some(Duration::from_secs(seconds.parse().ok()?))
 }
