@@ -8,10 +8,13 @@
 //! To add an option: a field with a comment in `config.rs`, its use in `compile.rs`, an example under
 //! `tests/examples/`; the schema test tells how to refresh `docs/guide/config.schema.json`.
 
+mod catalogue;
 mod compile;
 pub mod config;
 mod dialect;
+mod machine;
 mod nearest;
+mod percent;
 mod problem;
 mod rest;
 mod schema;
@@ -19,7 +22,9 @@ mod tree;
 mod variables;
 mod world;
 
+pub use catalogue::{Catalogue, Figure, Figures, Latency};
 pub use compile::{AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Source, ToolNames, Traces, compile, default_config};
+pub use machine::Machine;
 pub use nearest::nearest;
 pub use problem::{File, Place, Problem};
 pub use rest::{Metrics, Rest};
