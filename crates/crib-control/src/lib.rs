@@ -8,6 +8,7 @@
 //! To add an option: a field with a comment in `config.rs`, its use in `compile.rs`, an example under
 //! `tests/examples/`; the schema test tells how to refresh `docs/guide/config.schema.json`.
 
+pub mod audit;
 mod catalogue;
 mod compile;
 pub mod config;
@@ -16,6 +17,7 @@ mod machine;
 mod nearest;
 mod percent;
 mod problem;
+mod record;
 mod rest;
 mod restart;
 mod schema;
@@ -28,6 +30,7 @@ pub use compile::{AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Sour
 pub use machine::Machine;
 pub use nearest::nearest;
 pub use problem::{File, Place, Problem};
+pub use record::write_call;
 pub use rest::{Metrics, Rest};
 pub use restart::{AtStart, Pending};
 pub use schema::schema;

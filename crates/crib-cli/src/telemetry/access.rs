@@ -12,8 +12,6 @@ use crib_control::AccessLog as Where;
 use crib_model::{Code, Entry, Fault};
 use parking_lot::{Condvar, Mutex};
 
-use super::outcome;
-
 /// Text that may wait for the disk; lines beyond it are dropped and counted.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long the writer lets lines gather: waking it for each would cost more than the call.
@@ -142,46 +140,12 @@ fn drain(desk: &Desk, mut out: Box<dyn Write + Send>) {
     }
 }
 
-/// Writes an entry as a line of JSON. By hand, because most of it needs no escapes and all of it is on the way of a call.
+/// Writes an entry as a line of JSON.
 fn format(line: &mut Vec<u8>, entry: &Entry, at: SystemTime) -> io::Result<()> {
-    let outcome = outcome::describe(outcome::index(&entry.ending));
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    write!(line, "{{\"time\":{}.{:06}", since.as_secs(), since.subsec_micros())?;
-    text(line, "principal", &entry.principal.name)?;
-    text(line, "revision", entry.client.as_str())?;
-    if let Some(client) = &entry.client_name {
-        text(line, "client", client)?;
-    }
-    text(line, "method", entry.method.as_str())?;
-    if let Some(server) = &entry.upstream {
-        text(line, "server", server.as_str())?;
-    }
-    if let Some(target) = &entry.target {
-        text(line, "target", target)?;
-    }
-    text(line, "outcome", outcome.name)?;
-    if !outcome.code.is_empty() {
-        text(line, "code", &outcome.code)?;
-    }
-    if !outcome.side.is_empty() {
-        text(line, "side", outcome.side)?;
-    }
-    // Milliseconds with three digits: microseconds are what a clock is good for.
-    let micros = entry.latency.as_micros();
-    write!(line, ",\"latency_ms\":{}.{:03}", micros / 1000, micros % 1000)?;
-    write!(line, ",\"request_bytes\":{},\"reply_bytes\":{}", entry.request_bytes, entry.reply_bytes)?;
-    if let Some(trace) = &entry.trace {
-        write!(line, ",\"trace_id\":\"{:032x}\"", trace.trace_id)?;
-    }
+    line.push(b'{');
+    crib_control::write_call(line, entry, at.duration_since(UNIX_EPOCH).unwrap_or_default())?;
     line.extend_from_slice(b"}\n");
     Ok(())
-}
-
-fn text(line: &mut Vec<u8>, name: &'static str, value: &str) -> io::Result<()> {
-    line.extend_from_slice(b",\"");
-    line.extend_from_slice(name.as_bytes());
-    line.extend_from_slice(b"\":");
-    serde_json::to_writer(line, value).map_err(io::Error::from)
 }
 
 #[cfg(test)]
@@ -215,18 +179,6 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"));
         assert_eq!(log.dropped(), 0);
     }
-    #[test]
-    fn a_line_is_json_whatever_is_in_it() {
-        let strange = "a\"b\\c\n\u{1}\u{e9}";
-        let trace = Some(crib_model::TraceContext { trace_id: 10, span_id: 1, is_sampled: true });
-        let entry = Entry { client_name: Some(strange.into()), trace, ..entry("demo", strange, crib_model::Ending::Ok) };
-        let mut line = Vec::new();
-        format(&mut line, &entry, UNIX_EPOCH + Duration::from_millis(1500)).unwrap();
-        let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
-        assert_eq!((&read["client"], &read["target"], &read["time"]), (&strange.into(), &strange.into(), &1.5.into()));
-        assert_eq!((&read["latency_ms"], &read["trace_id"]), (&1.5.into(), &format!("{:032x}", 10).into()));
-    }
-
     #[test]
     fn lines_that_nobody_writes_are_dropped_and_counted() {
         let desk = Desk::default();
