@@ -31,7 +31,7 @@ pub use machine::Machine;
 pub use nearest::nearest;
 pub use problem::{File, Place, Problem};
 pub use record::write_call;
-pub use rest::{Metrics, Rest};
+pub use rest::{Metrics, Rest, ServerRow, Servers, Why};
 pub use restart::{AtStart, Pending};
 pub use schema::schema;
 pub use world::{Fixed, World};
