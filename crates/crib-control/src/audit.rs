@@ -2,7 +2,7 @@
 //!
 //! Each line has a number and the BLAKE3 hash of the line before it. To change, add or take out a line without a trace
 //! one would have to write everything after it anew; so whoever keeps the hash of a last line elsewhere can tell. The
-//! chain goes on over restarts and over files.
+//! chain goes on over restarts, over files, and over several programs that write to one file.
 //!
 //! A call does not wait for the disk. What cannot be kept is counted, said in the program's log, and written down as a
 //! line of the chain: a gap is never silent.
@@ -28,8 +28,6 @@ pub use verify::{Verified, verify};
 pub enum AuditError {
     #[error("cannot open the audit log {}: {error}", path.display())]
     Open { path: PathBuf, error: io::Error },
-    #[error("another program writes to the audit log {}", .0.display())]
-    Busy(PathBuf),
     #[error("{} does not end in a line of an audit log: move it away, or name another file", .0.display())]
     Foreign(PathBuf),
     #[error("cannot start the writer of the audit log: {0}")]

@@ -15,6 +15,31 @@ pub struct Mark {
     pub hash: blake3::Hash,
 }
 
+/// Lines that go on from a mark.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    pub(super) mark: Mark,
+    pub(super) text: Vec<u8>,
+}
+
+impl Sheet {
+    pub(super) fn after(mark: Mark) -> Self {
+        Self { mark, text: Vec::new() }
+    }
+
+    /// Adds a line: a number, the hash of the line before, and the members `body`.
+    pub(super) fn line(&mut self, body: &[u8]) {
+        let begin = self.text.len();
+        self.mark.seq += 1;
+        // Writing to memory does not fail.
+        drop(write!(self.text, "{{\"seq\":{},\"prev\":\"{}\",", self.mark.seq, self.mark.hash.to_hex()));
+        self.text.extend_from_slice(body);
+        self.text.push(b'}');
+        self.mark.hash = blake3::hash(self.text.get(begin..).unwrap_or_default());
+        self.text.push(b'\n');
+    }
+}
+
 /// What verifying reads of a line.
 #[derive(Debug, Deserialize)]
 pub(super) struct Head<'a> {
@@ -28,18 +53,6 @@ pub(super) struct Head<'a> {
 impl Mark {
     /// Before the first line.
     pub const START: Self = Self { seq: 0, hash: blake3::Hash::from_bytes([0; 32]) };
-
-    /// Adds a line to `out`: a number, the hash of the line before, and the members `body`.
-    pub(super) fn seal(&mut self, body: &[u8], out: &mut Vec<u8>) {
-        let begin = out.len();
-        self.seq += 1;
-        // Writing to memory does not fail.
-        drop(write!(out, "{{\"seq\":{},\"prev\":\"{}\",", self.seq, self.hash.to_hex()));
-        out.extend_from_slice(body);
-        out.push(b'}');
-        self.hash = blake3::hash(out.get(begin..).unwrap_or_default());
-        out.push(b'\n');
-    }
 
     /// Reads the mark of a line, its line break left out; `None` where it is none of ours.
     pub(super) fn of_line(line: &[u8]) -> Option<Self> {

@@ -13,9 +13,9 @@ use crib_model::{Clock, Code, Ending, Entry, Ledger};
 use parking_lot::Mutex;
 
 use super::AuditError;
-use super::chain::Mark;
+use super::chain::{Mark, Sheet};
 use super::desk::{Desk, Visit};
-use super::file::{Book, Change, Opened};
+use super::file::{Book, Note};
 use crate::record::{write_call, write_text};
 
 /// How long the writer waits before it tries a disk again that took nothing.
@@ -41,16 +41,22 @@ struct Counts {
     lost: AtomicU64,
 }
 
+/// What waits to be written.
+#[derive(Debug, Default)]
+struct Batch {
+    /// Bodies of lines, each with a line break.
+    calls: Vec<u8>,
+    /// Calls for which there was no room.
+    lost: u64,
+    /// What is to be said about the log itself, before and after the calls.
+    begin: Option<String>,
+    end: Option<&'static str>,
+}
+
 struct Writer {
     book: Book,
-    mark: Mark,
     clock: Arc<dyn Clock>,
     counts: Arc<Counts>,
-    /// Lines that are in the chain and not yet in the file.
-    sealed: Vec<u8>,
-    sealed_lines: u64,
-    /// Those of them that are calls.
-    sealed_calls: u64,
     complained: Option<Instant>,
     synced: Instant,
     is_dirty: bool,
@@ -68,27 +74,16 @@ impl AuditLog {
     /// # Errors
     /// The file cannot be opened, is in use, or is something else.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, AuditError> {
-        let Opened { book, last, torn } = Book::open(path)?;
+        let (book, note) = Book::open(path, Mark::START)?;
         let (desk, counts) = (Arc::new(Desk::default()), Arc::new(Counts::default()));
+        tracing::info!(mark = %book.mark(), "the audit log {} goes on", path.display());
         let synced = clock.now();
-        let mut writer = Writer {
-            book,
-            mark: last.unwrap_or(Mark::START),
-            clock: Arc::clone(&clock),
-            counts: Arc::clone(&counts),
-            sealed: Vec::new(),
-            sealed_lines: 0,
-            sealed_calls: 0,
-            complained: None,
-            synced,
-            is_dirty: false,
-        };
-        tracing::info!(mark = %writer.mark, "the audit log {} goes on", path.display());
-        writer.begin(torn);
+        let writer = Writer { book, clock: Arc::clone(&clock), counts: Arc::clone(&counts), complained: None, synced, is_dirty: false };
+        let start = format!("\"event\":\"start\",\"version\":\"{}\"{}", env!("CARGO_PKG_VERSION"), note.map(members).unwrap_or_default());
         let thread = std::thread::Builder::new().name("audit-log".to_owned());
         let thread = thread.spawn({
             let desk = Arc::clone(&desk);
-            move || writer.run(&desk)
+            move || writer.run(&desk, start)
         });
         let writer = Mutex::new(Some(thread.map_err(AuditError::Writer)?));
         Ok(Self { desk, clock, counts, writer })
@@ -162,109 +157,84 @@ fn decision(entry: &Entry) -> Option<&'static str> {
     }
 }
 
-// === impl Writer ===
+/// The members that tell of a note.
+fn members(note: Note) -> String {
+    match note {
+        Note::Torn { bytes } => format!(",\"torn_bytes\":{bytes}"),
+        Note::Touched { expected, found } => format!(",\"expected_bytes\":{expected},\"found_bytes\":{found}"),
+    }
+}
+
+// === impl Batch, Writer ===
+
+impl Batch {
+    /// Adds all lines, and returns how many.
+    fn write(&self, now: Duration, notes: &[Note], sheet: &mut Sheet) -> u64 {
+        let begin = sheet.mark.seq;
+        let event = |sheet: &mut Sheet, members: &str| {
+            let body = format!("\"time\":{}.{:06},{members}", now.as_secs(), now.subsec_micros());
+            sheet.line(body.as_bytes());
+        };
+        for note in notes {
+            event(sheet, &format!("\"event\":\"touched\"{}", members(*note)));
+        }
+        if let Some(begin) = &self.begin {
+            event(sheet, begin);
+        }
+        self.bodies().for_each(|body| sheet.line(body));
+        if self.lost > 0 {
+            event(sheet, &format!("\"event\":\"lost\",\"lost\":{}", self.lost));
+        }
+        if let Some(end) = self.end {
+            event(sheet, end);
+        }
+        sheet.mark.seq - begin
+    }
+
+    fn bodies(&self) -> impl Iterator<Item = &[u8]> {
+        self.calls.split(|byte| *byte == b'\n').filter(|body| !body.is_empty())
+    }
+}
 
 impl Writer {
-    fn run(mut self, desk: &Desk) {
-        let mut bodies = Vec::new();
+    fn run(mut self, desk: &Desk, start: String) {
+        let mut batch = Batch { begin: Some(start), ..Batch::default() };
         loop {
-            bodies.clear();
-            bodies.shrink_to(KEPT_BYTES_MAX);
-            let Visit { lost, is_last } = desk.take(&mut bodies);
-            self.look();
-            self.seal(&bodies);
-            if lost > 0 {
-                tracing::error!(lost, "the audit log lost calls: the disk is too slow for them");
-                self.event(&format!("\"event\":\"lost\",\"lost\":{lost}"));
-            }
-            if is_last {
-                self.event("\"event\":\"stop\"");
-            }
-            while let Err(error) = self.flush(is_last) {
+            while let Err(error) = self.write(&batch) {
                 self.complain(&error);
                 if desk.pause(RETRY) {
-                    return self.give_up(desk);
+                    return self.give_up(desk, batch);
                 }
             }
-            if is_last {
-                return tracing::info!(mark = %self.mark, "the audit log {} ends", self.book.path().display());
+            if batch.end.is_some() {
+                return tracing::info!(mark = %self.book.mark(), "the audit log {} ends", self.book.path().display());
             }
-        }
-    }
-
-    /// Writes down that the log goes on, and what an earlier end left behind.
-    fn begin(&mut self, torn: u64) {
-        if torn > 0 {
-            tracing::warn!("the last line of the audit log {} was not complete and is gone", self.book.path().display());
-        }
-        let torn = if torn > 0 { format!(",\"torn_bytes\":{torn}") } else { String::new() };
-        self.event(&format!("\"event\":\"start\",\"version\":\"{}\"{torn}", env!("CARGO_PKG_VERSION")));
-        if let Err(error) = self.flush(false) {
-            self.complain(&error);
-        }
-    }
-
-    /// Adds the calls in `bodies` to the chain.
-    fn seal(&mut self, bodies: &[u8]) {
-        for body in bodies.split(|byte| *byte == b'\n').filter(|body| !body.is_empty()) {
-            self.mark.seal(body, &mut self.sealed);
-            self.sealed_lines += 1;
-            self.sealed_calls += 1;
-        }
-    }
-
-    /// Adds a line about the log itself.
-    fn event(&mut self, members: &str) {
-        let unix = self.clock.unix();
-        let body = format!("\"time\":{}.{:06},{members}", unix.as_secs(), unix.subsec_micros());
-        self.mark.seal(body.as_bytes(), &mut self.sealed);
-        self.sealed_lines += 1;
-    }
-
-    /// Looks at what became of the file: moved away to be kept, or touched by somebody.
-    fn look(&mut self) {
-        match self.book.look() {
-            Ok(Change::None) => {}
-            Ok(Change::Moved) => self.rotate(),
-            Ok(Change::Touched { expected, found }) => {
-                tracing::error!("somebody changed the audit log {}: {expected} bytes became {found}", self.book.path().display());
-                self.event(&format!("\"event\":\"touched\",\"expected_bytes\":{expected},\"found_bytes\":{found}"));
+            let mut calls = std::mem::take(&mut batch.calls);
+            calls.clear();
+            calls.shrink_to(KEPT_BYTES_MAX);
+            let Visit { lost, is_last } = desk.take(&mut calls);
+            if lost > 0 {
+                tracing::error!(lost, "the audit log lost calls: the disk is too slow for them");
             }
-            Err(error) => self.complain(&error),
+            batch = Batch { calls, lost, begin: None, end: is_last.then_some("\"event\":\"stop\"") };
         }
     }
 
-    /// Goes over to a new file; the chain goes on.
-    fn rotate(&mut self) {
-        if let Err(error) = self.flush(true) {
-            // The old file is away; what it did not take goes to the new one.
-            self.complain(&error);
-        }
-        match Book::open(self.book.path()) {
-            Ok(Opened { book, last, .. }) => {
-                tracing::info!(mark = %self.mark, "the audit log {} goes on in a new file", book.path().display());
-                // A file that has lines has a chain; lines that are sealed already belong to the old one.
-                if let Some(last) = last.filter(|_| self.sealed.is_empty()) {
-                    self.mark = last;
-                }
-                self.book = book;
-            }
-            Err(error) => self.complain(&io::Error::other(error)),
-        }
-    }
-
-    fn flush(&mut self, must_sync: bool) -> io::Result<()> {
-        if !self.sealed.is_empty() {
-            self.book.write(&self.sealed)?;
-            self.counts.written.fetch_add(self.sealed_lines, Ordering::Relaxed);
-            self.sealed.clear();
-            self.sealed.shrink_to(KEPT_BYTES_MAX);
-            (self.sealed_lines, self.sealed_calls) = (0, 0);
+    fn write(&mut self, batch: &Batch) -> io::Result<()> {
+        self.book.follow().map_err(io::Error::other)?;
+        let is_last = batch.end.is_some();
+        if is_last || batch.begin.is_some() || batch.lost > 0 || !batch.calls.is_empty() {
+            let (mut lines, now) = (0, self.clock.unix());
+            self.book.append(|notes, sheet| lines = batch.write(now, notes, sheet))?;
+            self.counts.written.fetch_add(lines, Ordering::Relaxed);
             (self.is_dirty, self.complained) = (true, None);
         }
         let now = self.clock.now();
-        if self.is_dirty && (must_sync || now.saturating_duration_since(self.synced) >= SYNC) {
-            self.book.sync()?;
+        if self.is_dirty && (is_last || now.saturating_duration_since(self.synced) >= SYNC) {
+            // What was written is written: another attempt would write it twice.
+            if let Err(error) = self.book.sync() {
+                self.complain(&error);
+            }
             (self.synced, self.is_dirty) = (now, false);
         }
         Ok(())
@@ -274,21 +244,22 @@ impl Writer {
     fn complain(&mut self, error: &io::Error) {
         let now = self.clock.now();
         if self.complained.is_none_or(|then| now.saturating_duration_since(then) >= COMPLAIN) {
-            let waiting = self.sealed_lines;
-            tracing::error!(waiting, "the audit log {} cannot be written: {error}", self.book.path().display());
+            tracing::error!("the audit log {} cannot be written: {error}", self.book.path().display());
             self.complained = Some(now);
         }
     }
 
     /// The end has come and the disk still takes nothing.
-    fn give_up(&mut self, desk: &Desk) {
+    fn give_up(&mut self, desk: &Desk, mut batch: Batch) {
         let mut rest = Vec::new();
         let Visit { lost, .. } = desk.take(&mut rest);
-        self.look();
-        self.seal(&rest);
-        if let Err(error) = self.flush(true) {
-            self.counts.lost.fetch_add(self.sealed_calls, Ordering::Relaxed);
-            let lost = lost + self.sealed_calls;
+        batch.calls.extend_from_slice(&rest);
+        batch.lost += lost;
+        batch.end = Some("\"event\":\"stop\"");
+        if let Err(error) = self.write(&batch) {
+            let calls = batch.bodies().count() as u64;
+            self.counts.lost.fetch_add(calls, Ordering::Relaxed);
+            let lost = batch.lost + calls;
             tracing::error!(lost, "the audit log {} lost its last lines: {error}", self.book.path().display());
         }
     }
