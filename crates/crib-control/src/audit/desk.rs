@@ -64,13 +64,15 @@ impl Desk {
         self.bell.notify_one();
     }
 
-    /// Waits for lines, lets more gather, and takes them all.
-    pub(super) fn take(&self, text: &mut Vec<u8>) -> Visit {
+    /// Waits for lines, lets more gather, and takes them all. Comes back with none after `patience`, where there is one.
+    pub(super) fn take(&self, text: &mut Vec<u8>, patience: Option<Duration>) -> Visit {
         let mut waiting = self.waiting.lock();
-        while waiting.text.is_empty() && !waiting.is_closed && !waiting.must_look {
-            self.bell.wait(&mut waiting);
+        let is_quiet = |waiting: &mut Waiting| waiting.text.is_empty() && !waiting.is_closed && !waiting.must_look;
+        match patience {
+            Some(time) => drop(self.bell.wait_while_for(&mut waiting, is_quiet, time)),
+            None => self.bell.wait_while(&mut waiting, is_quiet),
         }
-        if !waiting.is_closed && !waiting.must_look {
+        if !waiting.text.is_empty() && !waiting.is_closed && !waiting.must_look {
             // Few ring now, for there are lines already.
             self.bell.wait_for(&mut waiting, LINGER);
         }

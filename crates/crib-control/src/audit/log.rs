@@ -212,7 +212,7 @@ impl Writer {
             let mut calls = std::mem::take(&mut batch.calls);
             calls.clear();
             calls.shrink_to(KEPT_BYTES_MAX);
-            let Visit { lost, is_last } = desk.take(&mut calls);
+            let Visit { lost, is_last } = desk.take(&mut calls, self.is_dirty.then_some(SYNC));
             if lost > 0 {
                 tracing::error!(lost, "the audit log lost calls: the disk is too slow for them");
             }
@@ -252,7 +252,7 @@ impl Writer {
     /// The end has come and the disk still takes nothing.
     fn give_up(&mut self, desk: &Desk, mut batch: Batch) {
         let mut rest = Vec::new();
-        let Visit { lost, .. } = desk.take(&mut rest);
+        let Visit { lost, .. } = desk.take(&mut rest, None);
         batch.calls.extend_from_slice(&rest);
         batch.lost += lost;
         batch.end = Some("\"event\":\"stop\"");

@@ -170,8 +170,10 @@ fn what_finds_no_room_is_counted_and_written_down() {
     assert!(desk.add(b"first"));
     assert!(!desk.add(&vec![b'x'; super::desk::WAITING_BYTES_MAX]));
     let mut text = Vec::new();
-    let visit = desk.take(&mut text);
+    let visit = desk.take(&mut text, None);
     assert_eq!((text.as_slice(), visit.lost, visit.is_last), (b"first\n".as_slice(), 1, false));
+    text.clear();
+    assert_eq!(desk.take(&mut text, Some(std::time::Duration::ZERO)), super::desk::Visit::default());
 }
 
 #[test]
