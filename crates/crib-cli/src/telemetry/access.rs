@@ -1,8 +1,9 @@
 //! The access log: one JSON line for every call. The caller formats it, a thread of its own writes many at once.
 
 use std::cell::RefCell;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -41,6 +42,40 @@ struct Waiting {
     is_closed: bool,
 }
 
+/// Where lines go.
+trait Out: Send {
+    fn put(&mut self, text: &[u8]) -> io::Result<()>;
+}
+
+/// A file that is made anew where it was moved away.
+#[derive(Debug)]
+struct Followed {
+    path: PathBuf,
+    file: File,
+}
+
+impl Followed {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+}
+
+impl Out for Followed {
+    fn put(&mut self, text: &[u8]) -> io::Result<()> {
+        if crib_control::is_moved_away(&self.file, &self.path)? {
+            *self = Self::open(&self.path)?;
+        }
+        self.file.write_all(text)
+    }
+}
+
+impl Out for io::Stderr {
+    fn put(&mut self, text: &[u8]) -> io::Result<()> {
+        self.write_all(text)
+    }
+}
+
 impl AccessLog {
     /// Opens the log; `None` when none is wanted.
     ///
@@ -48,18 +83,17 @@ impl AccessLog {
     /// The file cannot be opened.
     pub(crate) fn open(place: &Where) -> Result<Option<Self>, Fault> {
         let fault = |error: io::Error, what: String| Fault::new(Code::ConfigInvalid, what).because(error);
-        let out: Box<dyn Write + Send> = match place {
+        let out: Box<dyn Out> = match place {
             Where::Off => return Ok(None),
             Where::Stderr => Box::new(io::stderr()),
             Where::File(path) => {
-                let file = OpenOptions::new().create(true).append(true).open(path);
-                Box::new(file.map_err(|error| fault(error, format!("cannot write the access log {}", path.display())))?)
+                Box::new(Followed::open(path).map_err(|error| fault(error, format!("cannot write the access log {}", path.display())))?)
             }
         };
         Self::start(out).map(Some).map_err(|error| fault(error, "cannot start the access log".to_owned()))
     }
 
-    fn start(out: Box<dyn Write + Send>) -> io::Result<Self> {
+    fn start(out: Box<dyn Out>) -> io::Result<Self> {
         let desk = Arc::new(Desk::default());
         let writer = std::thread::Builder::new().name("access-log".to_owned());
         let writer = writer.spawn({
@@ -126,14 +160,14 @@ impl Desk {
     }
 }
 
-fn drain(desk: &Desk, mut out: Box<dyn Write + Send>) {
+fn drain(desk: &Desk, mut out: Box<dyn Out>) {
     let mut text = Vec::new();
     loop {
         text.clear();
         text.shrink_to(KEPT_BYTES_MAX);
         let is_last = desk.take(&mut text);
         // A full disk must not end the gateway; the next lines may find room.
-        drop(out.write_all(&text).and_then(|()| out.flush()));
+        drop(out.put(&text));
         if is_last {
             return;
         }
@@ -156,15 +190,24 @@ mod tests {
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
+    impl Out for Page {
+        fn put(&mut self, text: &[u8]) -> io::Result<()> {
+            self.0.lock().extend_from_slice(text);
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_made_anew() {
+        let folder = std::env::temp_dir().join(format!("crib-access-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (path, old) = (folder.join("calls.log"), folder.join("calls.1"));
+        let mut out = Followed::open(&path).unwrap();
+        out.put(b"one\n").unwrap();
+        std::fs::rename(&path, &old).unwrap();
+        out.put(b"two\n").unwrap();
+        assert_eq!([old, path].map(|path| std::fs::read_to_string(path).unwrap()), ["one\n", "two\n"]);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -3,15 +3,16 @@
 //! Whoever writes holds the file's lock meanwhile, and goes on from what others have written since; so a program that
 //! ends and the one that takes its place, or a gateway and a command line, can write to one file.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::AuditError;
 use super::chain::{LINE_BYTES_MAX, Mark, Sheet};
 use super::verify::verify;
+use crate::rotation::is_moved_away;
 
 /// How often a lock that somebody holds is asked for.
 const LOCK_STEP: Duration = Duration::from_millis(2);
@@ -115,7 +116,7 @@ impl Book {
 
     /// Goes over to a new file where the old one was moved away; the chain goes on.
     pub(super) fn follow(&mut self) -> Result<(), AuditError> {
-        if self.len.is_none() || !self.is_moved().map_err(AuditError::Read)? {
+        if self.len.is_none() || !is_moved_away(&self.file, &self.path)? {
             return Ok(());
         }
         {
@@ -133,16 +134,6 @@ impl Book {
     /// Waits until the disk has everything.
     pub(super) fn sync(&self) -> io::Result<()> {
         if self.len.is_some() { self.file.sync_data() } else { Ok(()) }
-    }
-
-    /// Tells whether another file, or none, goes by the path now.
-    fn is_moved(&self) -> io::Result<bool> {
-        let own = self.file.metadata()?;
-        match fs::metadata(&self.path) {
-            Ok(named) => Ok((named.dev(), named.ino()) != (own.dev(), own.ino())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-            Err(error) => Err(error),
-        }
     }
 
     /// Reads what others have written since. What does not follow from the last line is none of the chain, and the
