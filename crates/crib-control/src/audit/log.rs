@@ -78,12 +78,19 @@ impl AuditLog {
         let (desk, counts) = (Arc::new(Desk::default()), Arc::new(Counts::default()));
         tracing::info!(mark = %book.mark(), "the audit log {} goes on", path.display());
         let synced = clock.now();
-        let writer = Writer { book, clock: Arc::clone(&clock), counts: Arc::clone(&counts), complained: None, synced, is_dirty: false };
+        let mut writer = Writer { book, clock: Arc::clone(&clock), counts: Arc::clone(&counts), complained: None, synced, is_dirty: false };
         let start = format!("\"event\":\"start\",\"version\":\"{}\"{}", env!("CARGO_PKG_VERSION"), note.map(members).unwrap_or_default());
+        let mut batch = Batch { begin: Some(start), ..Batch::default() };
+        // Before the first call comes; a disk that is full now may take it later.
+        if let Err(error) = writer.write(&batch) {
+            writer.complain(&error);
+        } else {
+            batch.begin = None;
+        }
         let thread = std::thread::Builder::new().name("audit-log".to_owned());
         let thread = thread.spawn({
             let desk = Arc::clone(&desk);
-            move || writer.run(&desk, start)
+            move || writer.run(&desk, batch)
         });
         let writer = Mutex::new(Some(thread.map_err(AuditError::Writer)?));
         Ok(Self { desk, clock, counts, writer })
@@ -197,8 +204,7 @@ impl Batch {
 }
 
 impl Writer {
-    fn run(mut self, desk: &Desk, start: String) {
-        let mut batch = Batch { begin: Some(start), ..Batch::default() };
+    fn run(mut self, desk: &Desk, mut batch: Batch) {
         loop {
             while let Err(error) = self.write(&batch) {
                 self.complain(&error);
