@@ -7,6 +7,7 @@
 mod access;
 mod exporter;
 mod exposition;
+mod figures;
 mod outcome;
 mod series;
 mod spans;

@@ -4,6 +4,7 @@ mod check;
 mod draft;
 mod server;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -205,6 +206,17 @@ impl AccessLog {
             "off" | "" => Self::Off,
             "stderr" | "-" => Self::Stderr,
             path => Self::File(Path::new(path).to_owned()),
+        }
+    }
+}
+
+/// As a file has it.
+impl fmt::Display for AccessLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Stderr => f.write_str("stderr"),
+            Self::File(path) => path.display().fmt(f),
         }
     }
 }

@@ -91,6 +91,8 @@ pub struct Server {
     pub headers: IndexMap<String, String>,
     /// How `url` is spoken to; `auto` finds out.
     pub transport: Transport,
+    /// Whether `url` may lead to a link-local address or to a cloud's metadata service, which hands out credentials.
+    pub allow_link_local: bool,
     /// A server that is part of this program.
     pub builtin: Option<Builtin>,
     /// Whether the server is served.
@@ -211,6 +213,7 @@ impl Default for Server {
             url: String::new(),
             headers: IndexMap::new(),
             transport: Transport::Auto,
+            allow_link_local: false,
             builtin: None,
             enabled: true,
             timeout: None,

@@ -8,20 +8,32 @@
 //! To add an option: a field with a comment in `config.rs`, its use in `compile.rs`, an example under
 //! `tests/examples/`; the schema test tells how to refresh `docs/guide/config.schema.json`.
 
+pub mod audit;
+mod catalogue;
 mod compile;
 pub mod config;
 mod dialect;
+mod machine;
 mod nearest;
+mod percent;
 mod problem;
+mod record;
 mod rest;
+mod restart;
+mod rotation;
 mod schema;
 mod tree;
 mod variables;
 mod world;
 
+pub use catalogue::{Catalogue, Figure, Figures, Latency};
 pub use compile::{AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Source, ToolNames, Traces, compile, default_config};
+pub use machine::Machine;
 pub use nearest::nearest;
 pub use problem::{File, Place, Problem};
-pub use rest::{Metrics, Rest};
+pub use record::write_call;
+pub use rest::{Metrics, Rest, ServerRow, Servers, Why};
+pub use restart::{AtStart, Pending};
+pub use rotation::is_moved_away;
 pub use schema::schema;
 pub use world::{Fixed, World};

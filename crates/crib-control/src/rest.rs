@@ -9,6 +9,7 @@ mod openapi;
 mod operation;
 mod query;
 mod resource;
+mod row;
 mod tools;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crib_proxy::Plane;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use answer::Trouble;
+pub use row::{ServerRow, Servers, Why};
 
 /// Where metrics come from.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;

@@ -71,6 +71,14 @@ mistake!(names_that_collide_are_told_apart, "a.yaml", "servers:\n  My Time: { bu
 mistake!(a_url_that_is_none_is_refused, "a.yaml", "servers:\n  a: { url: example.com/mcp }\n");
 mistake!(wide_characters_do_not_move_the_mark, "a.yaml", "servers:\n  时间: { builtin: demo, 时区: UTC }\n");
 mistake!(an_empty_file_is_fine, "a.yaml", "# nothing yet\n");
+mistake!(
+    a_metadata_service_is_refused,
+    "a.yaml",
+    "version: 1\nservers:\n  creds:\n    url: http://169.254.169.254/mcp\n    transport: http\n"
+);
+mistake!(a_metadata_service_in_disguise_is_refused, "a.yaml", "servers:\n  creds: { url: \"http://[::ffff:a9fe:a9fe]/mcp\" }\n");
+mistake!(a_link_local_address_may_be_allowed, "a.yaml", "servers:\n  box: { url: \"http://169.254.7.7/mcp\", allowLinkLocal: true }\n");
+mistake!(a_metadata_service_in_a_clients_file_is_left_out, "mcp.json", "{\"mcpServers\": {\"x\": {\"url\": \"http://2852039166/mcp\"}}}");
 
 #[test]
 fn a_file_that_is_not_there_says_so() {

@@ -9,6 +9,7 @@ use crib_model::Slug;
 
 use crate::entry::{ListEntry, Listed, ToolEntry};
 use crate::listing::{List, Listing};
+use crate::lookalike;
 use crate::names::{self, NameStyle};
 use crate::report::{Collision, Dropped, DroppedWhy, What};
 use crate::rewrite;
@@ -119,7 +120,7 @@ impl<'a> Builder<'a> {
                 match self.candidate(what, listing, item, &mut seen) {
                     Ok(candidate) => candidates.push(candidate),
                     Err((name, why)) => {
-                        let name = name.map_or_else(|| format!("#{}", at + 1), |name| escape(&name));
+                        let name = name.map_or_else(|| format!("#{}", at + 1), |name| escape(&name, &why));
                         self.dropped.push(Dropped { what, slug: listing.slug.clone(), name, why });
                     }
                 }
@@ -144,6 +145,9 @@ impl<'a> Builder<'a> {
         }
         if let Some(hidden) = is_name(what).then(|| names::hidden_character(&own)).flatten() {
             return refuse(DroppedWhy::HiddenCharacter(u32::from(hidden)));
+        }
+        if let Some(borrowed) = is_name(what).then(|| lookalike::borrowed_letter(&own)).flatten() {
+            return refuse(DroppedWhy::BorrowedLetter(u32::from(borrowed)));
         }
         if !seen.insert(Arc::clone(&own)) {
             return refuse(DroppedWhy::Duplicate);
@@ -213,11 +217,9 @@ fn param_headers(members: &Payload) -> Result<Option<Arc<ParamHeaders>>, String>
     }
 }
 
-/// Makes a name safe to show on a terminal.
-fn escape(name: &str) -> String {
-    name.chars()
-        .flat_map(|c| {
-            if names::hidden_character(c.encode_utf8(&mut [0; 4])).is_some() { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }
-        })
-        .collect()
+/// Makes a name safe to show on a terminal, with what deceives the eye spelt out.
+fn escape(name: &str, why: &DroppedWhy) -> String {
+    let borrowed = if let DroppedWhy::BorrowedLetter(letter) = why { char::from_u32(*letter) } else { None };
+    let is_odd = |c: char| Some(c) == borrowed || names::hidden_character(c.encode_utf8(&mut [0; 4])).is_some();
+    name.chars().flat_map(|c| if is_odd(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
 }

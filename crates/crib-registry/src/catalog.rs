@@ -9,8 +9,9 @@ use crib_model::{Fault, Slug};
 use crate::build::{Builder, Naming};
 use crate::entry::{ListEntry, Listed, ToolEntry};
 use crate::listing::{Caching, Listing};
+use crate::lookalike;
 use crate::names::NameStyle;
-use crate::report::{Collision, Dropped, What};
+use crate::report::{Collision, Dropped, Lookalike, What};
 use crate::search::{Hit, Index};
 use crate::suggest;
 use crate::table::Table;
@@ -30,6 +31,7 @@ pub struct Catalog {
     faults: Vec<(Slug, Fault)>,
     collisions: Vec<Collision>,
     dropped: Vec<Dropped>,
+    lookalikes: Vec<Lookalike>,
     index: OnceLock<Index>,
 }
 
@@ -49,9 +51,11 @@ impl Catalog {
         let resources = builder.list(What::Resource);
         let templates = builder.list(What::Template);
         let Builder { collisions, dropped, .. } = builder;
+        let mut lookalikes = lookalike::pairs(What::Tool, tools.all());
+        lookalikes.extend(lookalike::pairs(What::Prompt, prompts.all()));
         let slugs = listings.iter().map(|l| (l.slug.as_str().to_ascii_lowercase(), l.slug.clone())).collect();
         let faults = listings.into_iter().filter_map(|l| Some((l.slug, l.fault?))).collect();
-        Self { tools, prompts, resources, templates, slugs, untouched, faults, collisions, dropped, index: OnceLock::new() }
+        Self { tools, prompts, resources, templates, slugs, untouched, faults, collisions, dropped, lookalikes, index: OnceLock::new() }
     }
 
     /// Finds a tool by the name clients use.
@@ -196,6 +200,12 @@ impl Catalog {
     #[must_use]
     pub fn dropped(&self) -> &[Dropped] {
         &self.dropped
+    }
+
+    /// Returns the tools and prompts of different upstreams that people and models may take for one another.
+    #[must_use]
+    pub fn lookalikes(&self) -> &[Lookalike] {
+        &self.lookalikes
     }
 
     /// Returns the exposed tool or prompt name most like an unknown one, if any is close.

@@ -137,7 +137,7 @@ fn hash(slug: &Slug, name: &str) -> String {
     hasher.finalize().to_hex().as_str().chars().take(HASH_CHARS).collect()
 }
 
-fn is_plain(c: char) -> bool {
+pub(crate) fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 

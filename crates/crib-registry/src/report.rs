@@ -51,6 +51,27 @@ impl fmt::Display for Collision {
     }
 }
 
+/// Two upstreams' names that are not the same and look as if they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookalike {
+    pub what: What,
+    /// Upstream and own name of who comes first in the catalogue.
+    pub first: (Slug, Arc<str>),
+    pub second: (Slug, Arc<str>),
+}
+
+impl fmt::Display for Lookalike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ((slug, name), (other_slug, other_name)) = (&self.first, &self.second);
+        write!(f, "{}s `{}` of `{slug}` and `{}` of `{other_slug}` look alike", self.what, plain(name), plain(other_name))
+    }
+}
+
+/// Spells out what is not ASCII: on a screen the two would be one.
+fn plain(name: &str) -> String {
+    name.chars().flat_map(|c| if c.is_ascii() { vec![c] } else { c.escape_unicode().collect() }).collect()
+}
+
 /// Why an item is not in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DroppedWhy {
@@ -58,6 +79,8 @@ pub enum DroppedWhy {
     Shapeless(&'static str),
     #[error("its name holds the invisible or control character U+{0:04X}")]
     HiddenCharacter(u32),
+    #[error("its name mixes scripts: U+{0:04X} is not the Latin letter it looks like")]
+    BorrowedLetter(u32),
     #[error("the server lists it twice")]
     Duplicate,
     #[error("its name is longer than {0} bytes")]

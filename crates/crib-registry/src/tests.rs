@@ -123,6 +123,33 @@ fn what_cannot_be_exposed_is_left_out_and_reported() {
 }
 
 #[test]
+fn a_name_with_a_borrowed_letter_is_left_out_and_the_letter_is_named() {
+    let catalog =
+        Catalog::build(vec![with_tools("x", &["re\u{430}d", "read", "\u{447}\u{438}\u{442}\u{430}\u{442}\u{44c}"])], &NameStyle::default());
+    assert_eq!(catalog.tools().len(), 2);
+    let reports: Vec<String> = catalog.dropped().iter().map(ToString::to_string).collect();
+    let expected = "tool `re\\u{430}d` of `x` is left out: its name mixes scripts: U+0430 is not the Latin letter it looks like";
+    assert_eq!(reports, [expected]);
+}
+
+#[test]
+fn tools_of_two_servers_that_look_alike_are_reported() {
+    let said = |listings: Vec<Listing>| -> Vec<String> {
+        Catalog::build(listings, &NameStyle::default()).lookalikes().iter().map(ToString::to_string).collect()
+    };
+    let pairs =
+        said(vec![with_tools("a", &["read_all", "copy", "same"]), with_tools("b", &["read_a11", "\u{441}\u{43e}\u{440}\u{443}", "same"])]);
+    let expected = [
+        "tools `read_all` of `a` and `read_a11` of `b` look alike",
+        "tools `copy` of `a` and `\\u{441}\\u{43e}\\u{440}\\u{443}` of `b` look alike",
+    ];
+    assert_eq!(pairs, expected);
+    // The servers' names count too; names inside one server are its own business.
+    assert_eq!(said(vec![with_tools("db1", &["q"]), with_tools("dbl", &["q"])]), ["tools `q` of `db1` and `q` of `dbl` look alike"]);
+    assert_eq!(said(vec![with_tools("a", &["x1", "xl"])]), [""; 0]);
+}
+
+#[test]
 fn uris_lead_back_to_their_server_listed_or_not() {
     let catalog = Catalog::build(vec![listing("My_files"), listing("git")], &NameStyle::default());
     let route = |uri: &str| catalog.route_uri(uri).map(|(slug, own)| format!("{slug} {own}"));

@@ -4,36 +4,18 @@
 //! is there as `demo`, the servers behind the URLs as `remote1`, `remote2` and so on.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use crib_connect::{ConnectorOptions, Shared, Source};
+use crib_control::Machine;
 use crib_mcp::Json;
-use crib_model::{Clock, Entropy, Entry, Ledger, Principal, Slug};
+use crib_model::{Entropy, Entry, Ledger, Principal, Slug};
 use crib_policy::{Keys, Rules, Seal};
 use crib_proxy::{Called, Parts, Plane, Server, Setup};
 use crib_registry::NameStyle;
 use crib_transport::{ClientOptions, Endpoint, HttpClient, NoRoutes, ServerOptions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-struct Machine;
-
-impl Clock for Machine {
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
-
-    fn unix(&self) -> Duration {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-    }
-}
-
-impl Entropy for Machine {
-    fn fill(&self, bytes: &mut [u8]) {
-        // Without randomness no handle is safe, so there is nothing to go on with.
-        assert!(getrandom::fill(bytes).is_ok(), "the system gives no randomness");
-    }
-}
 
 /// Where a program would count and bill.
 struct Quiet;

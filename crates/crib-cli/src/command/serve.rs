@@ -1,5 +1,6 @@
 //! `toolcrib serve`: the gateway.
 
+mod pages;
 mod reload;
 
 use std::net::SocketAddr;
@@ -104,8 +105,8 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
     announce(&server.local_addrs(), compiled, output)?;
     let shutdown = CancellationToken::new();
     let gateway = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
-    let routes = instance.routes(compiled) as Arc<dyn Routes>;
-    let serving = server.run(gateway, routes, shutdown.clone());
+    let pages = pages::Pages::new(instance, compiled);
+    let serving = server.run(gateway, Arc::clone(&pages) as Arc<dyn Routes>, shutdown.clone());
     tokio::pin!(serving);
     instance.plane.warm();
     let mut reload = reload::Reload::new(args, compiled);
@@ -113,10 +114,10 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
         tokio::select! {
             () = &mut serving => return Ok(Wish::Terminate),
             wish = signals.next() => match wish {
-                Wish::Reload => reload.now(instance, output),
+                Wish::Reload => reload.now(instance, &pages, output),
                 Wish::Interrupt | Wish::Terminate => break wish,
             },
-            () = reload.changed() => reload.now(instance, output),
+            () = reload.changed() => reload.now(instance, &pages, output),
         }
     };
     shutdown.cancel();

@@ -1,8 +1,9 @@
 //! The access log: one JSON line for every call. The caller formats it, a thread of its own writes many at once.
 
 use std::cell::RefCell;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -11,8 +12,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crib_control::AccessLog as Where;
 use crib_model::{Code, Entry, Fault};
 use parking_lot::{Condvar, Mutex};
-
-use super::outcome;
 
 /// Text that may wait for the disk; lines beyond it are dropped and counted.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -43,6 +42,40 @@ struct Waiting {
     is_closed: bool,
 }
 
+/// Where lines go.
+trait Out: Send {
+    fn put(&mut self, text: &[u8]) -> io::Result<()>;
+}
+
+/// A file that is made anew where it was moved away.
+#[derive(Debug)]
+struct Followed {
+    path: PathBuf,
+    file: File,
+}
+
+impl Followed {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+}
+
+impl Out for Followed {
+    fn put(&mut self, text: &[u8]) -> io::Result<()> {
+        if crib_control::is_moved_away(&self.file, &self.path)? {
+            *self = Self::open(&self.path)?;
+        }
+        self.file.write_all(text)
+    }
+}
+
+impl Out for io::Stderr {
+    fn put(&mut self, text: &[u8]) -> io::Result<()> {
+        self.write_all(text)
+    }
+}
+
 impl AccessLog {
     /// Opens the log; `None` when none is wanted.
     ///
@@ -50,18 +83,17 @@ impl AccessLog {
     /// The file cannot be opened.
     pub(crate) fn open(place: &Where) -> Result<Option<Self>, Fault> {
         let fault = |error: io::Error, what: String| Fault::new(Code::ConfigInvalid, what).because(error);
-        let out: Box<dyn Write + Send> = match place {
+        let out: Box<dyn Out> = match place {
             Where::Off => return Ok(None),
             Where::Stderr => Box::new(io::stderr()),
             Where::File(path) => {
-                let file = OpenOptions::new().create(true).append(true).open(path);
-                Box::new(file.map_err(|error| fault(error, format!("cannot write the access log {}", path.display())))?)
+                Box::new(Followed::open(path).map_err(|error| fault(error, format!("cannot write the access log {}", path.display())))?)
             }
         };
         Self::start(out).map(Some).map_err(|error| fault(error, "cannot start the access log".to_owned()))
     }
 
-    fn start(out: Box<dyn Write + Send>) -> io::Result<Self> {
+    fn start(out: Box<dyn Out>) -> io::Result<Self> {
         let desk = Arc::new(Desk::default());
         let writer = std::thread::Builder::new().name("access-log".to_owned());
         let writer = writer.spawn({
@@ -128,60 +160,26 @@ impl Desk {
     }
 }
 
-fn drain(desk: &Desk, mut out: Box<dyn Write + Send>) {
+fn drain(desk: &Desk, mut out: Box<dyn Out>) {
     let mut text = Vec::new();
     loop {
         text.clear();
         text.shrink_to(KEPT_BYTES_MAX);
         let is_last = desk.take(&mut text);
         // A full disk must not end the gateway; the next lines may find room.
-        drop(out.write_all(&text).and_then(|()| out.flush()));
+        drop(out.put(&text));
         if is_last {
             return;
         }
     }
 }
 
-/// Writes an entry as a line of JSON. By hand, because most of it needs no escapes and all of it is on the way of a call.
+/// Writes an entry as a line of JSON.
 fn format(line: &mut Vec<u8>, entry: &Entry, at: SystemTime) -> io::Result<()> {
-    let outcome = outcome::describe(outcome::index(&entry.ending));
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    write!(line, "{{\"time\":{}.{:06}", since.as_secs(), since.subsec_micros())?;
-    text(line, "principal", &entry.principal.name)?;
-    text(line, "revision", entry.client.as_str())?;
-    if let Some(client) = &entry.client_name {
-        text(line, "client", client)?;
-    }
-    text(line, "method", entry.method.as_str())?;
-    if let Some(server) = &entry.upstream {
-        text(line, "server", server.as_str())?;
-    }
-    if let Some(target) = &entry.target {
-        text(line, "target", target)?;
-    }
-    text(line, "outcome", outcome.name)?;
-    if !outcome.code.is_empty() {
-        text(line, "code", &outcome.code)?;
-    }
-    if !outcome.side.is_empty() {
-        text(line, "side", outcome.side)?;
-    }
-    // Milliseconds with three digits: microseconds are what a clock is good for.
-    let micros = entry.latency.as_micros();
-    write!(line, ",\"latency_ms\":{}.{:03}", micros / 1000, micros % 1000)?;
-    write!(line, ",\"request_bytes\":{},\"reply_bytes\":{}", entry.request_bytes, entry.reply_bytes)?;
-    if let Some(trace) = &entry.trace {
-        write!(line, ",\"trace_id\":\"{:032x}\"", trace.trace_id)?;
-    }
+    line.push(b'{');
+    crib_control::write_call(line, entry, at.duration_since(UNIX_EPOCH).unwrap_or_default())?;
     line.extend_from_slice(b"}\n");
     Ok(())
-}
-
-fn text(line: &mut Vec<u8>, name: &'static str, value: &str) -> io::Result<()> {
-    line.extend_from_slice(b",\"");
-    line.extend_from_slice(name.as_bytes());
-    line.extend_from_slice(b"\":");
-    serde_json::to_writer(line, value).map_err(io::Error::from)
 }
 
 #[cfg(test)]
@@ -192,15 +190,24 @@ mod tests {
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
+    impl Out for Page {
+        fn put(&mut self, text: &[u8]) -> io::Result<()> {
+            self.0.lock().extend_from_slice(text);
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_made_anew() {
+        let folder = std::env::temp_dir().join(format!("crib-access-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (path, old) = (folder.join("calls.log"), folder.join("calls.1"));
+        let mut out = Followed::open(&path).unwrap();
+        out.put(b"one\n").unwrap();
+        std::fs::rename(&path, &old).unwrap();
+        out.put(b"two\n").unwrap();
+        assert_eq!([old, path].map(|path| std::fs::read_to_string(path).unwrap()), ["one\n", "two\n"]);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
@@ -215,18 +222,6 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"));
         assert_eq!(log.dropped(), 0);
     }
-    #[test]
-    fn a_line_is_json_whatever_is_in_it() {
-        let strange = "a\"b\\c\n\u{1}\u{e9}";
-        let trace = Some(crib_model::TraceContext { trace_id: 10, span_id: 1, is_sampled: true });
-        let entry = Entry { client_name: Some(strange.into()), trace, ..entry("demo", strange, crib_model::Ending::Ok) };
-        let mut line = Vec::new();
-        format(&mut line, &entry, UNIX_EPOCH + Duration::from_millis(1500)).unwrap();
-        let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
-        assert_eq!((&read["client"], &read["target"], &read["time"]), (&strange.into(), &strange.into(), &1.5.into()));
-        assert_eq!((&read["latency_ms"], &read["trace_id"]), (&1.5.into(), &format!("{:032x}", 10).into()));
-    }
-
     #[test]
     fn lines_that_nobody_writes_are_dropped_and_counted() {
         let desk = Desk::default();

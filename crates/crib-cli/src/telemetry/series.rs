@@ -152,6 +152,12 @@ impl Meter {
         Arc::clone(all.entry(labels).or_default())
     }
 
+    /// Returns the sums of one tool's calls.
+    pub(super) fn totals_of(&self, server: &Slug, tool: &str) -> Option<Totals> {
+        let labels = Labels { server: server.as_str().into(), tool: tool.into(), method: Method::ToolsCall.as_str().into() };
+        self.series.read().get(&labels).map(|series| series.totals())
+    }
+
     /// Returns every series with its sums, in the order of names.
     pub(super) fn totals(&self) -> Vec<(Labels, Totals)> {
         let mut all: Vec<_> = self.series.read().iter().map(|(labels, series)| (labels.clone(), series.totals())).collect();

@@ -108,8 +108,9 @@ pub(super) fn source(server: &Server, world: &dyn World) -> Result<Source, Compl
 }
 
 fn command(server: &Server, world: &dyn World) -> Result<Source, Complaint> {
-    if !server.headers.is_empty() {
-        return Err(Complaint::new("headers", "`headers` go with `url`, not with `command`"));
+    let misplaced = [("headers", !server.headers.is_empty()), ("allowLinkLocal", server.allow_link_local)];
+    if let Some((member, _)) = misplaced.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(Complaint::new(member, format!("`{member}` goes with `url`, not with `command`")));
     }
     let cwd = (!server.cwd.is_empty()).then(|| world.absolute(server.cwd.as_ref()));
     Ok(Source::Command { program: server.command.clone(), args: server.args.clone(), env: environment(&server.env, world), cwd })
@@ -120,9 +121,13 @@ fn url(server: &Server) -> Result<Source, Complaint> {
     if let Some((member, _)) = misplaced.into_iter().find(|(_, is_given)| *is_given) {
         return Err(Complaint::new(member, format!("`{member}` goes with `command`, not with `url`")));
     }
-    match server.url.parse::<http::Uri>() {
-        Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty()) => {}
-        Ok(_) | Err(_) => return Err(Complaint::new("url", format!("`{}` is not an http:// or https:// address", server.url))),
+    let uri = server.url.parse::<http::Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    let Some(host) = uri.as_ref().and_then(http::Uri::host).filter(|host| !host.is_empty()) else {
+        return Err(Complaint::new("url", format!("`{}` is not an http:// or https:// address", server.url)));
+    };
+    if let Some(guarded) = crib_policy::guarded_host(host).filter(|_| !server.allow_link_local) {
+        let hint = Some("if this server is really there, say so: allowLinkLocal: true");
+        return Err(Complaint { member: Some("url"), message: format!("`{host}` is {guarded}"), hint });
     }
     for (name, value) in &server.headers {
         if http::HeaderName::try_from(name).is_err() || http::HeaderValue::try_from(value).is_err() {

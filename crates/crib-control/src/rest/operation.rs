@@ -10,45 +10,14 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::answer::with_type;
+use super::row::{ServerRow, Servers};
 use super::{Ask, Metrics, Reply, Rest, json};
 
 #[derive(Serialize)]
 struct Ready {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    servers: Option<Vec<ServerState>>,
-}
-
-/// A server as operators see it.
-#[derive(Serialize)]
-struct ServerState {
-    name: String,
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<u32>,
-    processes: usize,
-    parked: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Why>,
-}
-
-#[derive(Serialize)]
-struct Why {
-    code: &'static str,
-    message: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    cause: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Servers {
-    servers: Vec<ServerState>,
+    servers: Option<Vec<ServerRow>>,
 }
 
 pub(super) fn healthz() -> Response<Chunks> {
@@ -58,7 +27,7 @@ pub(super) fn healthz() -> Response<Chunks> {
 /// Ready unless every server failed: one that works is worth traffic.
 pub(super) async fn readyz(rest: &Rest, ask: &Ask) -> Response<Chunks> {
     let servers = rest.plane.servers();
-    let failed = servers.iter().filter(|server| has_failed(server)).count();
+    let failed = servers.iter().filter(|server| super::row::has_failed(server)).count();
     let (status, word) = match (failed, servers.len()) {
         (0, _) => (StatusCode::OK, "ready"),
         (failed, all) if failed == all => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
@@ -86,12 +55,8 @@ pub(super) fn metrics(rest: &Rest, ask: &Ask, metrics: &Metrics) -> Reply {
     Ok(with_type(StatusCode::OK, kind, bytes::Bytes::from(metrics()).into()))
 }
 
-fn has_failed(server: &ServerInfo) -> bool {
-    server.health.state == "failed" || server.fault.is_some() || server.health.fault.is_some()
-}
-
 /// Describes servers, with as many tools as the caller may use.
-async fn states(rest: &Rest, principal: &Arc<Principal>, servers: Vec<ServerInfo>) -> Vec<ServerState> {
+async fn states(rest: &Rest, principal: &Arc<Principal>, servers: Vec<ServerInfo>) -> Vec<ServerRow> {
     let mut states = Vec::with_capacity(servers.len());
     for mut server in servers {
         if server.tools.is_some() {
@@ -100,28 +65,7 @@ async fn states(rest: &Rest, principal: &Arc<Principal>, servers: Vec<ServerInfo
             let tools = tokio::time::timeout(Duration::ZERO, rest.plane.tools(principal, &scope)).await;
             server.tools = tools.ok().map(|tools| tools.len());
         }
-        states.push(state(server));
+        states.push(ServerRow::of(server));
     }
     states
-}
-
-fn state(server: ServerInfo) -> ServerState {
-    let state = if has_failed(&server) { "failed" } else { server.health.state };
-    let ServerInfo { slug, health, tools, fault } = server;
-    let error = fault.or(health.fault).map(|fault| Why {
-        code: fault.code().as_str(),
-        message: fault.message().to_owned(),
-        cause: fault.causes().to_vec(),
-        hint: fault.remedy().map(str::to_owned),
-    });
-    ServerState {
-        name: slug.to_string(),
-        state,
-        revision: health.revision.map(crib_mcp::Revision::as_str),
-        tools: tools.filter(|_| error.is_none()),
-        pid: health.pid,
-        processes: health.processes,
-        parked: health.parked,
-        error,
-    }
 }

@@ -1,5 +1,7 @@
 //! Paths and queries of URLs.
 
+use crate::percent::{Plus, decode};
+
 /// The parameters after the `?`.
 #[derive(Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
@@ -7,7 +9,7 @@ pub(super) struct Query(Vec<(String, String)>);
 impl Query {
     pub(super) fn parse(text: &str) -> Self {
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        Self(pairs.map(|(name, value)| (decode(name, true), decode(value, true))).collect())
+        Self(pairs.map(|(name, value)| (decode(name, Plus::IsSpace), decode(value, Plus::IsSpace))).collect())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -21,27 +23,7 @@ impl Query {
 
 /// Splits a path into its decoded parts; a name may hold an encoded slash.
 pub(super) fn path(text: &str) -> Vec<String> {
-    text.trim_matches('/').split('/').map(|part| decode(part, false)).collect()
-}
-
-/// Undoes percent-encoding; what is not valid stays as it is.
-fn decode(text: &str, plus_is_space: bool) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let pair = after.first_chunk::<2>().and_then(|pair| std::str::from_utf8(pair).ok()).filter(|_| *byte == b'%');
-        rest = match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(decoded) => {
-                out.push(decoded);
-                after.get(2..).unwrap_or_default()
-            }
-            None => {
-                out.push(if *byte == b'+' && plus_is_space { b' ' } else { *byte });
-                after
-            }
-        };
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    text.trim_matches('/').split('/').map(|part| decode(part, Plus::IsPlus)).collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crib_control::Compiled;
+use crib_control::{AtStart, Compiled};
 
 use super::load;
+use super::pages::Pages;
 use crate::args::Serve;
 use crate::instance::Instance;
 use crate::output::Output;
@@ -17,12 +18,12 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(super) struct Reload<'a> {
     args: &'a Serve,
     files: Vec<(PathBuf, Option<SystemTime>)>,
-    listen: Vec<std::net::SocketAddr>,
+    at_start: AtStart,
 }
 
 impl<'a> Reload<'a> {
     pub(super) fn new(args: &'a Serve, compiled: &Compiled) -> Self {
-        Self { args, files: stamped(&compiled.files), listen: compiled.listen.clone() }
+        Self { args, files: stamped(&compiled.files), at_start: AtStart::of(compiled) }
     }
 
     /// Waits until a file was changed.
@@ -44,23 +45,31 @@ impl<'a> Reload<'a> {
         }
     }
 
-    /// Goes over to what the files say now; what is wrong changes nothing.
-    pub(super) fn now(&mut self, instance: &Instance, output: &Output) {
+    /// Goes over to what the files say now; what is wrong changes nothing, what has to wait is said.
+    pub(super) fn now(&mut self, instance: &Instance, routes: &Pages, output: &Output) {
         if self.args.config.is_empty() {
             return;
         }
-        let compiled = match load(self.args, output) {
+        let stays = |why: &str| tracing::error!("the configuration stays as it was: {why}");
+        let mut compiled = match load(self.args, output) {
             Ok(compiled) => compiled,
-            Err(failure) => return tracing::error!("the configuration stays as it was: {}", failure.one_line()),
+            Err(failure) => return stays(&failure.one_line()),
         };
         self.files = stamped(&compiled.files);
-        if compiled.listen != self.listen {
-            tracing::warn!("`listen` has changed; it takes effect at the next start");
+        let pending = self.at_start.pending(&compiled);
+        // Keys take effect now and addresses do not: what is listened on must not lose its keys.
+        compiled.listen.clone_from(&self.at_start.listen);
+        if let Err(fault) = compiled.check_bind() {
+            return stays(&fault.to_string());
         }
-        match instance.reload(&compiled) {
-            Ok(()) => output.say(&format!("reloaded {} servers", compiled.servers.len())),
-            Err(fault) => tracing::error!("the configuration stays as it was: {fault}"),
+        if let Err(fault) = instance.reload(&compiled) {
+            return stays(&fault.to_string());
         }
+        routes.renew(instance, &compiled);
+        for pending in pending {
+            tracing::warn!("{pending}");
+        }
+        output.say(&format!("reloaded {} servers", compiled.servers.len()));
     }
 }
 

@@ -1,0 +1,79 @@
+//! What was measured of one tool, for the catalogue.
+
+use crib_control::{Figure, Figures, Latency};
+use crib_model::{Ending, Slug};
+
+use super::Telemetry;
+use super::outcome;
+use super::series::{BOUNDS, Totals};
+
+impl Figures for Telemetry {
+    fn of(&self, server: &Slug, tool: &str) -> Option<Figure> {
+        self.meter.totals_of(server, tool).map(|totals| figure(&totals))
+    }
+}
+
+fn figure(totals: &Totals) -> Figure {
+    let calls: u64 = totals.buckets.iter().sum();
+    let went_well = [Ending::Ok, Ending::InputRequired, Ending::Task].map(|ending| outcome::index(&ending));
+    let went_well: u64 = went_well.iter().filter_map(|at| totals.endings.get(*at)).sum();
+    let mean = if calls == 0 { 0.0 } else { totals.seconds * 1000.0 / calls as f64 };
+    let at = |share| round(percentile(&totals.buckets, calls, share));
+    let latency_ms = Latency { mean: round(mean), p50: at(0.5), p95: at(0.95), p99: at(0.99) };
+    Figure { calls, failures: calls.saturating_sub(went_well), latency_ms }
+}
+
+/// Reads a percentile from the histogram, in milliseconds: calls lie evenly inside their bucket, and those beyond the
+/// last bound took as long as that.
+fn percentile(buckets: &[u64], calls: u64, share: f64) -> f64 {
+    let wanted = calls as f64 * share;
+    let (mut below, mut from) = (0.0, 0.0);
+    for (at, count) in buckets.iter().enumerate() {
+        let to = BOUNDS.get(at).map_or(from, |bound| *bound as f64 / 1e6);
+        let count = *count as f64;
+        if count > 0.0 && below + count >= wanted {
+            return from + (to - from) * (wanted - below) / count;
+        }
+        (below, from) = (below + count, to);
+    }
+    0.0
+}
+
+/// Microseconds are what a clock is good for.
+fn round(ms: f64) -> f64 {
+    (ms * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crib_model::{Code, Entry, Ledger as _};
+
+    use super::super::tests::entry;
+    use super::*;
+
+    #[test]
+    fn percentiles_are_read_from_the_histogram() {
+        let mut buckets = [0; BOUNDS.len() + 1];
+        (buckets[2], buckets[3]) = (90, 10);
+        let at = |share| round(percentile(&buckets, 100, share));
+        assert_eq!([at(0.45), at(0.9), at(0.95), at(1.0)], [0.75, 1.0, 1.75, 2.5]);
+        assert_eq!(percentile(&[0; BOUNDS.len() + 1], 0, 0.5), 0.0);
+        let mut slow = [0; BOUNDS.len() + 1];
+        slow[BOUNDS.len()] = 1;
+        assert_eq!(percentile(&slow, 1, 0.5), 120_000.0);
+    }
+
+    #[test]
+    fn a_tool_has_figures_from_its_first_call_on() {
+        let telemetry = Telemetry::new(None, None);
+        let slug = Slug::from_name("demo");
+        assert_eq!(telemetry.of(&slug, "add"), None);
+        telemetry.settle(&Entry { latency: Duration::from_millis(2), ..entry("demo", "add", Ending::Ok) });
+        telemetry.settle(&Entry { latency: Duration::from_millis(4), ..entry("demo", "add", Ending::Failed(Code::DeadlineExceeded)) });
+        let figure = telemetry.of(&slug, "add").unwrap();
+        assert_eq!((figure.calls, figure.failures, figure.latency_ms.mean), (2, 1, 3.0));
+        assert_eq!(telemetry.of(&slug, "subtract"), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! A server as `GET /v1/servers` and `/readyz` describe it, for who writes the answer and for who reads it.
+
+use std::borrow::Cow;
+
+use crib_model::{Code, Fault};
+use crib_proxy::ServerInfo;
+use serde::{Deserialize, Serialize};
+
+/// The answer of `GET /v1/servers`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Servers {
+    pub servers: Vec<ServerRow>,
+}
+
+/// A server as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct ServerRow {
+    pub name: String,
+    pub state: Cow<'static, str>,
+    /// The revision it speaks, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Cow<'static, str>>,
+    /// Tools the caller may use, once it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    pub processes: usize,
+    /// Calls that wait for a person.
+    pub parked: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Why>,
+}
+
+/// Why a server has nothing to offer.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Why {
+    pub code: Cow<'static, str>,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cause: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+pub(super) fn has_failed(server: &ServerInfo) -> bool {
+    server.health.state == "failed" || server.fault.is_some() || server.health.fault.is_some()
+}
+
+impl ServerRow {
+    pub(super) fn of(server: ServerInfo) -> Self {
+        let state = if has_failed(&server) { "failed" } else { server.health.state };
+        let ServerInfo { slug, health, tools, fault } = server;
+        let error = fault.or(health.fault).map(|fault| Why::of(&fault));
+        Self {
+            name: slug.to_string(),
+            state: state.into(),
+            revision: health.revision.map(|revision| revision.as_str().into()),
+            tools: tools.filter(|_| error.is_none()),
+            pid: health.pid,
+            processes: health.processes,
+            parked: health.parked,
+            error,
+        }
+    }
+}
+
+impl Why {
+    fn of(fault: &Fault) -> Self {
+        Self {
+            code: fault.code().as_str().into(),
+            message: fault.message().to_owned(),
+            cause: fault.causes().to_vec(),
+            hint: fault.remedy().map(str::to_owned),
+        }
+    }
+
+    /// Returns the code, where this program knows it: the gateway may be a newer one.
+    #[must_use]
+    pub fn known_code(&self) -> Option<Code> {
+        Code::ALL.iter().copied().find(|code| code.as_str() == self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crib_mcp::Revision;
+    use crib_model::{Health, Slug};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let fault = Fault::new(Code::SpawnFailed, "`x` cannot be started").because("no such file").hint("install it");
+        let health = Health { state: "running", revision: Some(Revision::V2025_06_18), processes: 2, pid: Some(7), ..Health::default() };
+        let slug = Slug::from_name("x");
+        for fault in [None, Some(fault)] {
+            let row = ServerRow::of(ServerInfo { slug: slug.clone(), health: health.clone(), tools: Some(3), fault });
+            let text = serde_json::to_string(&row).unwrap();
+            let read: ServerRow = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, row, "{text}");
+            assert_eq!(read.error.as_ref().and_then(Why::known_code), read.error.as_ref().map(|_| Code::SpawnFailed));
+            assert_eq!((row.state == "failed", row.tools.is_none()), (row.error.is_some(), row.error.is_some()));
+        }
+        let least = r#"{"name":"x","state":"idle","processes":0,"parked":0}"#;
+        assert!(serde_json::from_str::<ServerRow>(least).is_ok());
+    }
+}
