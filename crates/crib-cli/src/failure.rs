@@ -37,7 +37,7 @@ impl From<Exit> for ExitCode {
 impl Exit {
     fn of(code: Code) -> Self {
         match code {
-            Code::ConfigInvalid | Code::ConfigUnreadable | Code::ListenRefused | Code::BindNeedsKeys => Self::Usage,
+            Code::ConfigInvalid | Code::ConfigUnreadable | Code::ListenRefused | Code::BindNeedsKeys | Code::AuditUnusable => Self::Usage,
             Code::ServerUnreachable
             | Code::SpawnFailed
             | Code::StartFailed

@@ -3,11 +3,13 @@
 mod setup;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crib_control::{Compiled, CompiledServer, Metrics, Rest};
-use crib_model::{BoxFuture, Clock, Entropy, Fault, Slug, Upstream};
+use crib_control::audit::AuditLog;
+use crib_control::{Catalogue, Compiled, CompiledServer, Figures, Metrics, Rest};
+use crib_model::{BoxFuture, Clock, Code, Entropy, Fault, Slug, Upstream};
 use crib_policy::Seal;
 use crib_proxy::{Parts, Plane, Server};
 use crib_transport::{ClientOptions, HttpClient, Routes};
@@ -25,6 +27,7 @@ pub(crate) struct Instance {
     pub(crate) plane: Arc<Plane>,
     telemetry: Arc<Telemetry>,
     connectors: Arc<crib_connect::Shared>,
+    catalogue: Catalogue,
     exporter: Option<Exporter>,
     tracker: TaskTracker,
     servers: Mutex<HashMap<Slug, Running>>,
@@ -49,16 +52,19 @@ impl Instance {
             }
             None => (None, None),
         };
-        let telemetry = Telemetry::new(AccessLog::open(&compiled.access_log)?, spans);
+        let audit = compiled.audit.as_ref().map(|path| audit(path, &clock)).transpose()?;
+        let telemetry = Telemetry::new(AccessLog::open(&compiled.access_log)?, audit, spans);
+        let catalogue = Catalogue::new(Arc::clone(&telemetry) as Arc<dyn Figures>);
         let connectors =
             Arc::new(crib_connect::Shared { http, clock: Arc::clone(&clock), entropy: Arc::clone(&entropy), tracker: tracker.clone() });
         let mut running = HashMap::new();
-        let servers = setup::servers(&compiled.servers, &mut running, &connectors)?;
+        let servers = setup::servers(&compiled.servers, &mut running, &connectors, &catalogue)?;
         let setup = setup::setup(compiled, servers, &*entropy)?;
         let seal = Seal::random(Arc::clone(&entropy));
         let ledger = Arc::clone(&telemetry) as Arc<dyn crib_model::Ledger>;
         let plane = Plane::new(Parts { setup, ledger, clock, entropy, seal });
-        Ok(Self { plane, telemetry, connectors, exporter, tracker, servers: Mutex::new(running) })
+        catalogue.attach(&plane);
+        Ok(Self { plane, telemetry, connectors, catalogue, exporter, tracker, servers: Mutex::new(running) })
     }
 
     /// Goes over to another configuration. Servers that did not change run on; calls under way are not disturbed.
@@ -71,7 +77,7 @@ impl Instance {
                 next.insert(server.slug.clone(), Running { server: same.server.clone(), upstream: Arc::clone(&same.upstream) });
             }
         }
-        let servers: Vec<Server> = setup::servers(&compiled.servers, &mut next, &self.connectors)?;
+        let servers: Vec<Server> = setup::servers(&compiled.servers, &mut next, &self.connectors, &self.catalogue)?;
         self.plane.swap(setup::setup(compiled, servers, &Machine)?);
         self.plane.warm();
         let old = std::mem::replace(&mut *running, next);
@@ -83,6 +89,13 @@ impl Instance {
             });
         }
         Ok(())
+    }
+
+    /// Goes over to new files where logs were moved away.
+    pub(crate) fn reopen_logs(&self) {
+        if let Some(audit) = &self.telemetry.audit {
+            audit.reopen();
+        }
     }
 
     /// Returns the plain HTTP interface.
@@ -105,11 +118,14 @@ impl Instance {
         if let Some(exporter) = self.exporter {
             exporter.close().await;
         }
-        if let Some(access) = &self.telemetry.access {
-            access.close();
-        }
+        self.telemetry.close();
         self.connectors.http.close().await;
     }
+}
+
+/// Opens the audit log. Without it nothing is served: who wants one wants all of it.
+fn audit(path: &Path, clock: &Arc<dyn Clock>) -> Result<AuditLog, Fault> {
+    AuditLog::open(path, Arc::clone(clock)).map_err(|error| Fault::new(Code::AuditUnusable, error.to_string()))
 }
 
 /// The plain HTTP interface as the transport wants it.

@@ -14,6 +14,7 @@ mod spans;
 
 use std::sync::Arc;
 
+use crib_control::audit::AuditLog;
 use crib_model::{Entry, Ledger};
 
 pub(crate) use access::AccessLog;
@@ -27,12 +28,23 @@ pub(crate) use spans::Spans;
 pub(crate) struct Telemetry {
     pub(crate) meter: Meter,
     pub(crate) access: Option<AccessLog>,
+    pub(crate) audit: Option<AuditLog>,
     pub(crate) spans: Option<Spans>,
 }
 
 impl Telemetry {
-    pub(crate) fn new(access: Option<AccessLog>, spans: Option<Spans>) -> Arc<Self> {
-        Arc::new(Self { meter: Meter::new(), access, spans })
+    pub(crate) fn new(access: Option<AccessLog>, audit: Option<AuditLog>, spans: Option<Spans>) -> Arc<Self> {
+        Arc::new(Self { meter: Meter::new(), access, audit, spans })
+    }
+
+    /// Writes what is still waiting.
+    pub(crate) fn close(&self) {
+        if let Some(access) = &self.access {
+            access.close();
+        }
+        if let Some(audit) = &self.audit {
+            audit.close();
+        }
     }
 }
 
@@ -41,6 +53,9 @@ impl Ledger for Telemetry {
         self.meter.count(entry);
         if let Some(access) = &self.access {
             access.write(entry);
+        }
+        if let Some(audit) = &self.audit {
+            audit.settle(entry);
         }
         if let Some(spans) = &self.spans {
             spans.record(entry);
@@ -84,7 +99,7 @@ mod tests {
 
     #[test]
     fn calls_are_counted_by_what_they_were_and_how_they_ended() {
-        let telemetry = Telemetry::new(None, None);
+        let telemetry = Telemetry::new(None, None, None);
         let add = entry("demo", "add", Ending::Ok);
         telemetry.settle(&add);
         telemetry.settle(&add);
@@ -107,7 +122,7 @@ mod tests {
 
     #[test]
     fn labels_are_bounded() {
-        let telemetry = Telemetry::new(None, None);
+        let telemetry = Telemetry::new(None, None, None);
         for n in 0..5000 {
             telemetry.settle(&entry("demo", &format!("tool-{n}"), Ending::Ok));
         }
@@ -119,7 +134,7 @@ mod tests {
 
     #[test]
     fn settling_costs_little() {
-        let telemetry = Telemetry::new(None, None);
+        let telemetry = Telemetry::new(None, None, None);
         let entries: Vec<Entry> = (0..64).map(|n| entry("demo", &format!("tool-{n}"), Ending::Ok)).collect();
         let begin = Instant::now();
         for n in 0..64_000 {

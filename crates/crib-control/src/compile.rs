@@ -31,6 +31,8 @@ pub struct Compiled {
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
     pub access_log: AccessLog,
+    /// File of the audit log, where one is wanted.
+    pub audit: Option<PathBuf>,
     pub traces: Option<Traces>,
     /// Path of the metrics, where they are wanted.
     pub metrics: Option<String>,
@@ -132,6 +134,7 @@ impl Compiled {
             allowed_hosts: allowed_hosts.clone(),
             allowed_origins: allowed_origins.clone(),
             access_log: AccessLog::of(&gateway.access_log),
+            audit: (!observability.audit.is_empty()).then(|| PathBuf::from(&observability.audit)),
             traces: Traces::of(&observability),
             metrics: (observability.metrics != "off").then_some(observability.metrics),
             warnings: Vec::new(),

@@ -128,6 +128,8 @@ pub enum Transport {
 pub enum Builtin {
     /// A little of everything, to try clients with.
     Demo,
+    /// What is known of the servers and tools behind the gateway, as resources.
+    Catalogue,
 }
 
 /// Which tools of a server are offered.
@@ -167,6 +169,8 @@ pub struct Observability {
     pub sample_ratio: f64,
     /// Path of the Prometheus metrics; `off` for none.
     pub metrics: String,
+    /// File that a line for every call is added to, in a chain that shows what was changed afterwards. None where empty.
+    pub audit: String,
 }
 
 // === impl Config ===
@@ -227,6 +231,6 @@ impl Default for Server {
 
 impl Default for Observability {
     fn default() -> Self {
-        Self { otlp: String::new(), sample_ratio: 1.0, metrics: "/metrics".to_owned() }
+        Self { otlp: String::new(), sample_ratio: 1.0, metrics: "/metrics".to_owned(), audit: String::new() }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::compile::{AccessLog, Compiled, Traces};
 
@@ -15,6 +16,7 @@ pub struct AtStart {
     pub allowed_origins: Vec<String>,
     pub body_bytes_max: usize,
     pub access_log: AccessLog,
+    pub audit: Option<PathBuf>,
     pub traces: Option<Traces>,
 }
 
@@ -37,13 +39,14 @@ impl fmt::Display for Pending {
 impl AtStart {
     #[must_use]
     pub fn of(compiled: &Compiled) -> Self {
-        let Compiled { listen, allowed_hosts, allowed_origins, limits, access_log, traces, .. } = compiled;
+        let Compiled { listen, allowed_hosts, allowed_origins, limits, access_log, audit, traces, .. } = compiled;
         Self {
             listen: listen.clone(),
             allowed_hosts: allowed_hosts.clone(),
             allowed_origins: allowed_origins.clone(),
             body_bytes_max: limits.body_bytes_max,
             access_log: access_log.clone(),
+            audit: audit.clone(),
             traces: traces.clone(),
         }
     }
@@ -62,8 +65,8 @@ impl AtStart {
     }
 
     /// The settings as people write them.
-    fn shown(&self) -> [(&'static str, String); 7] {
-        let Self { listen, allowed_hosts, allowed_origins, body_bytes_max, access_log, traces } = self;
+    fn shown(&self) -> [(&'static str, String); 8] {
+        let Self { listen, allowed_hosts, allowed_origins, body_bytes_max, access_log, audit, traces } = self;
         let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
         let (otlp, ratio) = match traces {
             // Credentials may stand in a query.
@@ -76,6 +79,7 @@ impl AtStart {
             ("gateway.allowedOrigins", list(allowed_origins.clone())),
             ("gateway.bodyBytesMax", body_bytes_max.to_string()),
             ("gateway.accessLog", access_log.to_string()),
+            ("observability.audit", audit.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())),
             ("observability.otlp", otlp),
             (SAMPLE_RATIO, ratio),
         ]
@@ -98,7 +102,7 @@ mod tests {
         let running = AtStart::of(&compiled("version: 1\n"));
         let newer = compiled(
             "gateway: { listen: \"127.0.0.1:9000\", allowedHosts: [a.example], allowedOrigins: [\"https://a.example\"], \
-             bodyBytesMax: 5, accessLog: calls.log }\nobservability: { otlp: \"http://c:4318?key=1\", sampleRatio: 0.5 }\n",
+             bodyBytesMax: 5, accessLog: calls.log }\nobservability: { otlp: \"http://c:4318?key=1\", sampleRatio: 0.5, audit: audit.jsonl }\n",
         );
         let said: Vec<String> = running.pending(&newer).iter().map(Pending::to_string).collect();
         let expected = [
@@ -107,6 +111,7 @@ mod tests {
             "`gateway.allowedOrigins` is `https://a.example` in the file and `none` in effect: restart to apply",
             "`gateway.bodyBytesMax` is `5` in the file and `16777216` in effect: restart to apply",
             "`gateway.accessLog` is `calls.log` in the file and `off` in effect: restart to apply",
+            "`observability.audit` is `audit.jsonl` in the file and `none` in effect: restart to apply",
             "`observability.otlp` is `http://c:4318` in the file and `off` in effect: restart to apply",
         ];
         assert_eq!(said, expected);

@@ -112,6 +112,7 @@ codes! {
     TooBusy = TC0401, Gateway, Later, "a limit of the gateway is reached";
     BodyTooLarge = TC0402, Client, Never, "the request is larger than the limit";
     Internal = TC0501, Gateway, Later, "a fault of the gateway itself";
+    AuditUnusable = TC0601, Client, Never, "the audit log cannot be written";
 }
 
 impl fmt::Display for Code {

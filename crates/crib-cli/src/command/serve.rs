@@ -114,7 +114,10 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
         tokio::select! {
             () = &mut serving => return Ok(Wish::Terminate),
             wish = signals.next() => match wish {
-                Wish::Reload => reload.now(instance, &pages, output),
+                Wish::Reload => {
+                    instance.reopen_logs();
+                    reload.now(instance, &pages, output);
+                }
                 Wish::Interrupt | Wish::Terminate => break wish,
             },
             () = reload.changed() => reload.now(instance, &pages, output),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crib_connect::{ConnectorOptions, Shared, Source as Way};
 use crib_control::config::{Builtin, Transport};
-use crib_control::{Compiled, CompiledServer, Source, ToolNames};
+use crib_control::{Catalogue, Compiled, CompiledServer, Source, ToolNames};
 use crib_model::{Code, Entropy, Fault, Slug, Upstream};
 use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
 use crib_proxy::{Server, Setup};
@@ -15,13 +15,18 @@ use crib_transport::{CommandLine, Endpoint};
 use super::Running;
 
 /// Makes a connector for every server that has none yet.
-pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Running>, shared: &Arc<Shared>) -> Result<Vec<Server>, Fault> {
+pub(super) fn servers(
+    wanted: &[CompiledServer],
+    running: &mut HashMap<Slug, Running>,
+    shared: &Arc<Shared>,
+    catalogue: &Catalogue,
+) -> Result<Vec<Server>, Fault> {
     let mut servers = Vec::with_capacity(wanted.len());
     for server in wanted {
         let upstream = match running.get(&server.slug) {
             Some(known) => Arc::clone(&known.upstream),
             None => {
-                let upstream = upstream(server, shared)?;
+                let upstream = upstream(server, shared, catalogue)?;
                 running.insert(server.slug.clone(), Running { server: server.clone(), upstream: Arc::clone(&upstream) });
                 upstream
             }
@@ -31,9 +36,10 @@ pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Run
     Ok(servers)
 }
 
-fn upstream(server: &CompiledServer, shared: &Arc<Shared>) -> Result<Arc<dyn Upstream>, Fault> {
+fn upstream(server: &CompiledServer, shared: &Arc<Shared>, catalogue: &Catalogue) -> Result<Arc<dyn Upstream>, Fault> {
     let way = match &server.source {
         Source::Builtin(Builtin::Demo) => return Ok(crib_connect::demo()),
+        Source::Builtin(Builtin::Catalogue) => return Ok(Arc::new(catalogue.clone())),
         Source::Command { program, args, env, cwd } => {
             Way::Stdio(CommandLine { program: program.clone(), args: args.clone(), env: env.clone(), cwd: cwd.clone() })
         }

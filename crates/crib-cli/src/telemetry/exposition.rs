@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crib_control::audit::AuditLog;
 use crib_model::{Health, Slug};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
@@ -114,6 +115,9 @@ impl Collector for Instance {
         gauge(&mut encoder, ("toolcrib_parked_calls", "Calls that wait for a person"), each(|health| health.parked))?;
         let dropped = telemetry.access.as_ref().map(AccessLog::dropped);
         counter(&mut encoder, ("toolcrib_access_log_dropped", "Lines the access log could not take"), dropped)?;
+        let audit = telemetry.audit.as_ref();
+        counter(&mut encoder, ("toolcrib_audit_lines", "Lines written to the audit log"), audit.map(AuditLog::written))?;
+        counter(&mut encoder, ("toolcrib_audit_lost", "Calls the audit log could not take"), audit.map(AuditLog::lost))?;
         let dropped = telemetry.spans.as_ref().map(Spans::dropped);
         counter(&mut encoder, ("toolcrib_spans_dropped", "Spans the exporter could not take"), dropped)
     }

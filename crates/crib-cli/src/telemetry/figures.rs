@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_tool_has_figures_from_its_first_call_on() {
-        let telemetry = Telemetry::new(None, None);
+        let telemetry = Telemetry::new(None, None, None);
         let slug = Slug::from_name("demo");
         assert_eq!(telemetry.of(&slug, "add"), None);
         telemetry.settle(&Entry { latency: Duration::from_millis(2), ..entry("demo", "add", Ending::Ok) });

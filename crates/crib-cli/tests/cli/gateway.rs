@@ -191,6 +191,99 @@ fn the_access_log_has_a_line_for_every_call() {
 }
 
 #[test]
+fn the_audit_log_is_one_chain_over_rotation_and_restart() {
+    let (path, old) = (folder("audit").join("audit.jsonl"), folder("audit").join("audit.1"));
+    [&path, &old].into_iter().for_each(|path| drop(std::fs::remove_file(path)));
+    let config = format!("observability: {{ audit: {} }}\n{DEMO}", path.display());
+    let verify = |path, after| {
+        let log = BufReader::new(std::fs::File::open(path).expect("a log"));
+        crib_control::audit::verify(log, after).expect("it holds together")
+    };
+    let mut gateway = Gateway::start("audit", &config);
+    gateway.json("POST", "/v1/tools/demo__add", "{\"a\":1,\"b\":2}");
+    gateway.eventually("/metrics", |body| body.contains("toolcrib_audit_lines_total 2"));
+    std::fs::rename(&path, &old).expect("it can be moved");
+    gateway.signal("-HUP");
+    gateway.json("POST", "/v1/tools/demo__nothing", "{}");
+    gateway.signal("-TERM");
+    assert_eq!(gateway.child.wait().expect("it ends").code(), Some(0));
+    let before = verify(&old, Some(crib_control::audit::Mark::START));
+    let after = verify(&path, Some(before.last));
+    assert_eq!((before.calls, after.calls, after.lost), (1, 1, 0));
+    drop(Gateway::start("audit", &config));
+    assert!(verify(&path, Some(before.last)).lines > after.lines);
+}
+
+#[test]
+fn an_audit_log_that_cannot_be_written_stops_the_start() {
+    with_file("audit-foreign", "a.yaml", &format!("observability: {{ audit: notes.txt }}\n{DEMO}"));
+    with_file("audit-foreign", "notes.txt", "not a log\n");
+    let done = toolcrib("audit-foreign").args(["serve", "-c", "a.yaml", "--listen", "127.0.0.1:0"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(!done.status.success() && said.contains("error[TC0601]: notes.txt does not end in a line of an audit log"), "{said}");
+}
+
+#[test]
+fn the_catalogue_shows_a_caller_what_the_caller_may_use() {
+    let config = format!(
+        "keys:\n  - {{ name: all, secret: {KEY} }}\n  - {{ name: few, secret: {KEY}-few, allow: [demo.add, toolcrib.*] }}\n\
+         servers:\n  demo: {{ builtin: demo }}\n  toolcrib: {{ builtin: catalogue }}\n"
+    );
+    let gateway = Gateway::start("catalogue", &config);
+    gateway.ask("POST", "/v1/tools/demo__add", Some(KEY), "{\"a\":1,\"b\":2}");
+    let read = |key: &str, uri: &str| -> Value {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+            "io.modelcontextprotocol/clientInfo": { "name": "tester", "version": "1" },
+        });
+        let params = json!({ "uri": format!("toolcrib+{uri}"), "_meta": meta });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": params }).to_string();
+        let key = format!(
+            "{key}\r\naccept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: resources/read\r\nmcp-name: toolcrib+{uri}"
+        );
+        let (_, answer) = gateway.ask("POST", "/mcp", Some(&key), &body);
+        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"))
+    };
+    let page = |answer: &Value| -> Value {
+        let text = answer.pointer("/result/contents/0/text").and_then(Value::as_str).unwrap_or_else(|| panic!("{answer}"));
+        serde_json::from_str(text).expect("JSON")
+    };
+    let add = page(&read(KEY, "toolcrib://tools/demo/add"));
+    assert_eq!(
+        (&add["name"], &add["measured"]["calls"], &add["definition"]["name"]),
+        (&json!("demo__add"), &json!(1), &json!("demo__add"))
+    );
+    let few = format!("{KEY}-few");
+    assert_eq!(page(&read(&few, "toolcrib://servers"))["servers"][0]["toolCount"], json!(1));
+    // What the caller may not use is answered as what is not there.
+    let refused = |tool: &str| read(&few, &format!("toolcrib://tools/demo/{tool}"))["error"].to_string().replace(tool, "X");
+    assert!(refused("subtract").contains("-32602"));
+    assert_eq!(refused("subtract"), refused("nothing"));
+}
+
+#[test]
+fn a_reload_keeps_the_keys_of_a_gateway_that_others_reach() {
+    let path = folder("open").join("a.yaml");
+    std::fs::write(&path, format!("keys: [{{ name: a, secret: {KEY} }}]\ngateway: {{ listen: \"0.0.0.0:0\" }}\n{DEMO}")).expect("writable");
+    let mut command = toolcrib("open");
+    command.args(["serve", "--json", "-c", "a.yaml"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("an announcement");
+    std::fs::write(&path, format!("version: 1\n{DEMO}")).expect("writable");
+    let mut said = BufReader::new(child.stderr.take().expect("piped"));
+    Command::new("kill").args(["-HUP", &child.id().to_string()]).status().expect("a signal");
+    let mut complaint = String::new();
+    while !complaint.contains("stays as it was") {
+        complaint.clear();
+        assert_ne!(said.read_line(&mut complaint).expect("it says something"), 0);
+    }
+    drop(child.kill());
+    drop(child.wait());
+    assert!(complaint.contains("refusing to listen"), "{complaint}");
+}
+
+#[test]
 fn an_interrupt_ends_it_with_the_status_of_one() {
     let mut gateway = Gateway::start("interrupt", DEMO);
     gateway.signal("-INT");

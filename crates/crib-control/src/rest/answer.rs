@@ -169,7 +169,7 @@ fn status_of(code: Code) -> StatusCode {
         | Code::ProtocolBroken
         | Code::UpstreamUnauthorized
         | Code::UpstreamStatus => StatusCode::BAD_GATEWAY,
-        Code::ListenRefused | Code::BindNeedsKeys | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::ListenRefused | Code::BindNeedsKeys | Code::AuditUnusable | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
