@@ -124,7 +124,7 @@ impl Catalogue {
 }
 
 impl Upstream for Catalogue {
-    fn call(&self, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
+    fn call(&self, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
         let this = self.clone();
         Box::pin(async move {
             let answer = this.answer(&forward).await?;

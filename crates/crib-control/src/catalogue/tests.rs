@@ -15,7 +15,7 @@ use crate::Machine;
 struct Fake(Vec<&'static str>);
 
 impl Upstream for Fake {
-    fn call(&self, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
+    fn call(&self, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
         let tools: Vec<Value> = self
             .0
             .iter()
@@ -95,7 +95,7 @@ async fn ask(catalogue: &Catalogue, who: &str, method: Method, params: Value) ->
         trace: None,
         deadline: Instant::now() + Duration::from_secs(10),
     };
-    match catalogue.call(forward).await.unwrap() {
+    match catalogue.call(Arc::new(forward)).await.unwrap() {
         Reply::Done(outcome) => outcome,
         Reply::Stream(_) => panic!("a stream"),
     }
