@@ -21,6 +21,7 @@ mod stdio;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod timer;
 
 pub use connect::connect;
 pub use demo::{Demo, demo};

@@ -36,7 +36,6 @@ pub(crate) struct Watching {
 
 /// A request under way.
 struct Running {
-    token: CancellationToken,
     post: Weak<Post>,
     /// Milliseconds of the monotonic clock when it came.
     since_ms: u64,
@@ -142,16 +141,19 @@ impl Session {
     ///
     /// # Errors
     /// The id is in use.
-    pub(crate) fn start(&self, id: &RequestId, post: &Arc<Post>) -> Result<CancellationToken, RpcError> {
-        let token = self.closed.child_token();
+    pub(crate) fn start(&self, id: &RequestId, post: &Arc<Post>) -> Result<(), RpcError> {
         let key = id.as_json().bytes().clone();
         let mut running = self.running.lock();
         if running.contains_key(&key) {
             return Err(RpcError::new(code::INVALID_REQUEST, "Invalid Request: the id is that of a request still running"));
         }
         let since_ms = self.used_ms.load(Ordering::Relaxed);
-        running.insert(key, Running { token: token.clone(), post: Arc::downgrade(post), since_ms });
-        Ok(token)
+        running.insert(key, Running { post: Arc::downgrade(post), since_ms });
+        // Whoever closes the session does so before it looks for what is running.
+        if self.closed.is_cancelled() {
+            post.cancel();
+        }
+        Ok(())
     }
 
     pub(crate) fn finish(&self, id: &RequestId) {
@@ -160,8 +162,9 @@ impl Session {
 
     /// Cancels a request the client no longer wants; unknown ids are ignored.
     pub(crate) fn cancel(&self, id: &Json) {
-        if let Some(running) = self.running.lock().get(id.bytes()) {
-            running.token.cancel();
+        let post = self.running.lock().get(id.bytes()).and_then(|running| running.post.upgrade());
+        if let Some(post) = post {
+            post.cancel();
         }
     }
 
@@ -186,6 +189,8 @@ impl Session {
     /// Ends the session: questions fail, requests are cancelled, streams end.
     pub(crate) fn close(&self) {
         self.closed.cancel();
+        let running: Vec<Arc<Post>> = self.running.lock().values().filter_map(|running| running.post.upgrade()).collect();
+        running.iter().for_each(|post| post.cancel());
         self.outlet.end();
         for (_, log) in self.streams.lock().drain(..) {
             log.end();

@@ -34,6 +34,8 @@ pub(super) struct Posts {
     pub(super) remote: Remote,
     session: OnceLock<HeaderValue>,
     revision: OnceLock<HeaderValue>,
+    /// What goes with every request once the handshake is over.
+    headers: OnceLock<HeaderMap>,
     /// The status of a refused handshake, as evidence of what the server is.
     refusal: OnceLock<u16>,
     is_heard: AtomicBool,
@@ -59,6 +61,7 @@ pub(super) async fn open(remote: &Remote, caps: &ClientCaps, memory: &Arc<Memory
         remote: remote.clone(),
         session: OnceLock::new(),
         revision: OnceLock::new(),
+        headers: OnceLock::new(),
         refusal: OnceLock::new(),
         is_heard: AtomicBool::new(false),
     });
@@ -89,12 +92,17 @@ impl Refused {
 
 impl Posts {
     pub(super) fn headers(&self) -> HeaderMap {
+        if let Some(headers) = self.headers.get() {
+            return headers.clone();
+        }
         let mut headers = self.remote.post_headers();
         if let Some(id) = self.session.get() {
             headers.insert(SESSION_ID, id.clone());
         }
         if let Some(revision) = self.revision.get() {
             headers.insert(PROTOCOL_VERSION, revision.clone());
+            // The handshake is over: nothing changes any more.
+            return self.headers.get_or_init(|| headers).clone();
         }
         headers
     }

@@ -86,8 +86,8 @@ async fn run(
     (forward, voice): (&Forward, &Voice),
 ) -> Result<Outcome, Fault> {
     let log = forward.log_level.as_ref().and_then(Level::read);
-    let level = tokio::time::timeout_at(forward.deadline.into(), session.listen_at(log));
-    let level = level.await.map_err(|_elapsed| late(session.slug()))?;
+    let level = tokio::time::timeout_at(forward.deadline.into(), session.listen_at(log)).await;
+    let level = level.map_err(|_elapsed| late(session.slug()))?;
     let exchange = send(&session, forward, None)?;
     let running = Running { session: Arc::clone(&session), exchange, lease: lease.clone(), asked: 0, _level: Some(level) };
     let outcome = drive(running, lot, (forward, voice)).await?;
@@ -122,9 +122,9 @@ pub(super) fn send(session: &Session, forward: &Forward, task: Option<&Json>) ->
 /// Waits until the call is done or asks.
 async fn drive(mut running: Running, lot: &Arc<Lot>, (forward, voice): (&Forward, &Voice)) -> Result<Outcome, Fault> {
     let slug = running.session.slug().clone();
+    let mut timer = running.session.link.timers.until(forward.deadline);
     loop {
-        let next = tokio::time::timeout_at(forward.deadline.into(), running.exchange.next()).await;
-        match next.map_err(|_elapsed| late(&slug))? {
+        match timer.limit(running.exchange.next()).await.ok_or_else(|| late(&slug))? {
             Next::Said(notification) => {
                 let event = match &forward.progress_token {
                     Some(token) if notification.method == Method::Progress => outcome::progress(&notification, token),

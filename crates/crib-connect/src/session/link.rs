@@ -19,6 +19,7 @@ use super::inbox::{Arrival, Slip, inbox};
 pub(crate) use super::wire::{Carry, Wire};
 use crate::level::Level;
 use crate::outcome::broken;
+use crate::timer::Timers;
 
 /// What came back for a request: a result or error of the server, or the end of the channel.
 pub(crate) type Answer = Result<Result<Payload, RpcError>, Fault>;
@@ -67,6 +68,7 @@ pub(crate) struct Link {
     state: Mutex<State>,
     changes: broadcast::Sender<Notification>,
     over: CancellationToken,
+    pub(crate) timers: Arc<Timers>,
 }
 
 #[derive(Default)]
@@ -88,7 +90,17 @@ impl Link {
         let caps = caps.set;
         let (changes, _) = broadcast::channel(STREAM_QUEUE_MAX);
         let ids = AtomicU64::new(1);
-        Arc::new(Self { slug, caps, chores, wire, ids, state: Mutex::default(), changes, over: CancellationToken::new() })
+        Arc::new(Self {
+            slug,
+            caps,
+            chores,
+            wire,
+            ids,
+            state: Mutex::default(),
+            changes,
+            over: CancellationToken::new(),
+            timers: Arc::default(),
+        })
     }
 
     /// Gives the number of the next request. It serves as its progress token too.

@@ -26,13 +26,13 @@ pub(crate) async fn call(link: Arc<Link>, forward: Arc<Forward>) -> Result<Reply
 
 async fn drive(mut exchange: Exchange, forward: &Forward, voice: &Voice) -> Result<Outcome, Fault> {
     let slug = exchange.link().slug.clone();
+    let mut timer = exchange.link().timers.until(forward.deadline);
     loop {
         // A subscription has no end; what bounds it is the client's patience.
         let next = if forward.method == Method::Listen {
             exchange.next().await
         } else {
-            let next = tokio::time::timeout_at(forward.deadline.into(), exchange.next()).await;
-            next.map_err(|_elapsed| late(&slug))?
+            timer.limit(exchange.next()).await.ok_or_else(|| late(&slug))?
         };
         match next {
             Next::Said(notification) => {

@@ -2,7 +2,7 @@
 //! something to say first, or onto the one stream of its carrier.
 
 use std::future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -30,6 +30,9 @@ pub(crate) struct Post {
     is_open: AtomicBool,
     /// Who waits for the stream to open.
     waiting: AtomicWaker,
+    is_cancelled: AtomicBool,
+    /// Who does the work.
+    working: AtomicWaker,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,28 @@ impl Post {
             stream: Mutex::default(),
             is_open: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
+            is_cancelled: AtomicBool::new(false),
+            working: AtomicWaker::new(),
         })
+    }
+
+    /// Gives the request up: nobody wants its answer any more.
+    pub(crate) fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Release);
+        self.working.wake();
+    }
+
+    /// Does the work unless it is given up before it is done.
+    async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        future::poll_fn(|cx| {
+            self.working.register(cx.waker());
+            if self.is_cancelled.load(Ordering::Acquire) {
+                return Poll::Ready(None);
+            }
+            work.as_mut().poll(cx).map(Some)
+        })
+        .await
     }
 
     pub(super) fn headers(&self) -> Option<&HeaderMap> {
@@ -159,14 +183,10 @@ async fn run(plane: Arc<Plane>, peer: Peer, request: Request, post: Arc<Post>) -
     let Some(session) = peer.session.clone() else {
         return deliver(&post, legacy::respond(&plane, &peer, request, &post).await);
     };
-    let token = match session.start(&id, &post) {
-        Ok(token) => token,
-        Err(error) => return deliver(&post, message::error(Some(&id), &error)),
-    };
-    let text = tokio::select! {
-        text = legacy::respond(&plane, &peer, request, &post) => Some(text),
-        () = token.cancelled() => None,
-    };
+    if let Err(error) = session.start(&id, &post) {
+        return deliver(&post, message::error(Some(&id), &error));
+    }
+    let text = post.unless_cancelled(legacy::respond(&plane, &peer, request, &post)).await;
     session.finish(&id);
     match text {
         Some(text) => deliver(&post, text),
