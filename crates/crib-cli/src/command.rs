@@ -2,6 +2,8 @@
 
 mod call;
 mod completion;
+mod connect;
+mod doctor;
 mod explain;
 mod list;
 mod schema;
@@ -26,6 +28,8 @@ pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::List(args)) => list::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Show(args)) => show::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Call(args)) => call::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Connect(args)) => connect::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Doctor(args)) => doctor::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Explain(args)) => explain::run(&args, output),
         Some(Command::Completion(args)) => completion::run(&args, output),
         Some(Command::Schema) => schema::run(output),

@@ -1,0 +1,174 @@
+//! `toolcrib connect`: our entry in the files of clients, put in and taken out without touching anything else.
+
+mod check;
+mod consent;
+mod file;
+mod import;
+mod journal;
+mod plan;
+mod restore;
+mod survey;
+mod view;
+
+use crib_clients::{Client, Local, Places, Remote, Scope};
+
+use crate::args::{Connect, ScopeName};
+use crate::client::USUAL;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::places::{self, Own};
+use consent::Asked;
+use journal::{Intent, Shelf};
+use plan::Change;
+pub(super) use survey::{Seen, Wanted};
+use view::{Line, Report};
+
+/// What a run works with.
+pub(super) struct Task<'a> {
+    pub(super) args: &'a Connect,
+    pub(super) places: Places,
+    pub(super) own: Own,
+    pub(super) scope: Scope,
+    /// The URL entries lead to.
+    pub(super) endpoint: String,
+    /// This program, for clients that start it.
+    pub(super) program: String,
+}
+
+pub(super) fn run(args: &Connect, output: &Output) -> Result<(), Failure> {
+    let task = Task::new(args)?;
+    if args.list {
+        return view::list(&task, output);
+    }
+    if args.print {
+        return view::print(&task, output);
+    }
+    if args.restore {
+        return restore::run(&task, output);
+    }
+    if args.import {
+        return import::run(&task, output);
+    }
+    let (changes, mut report) = plan::plan(&task)?;
+    if args.dry_run {
+        return view::diffs(
+            changes.iter().map(|change| (change.seen.shown(&task.places), change.text.as_str(), change.edit.text.as_str())),
+            report,
+            output,
+        );
+    }
+    if changes.is_empty() {
+        check_standing(&task, &mut report, output)?;
+        return view::report(&task, report, output);
+    }
+    let asked: Vec<Asked> =
+        changes.iter().map(|change| (change.seen.client.name, change.seen.shown(&task.places), change.words())).collect();
+    consent::ask(&task, &asked, output)?;
+    apply(&task, &changes, &mut report)?;
+    check_standing(&task, &mut report, output)?;
+    view::report(&task, report, output)
+}
+
+impl<'a> Task<'a> {
+    pub(super) fn new(args: &'a Connect) -> Result<Self, Failure> {
+        let places = places::places()?;
+        let own = places::own(&places);
+        let url = args.url.as_deref().unwrap_or(USUAL).trim_end_matches('/').trim_end_matches("/mcp");
+        crib_transport::Endpoint::parse(url)?;
+        let scope = match args.scope {
+            ScopeName::User => Scope::User,
+            ScopeName::Project => Scope::Project,
+        };
+        let program = std::env::current_exe()?.display().to_string();
+        Ok(Self { args, own, scope, endpoint: format!("{url}/mcp"), program, places })
+    }
+
+    /// Returns what stands in the file of a client.
+    ///
+    /// # Errors
+    /// The client has no words for it.
+    pub(super) fn wanted(&self, client: &Client) -> Result<Wanted<'_>, Failure> {
+        let name = self.args.name.as_str();
+        let value = if self.args.stdio || !client.takes_urls() {
+            client.local(&Local { command: &self.program, args: &["serve", "--stdio"] }, name)
+        } else {
+            let remote = Remote { url: &self.endpoint, key: self.args.key_env.as_deref() };
+            client.remote(&remote, name).ok_or_else(|| {
+                let why = format!("the file of {} knows no variables, and a key does not belong into a file", client.name);
+                Failure::usage(why).hint(format!("let it start a gateway of its own: toolcrib connect {} --stdio", client.id))
+            })?
+        };
+        Ok(Wanted { name, value, endpoint: &self.endpoint })
+    }
+
+    /// Returns the clients that were named, else those that are here.
+    pub(super) fn seen(&self) -> Result<Vec<Seen>, Failure> {
+        if self.args.clients.is_empty() {
+            let all = crib_clients::clients().map(|client| survey::look(client, self.scope, &self.places));
+            return Ok(all.filter(|seen| seen.is_installed).collect());
+        }
+        let mut found: Vec<Seen> = Vec::new();
+        for name in &self.args.clients {
+            let client = crib_clients::find(name).ok_or_else(|| unknown(name))?;
+            if found.iter().all(|seen| seen.client.id != client.id) {
+                found.push(survey::look(client, self.scope, &self.places));
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_named(&self) -> bool {
+        !self.args.clients.is_empty()
+    }
+}
+
+fn unknown(name: &str) -> Failure {
+    let failure = Failure::usage(format!("`{name}` is not a client that is known here"));
+    match crib_control::nearest(name, crib_clients::clients().map(|client| client.id)) {
+        Some(near) => failure.hint(format!("did you mean `toolcrib connect {near}`?   all of them: toolcrib connect --list")),
+        None => failure.hint("all of them: toolcrib connect --list"),
+    }
+}
+
+/// Keeps the bytes of all files, then writes one after the other. One that cannot be written holds up none of the others.
+fn apply(task: &Task<'_>, changes: &[Change], report: &mut Report) -> Result<(), Failure> {
+    let shelf = Shelf::open(&task.own.data)?;
+    let intents: Vec<Intent<'_>> = changes.iter().filter_map(|change| change.intent(&task.args.name)).collect();
+    let mut run = shelf.begin(&intents)?;
+    for (at, change) in changes.iter().enumerate() {
+        let Some(path) = &change.seen.path else { continue };
+        let before = change.before.as_deref().map_or(file::Before::Absent, file::Before::Bytes);
+        let line = Line::new(&change.seen, &task.places);
+        match file::replace(path, before, change.edit.text.as_bytes(), &task.places) {
+            Ok(directories) => {
+                if let Some(change) = run.journal.changes.get_mut(at) {
+                    change.directories = directories;
+                }
+                report.lines.push(line.with(change.done, change.target.clone()).changed(change.seen.client));
+            }
+            Err(failure) => report.refuse(line, failure),
+        }
+    }
+    run.save()?;
+    report.backup = Some(run.folder);
+    Ok(())
+}
+
+/// Asks the clients themselves, where they can tell.
+fn check_standing(task: &Task<'_>, report: &mut Report, output: &Output) -> Result<(), Failure> {
+    if task.args.remove || task.args.no_check {
+        return Ok(());
+    }
+    check::all(task, report, output)
+}
+
+/// Chooses the exit status of a command over several files.
+pub(super) fn outcome(failures: Vec<Failure>, is_any_done: bool) -> Result<(), Failure> {
+    let mut failures = failures.into_iter();
+    match (failures.next(), failures.len()) {
+        (None, _) => Ok(()),
+        (Some(_), _) if is_any_done => Err(Failure::shown(Exit::Partial)),
+        // Every one was shown as its own line.
+        (Some(first), _) => Err(Failure::shown(first.exit())),
+    }
+}
