@@ -18,7 +18,10 @@ use crate::logging;
 use crate::output::Output;
 
 /// Does what the command line says.
-pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
+pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
+    if cli.show.debug {
+        cli.show.verbose = cli.show.verbose.max(2);
+    }
     match cli.command {
         None => status::run(output),
         Some(Command::Serve(args)) => {

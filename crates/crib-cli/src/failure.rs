@@ -156,6 +156,11 @@ impl Failure {
         [Some(first), self.0.causes.first()].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ")
     }
 
+    /// Returns what to do about it.
+    pub(crate) fn remedy(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.0.exit
     }

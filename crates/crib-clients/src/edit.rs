@@ -4,6 +4,8 @@
 //! compared with what it must mean now, so a slip in here refuses instead of writing.
 
 mod json;
+#[cfg(test)]
+mod tests;
 mod toml;
 mod yaml;
 

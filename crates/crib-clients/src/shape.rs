@@ -32,12 +32,14 @@ pub(crate) enum Variables {
     Dollar,
     /// By members that take the name.
     Named,
+    /// `${{ secrets.NAME }}`, out of a store of the client's own.
+    Secrets,
 }
 
 impl Variables {
     fn bearer(self, name: &str) -> String {
         match self {
-            Self::None | Self::Named => String::new(),
+            Self::None | Self::Named | Self::Secrets => String::new(),
             Self::Braces => format!("Bearer ${{{name}}}"),
             Self::Env => format!("Bearer ${{env:{name}}}"),
             Self::BareEnv => format!("Bearer {{env:{name}}}"),
@@ -95,7 +97,7 @@ impl Shape {
         members.push((words.url.to_owned(), Value::text(remote.url)));
         match (remote.key, variables) {
             (None, _) => {}
-            (Some(_), Variables::None) => return None,
+            (Some(_), Variables::None | Variables::Secrets) => return None,
             (Some(key), Variables::Named) => members.push(("bearer_token_env_var".to_owned(), Value::text(key))),
             (Some(key), _) => {
                 let headers = Value::map([("Authorization", Value::text(variables.bearer(key)))]);

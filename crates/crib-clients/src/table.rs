@@ -122,7 +122,7 @@ impl Client {
         self.shape.url.is_some()
     }
 
-    /// Returns whether the file can name a variable instead of holding a key.
+    /// Returns whether texts of the file may hold variables.
     #[must_use]
     pub fn takes_variables(&self) -> bool {
         self.variables != Variables::None

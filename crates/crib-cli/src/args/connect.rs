@@ -6,6 +6,9 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::TEMPLATE;
 
+/// The usual name of our entry.
+const NAME: &str = "toolcrib";
+
 #[derive(Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib connect                                 every client that is installed, after asking
@@ -54,7 +57,7 @@ pub(crate) struct Connect {
     #[arg(long)]
     pub(crate) stdio: bool,
     /// Name of the entry
-    #[arg(long, value_name = "NAME", default_value = "toolcrib", value_parser = entry_name)]
+    #[arg(long, value_name = "NAME", default_value = NAME, value_parser = entry_name)]
     pub(crate) name: String,
     /// The gateway [default: http://127.0.0.1:8665]
     #[arg(long, value_name = "URL", env = "TOOLCRIB_URL")]
@@ -68,6 +71,31 @@ pub(crate) struct Connect {
     /// With --import: the configuration to write [default: ~/.config/toolcrib/config.yaml]
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+}
+
+impl Connect {
+    /// What `connect` does with these clients when nothing else is said.
+    pub(crate) fn plain(clients: Vec<String>, url: Option<String>) -> Self {
+        Self {
+            clients,
+            list: false,
+            print: false,
+            import: false,
+            remove: false,
+            restore: false,
+            dry_run: false,
+            yes: true,
+            force: false,
+            scope: ScopeName::User,
+            global: false,
+            stdio: false,
+            name: NAME.to_owned(),
+            url,
+            key_env: None,
+            no_check: true,
+            config: None,
+        }
+    }
 }
 
 /// For whom an entry holds.

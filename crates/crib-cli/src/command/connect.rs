@@ -10,7 +10,7 @@ mod restore;
 mod survey;
 mod view;
 
-use crib_clients::{Client, Local, Places, Remote, Scope};
+use crib_clients::{Client, Local, Places, Remote, Scope, Support};
 
 use crate::args::{Connect, ScopeName};
 use crate::client::USUAL;
@@ -20,7 +20,7 @@ use crate::places::{self, Own};
 use consent::Asked;
 use journal::{Intent, Shelf};
 use plan::Change;
-pub(super) use survey::{Seen, Wanted};
+pub(super) use survey::{Seen, State, Wanted};
 use view::{Line, Report};
 
 /// What a run works with.
@@ -128,6 +128,57 @@ fn unknown(name: &str) -> Failure {
         Some(near) => failure.hint(format!("did you mean `toolcrib connect {near}`?   all of them: toolcrib connect --list")),
         None => failure.hint("all of them: toolcrib connect --list"),
     }
+}
+
+/// A client that is here, with what its file says about us.
+pub(super) struct Standing {
+    pub(super) client: &'static Client,
+    pub(super) state: State,
+}
+
+impl Standing {
+    /// Returns where an entry of ours leads that is not as `connect` would write it.
+    pub(super) fn target(&self) -> Option<String> {
+        if let State::Elsewhere(entry) = &self.state { Some(survey::target(entry)) } else { None }
+    }
+
+    /// Returns the program of ours the entry starts, if it is another one than this, and whether it is there.
+    pub(super) fn starts(&self) -> Option<(String, bool)> {
+        let State::Elsewhere(entry) = &self.state else { return None };
+        let target = survey::target(entry);
+        let is_there = std::path::Path::new(&target).is_file() || places::program(&target).is_some();
+        survey::starts_us(entry).then_some((target, is_there))
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        match &self.state {
+            State::Connected | State::Known(_) => true,
+            State::Elsewhere(_) => self.starts().is_some_and(|(_, is_there)| is_there),
+            State::Apart | State::Broken(_) => false,
+        }
+    }
+}
+
+/// Looks at every client that is installed.
+pub(super) fn standing(task: &Task<'_>) -> Result<Vec<Standing>, Failure> {
+    let mut found = Vec::new();
+    for seen in task.seen()? {
+        if seen.client.support == Support::Full
+            && let Ok(wanted) = task.wanted(seen.client)
+        {
+            let state = seen.state(&wanted, &task.places);
+            found.push(Standing { client: seen.client, state });
+        }
+    }
+    Ok(found)
+}
+
+/// Writes the entries of these clients as they should be, without a word.
+pub(super) fn mend(args: &Connect) -> Result<(), Failure> {
+    let task = Task::new(args)?;
+    let (changes, mut report) = plan::plan(&task)?;
+    apply(&task, &changes, &mut report)?;
+    report.into_failure().map_or(Ok(()), Err)
 }
 
 /// Keeps the bytes of all files, then writes one after the other. One that cannot be written holds up none of the others.

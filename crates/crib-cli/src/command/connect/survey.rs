@@ -27,7 +27,7 @@ pub(crate) enum State {
     /// Our entry, as it should be.
     Connected,
     /// An entry of our name that leads elsewhere.
-    Elsewhere(String),
+    Elsewhere(Value),
     /// Another entry leads to us already.
     Known(String),
     /// The file cannot be read.
@@ -79,7 +79,7 @@ impl Seen {
         }
         let entries = crib_clients::entries(&text, spot.language, spot.place).unwrap_or_default();
         match entries.iter().find(|(name, _)| name == wanted.name) {
-            Some((_, entry)) => State::Elsewhere(target(entry)),
+            Some((_, entry)) => State::Elsewhere(entry.clone()),
             None => match entries.iter().find(|(_, entry)| leads_to(entry, wanted.endpoint)) {
                 Some((name, _)) => State::Known(name.clone()),
                 None => State::Apart,

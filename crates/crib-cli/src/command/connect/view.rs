@@ -121,6 +121,11 @@ impl Report {
         self.lines.push(line);
         self.failures.push(failure);
     }
+
+    /// Returns the first thing that went wrong.
+    pub(super) fn into_failure(self) -> Option<Failure> {
+        self.failures.into_iter().next()
+    }
 }
 
 /// Shows what became of the files.
@@ -137,7 +142,9 @@ pub(super) fn report(task: &Task<'_>, mut report: Report, output: &Output) -> Re
     if let ([_], [failure]) = (report.lines.as_slice(), report.failures.as_slice()) {
         return Err(failure.clone());
     }
-    output.data(&lines(&report.lines))?;
+    if !report.is_empty() {
+        output.data(&lines(&report.lines))?;
+    }
     for failure in &report.failures {
         output.failure(failure);
     }
@@ -283,7 +290,7 @@ fn row(task: &Task<'_>, seen: &Seen) -> Row {
             State::Apart => "-".to_owned(),
             State::Connected => "has it".to_owned(),
             State::Known(name) => format!("has it, as {name}"),
-            State::Elsewhere(target) => format!("leads to {target}"),
+            State::Elsewhere(entry) => format!("leads to {}", survey::target(&entry)),
             State::Broken(_) => "broken file".to_owned(),
         },
     };

@@ -163,6 +163,7 @@ pub(super) const CLIENTS: &[Client] = &[
         project: &[".continue/mcpServers/toolcrib.yaml"],
         signs: Signs { directories: &["~/.continue"], programs: &["cn"] },
         shape: shapes::CONTINUE,
+        variables: Variables::Secrets,
         note: "Continue takes it up at once, in agent mode",
         ..BLANK
     },

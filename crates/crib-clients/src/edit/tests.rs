@@ -1,8 +1,7 @@
 //! Every client that is written to, against every way its file may look.
 
-#![expect(clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "a test that cannot go on may stop")]
-
-use crib_clients::{Client, Edit, Language, Local, Place, Remote, Spot, Support, Value, clients, entries, remove, upsert};
+use super::{Edit, Place, Spot, entries, remove, upsert};
+use crate::{Client, Language, Local, Remote, Support, Value, clients};
 
 const NAME: &str = "toolcrib";
 
