@@ -3,6 +3,7 @@
 //! Variables stay variables: what a client takes from the environment, we take from it too, and no value is copied out
 //! of it.
 
+use crate::shape::Variables;
 use crate::table::Client;
 use crate::value::Value;
 
@@ -56,7 +57,7 @@ const IDLE: &[&str] = &[
 /// # Errors
 /// It can be neither started nor reached.
 pub fn import(name: &str, entry: &Value, client: &Client) -> Result<Option<Imported>, Unusable> {
-    let mut reader = Reader { entry, used: Vec::new(), has_variables: client.takes_variables() };
+    let mut reader = Reader { entry, used: Vec::new(), variables: client.variables() };
     let kind = reader.text(KIND).unwrap_or_default().to_ascii_lowercase().replace(['-', '_'], "");
     let transport = match kind.as_str() {
         "" | "stdio" | "local" | "remote" => None,
@@ -119,7 +120,7 @@ fn url(reader: &mut Reader<'_>, transport: Option<&'static str>, members: &mut M
     members.extend(transport.map(|transport| ("transport".to_owned(), Value::text(transport))));
     let mut headers = reader.pairs(HEADERS);
     if let Some(options) = reader.first(&["requestOptions"]) {
-        let mut inner = Reader { entry: options, used: Vec::new(), has_variables: reader.has_variables };
+        let mut inner = Reader { entry: options, used: Vec::new(), variables: reader.variables };
         headers.extend(inner.pairs(HEADERS));
     }
     for (header, variable) in reader.pairs(&["env_http_headers"]) {
@@ -137,7 +138,7 @@ fn url(reader: &mut Reader<'_>, transport: Option<&'static str>, members: &mut M
 struct Reader<'e> {
     entry: &'e Value,
     used: Vec<&'e str>,
-    has_variables: bool,
+    variables: Variables,
 }
 
 impl<'e> Reader<'e> {
@@ -154,7 +155,11 @@ impl<'e> Reader<'e> {
     }
 
     fn ours(&self, value: &Value) -> Option<String> {
-        scalar(value).map(|text| if self.has_variables { variables(&text) } else { escaped(&text) })
+        scalar(value).map(|text| match self.variables {
+            Variables::None => escaped(&text),
+            Variables::Shell => variables(&braced(&text)),
+            Variables::Braces | Variables::Env | Variables::BareEnv | Variables::Named | Variables::Secrets => variables(&text),
+        })
     }
 
     fn texts(&mut self, names: &[&str]) -> Vec<String> {
@@ -221,6 +226,28 @@ fn escaped(text: &str) -> String {
     text.replace("${", "$${")
 }
 
+/// Puts braces around `$NAME`.
+fn braced(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let len = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+        let (name, behind) = after.split_at(len);
+        rest = behind;
+        out.push('$');
+        if is_name(name) {
+            out.push('{');
+            out.push_str(name);
+            out.push('}');
+        } else {
+            out.push_str(name);
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
 /// A text with the variables of some client, with ours.
 fn variables(text: &str) -> String {
     let whole = text.strip_prefix("$env:").or_else(|| text.strip_prefix('$')).or_else(|| text.strip_prefix('%')?.strip_suffix('%'));
@@ -265,8 +292,9 @@ mod tests {
     use crate::{Language, Place, entries, find};
 
     fn one(client: &str, text: &str) -> Result<Option<Imported>, Unusable> {
-        let client = find(client).unwrap();
-        let (name, value) = entries(text, client.language, client.place).unwrap().remove(0);
+        let client = find(client).ok_or_else(|| Unusable("no such client".to_owned()))?;
+        let read = entries(text, client.language, client.place);
+        let (name, value) = read.map_err(|refusal| Unusable(refusal.message))?.remove(0);
         import(&name, &value, client)
     }
 
@@ -290,7 +318,7 @@ mod tests {
             ("windsurf", "{\"mcpServers\":{\"a\":{\"serverUrl\":\"https://x/mcp\",\"headers\":{\"A\":\"Bearer ${env:T}\"}}}}"),
             (
                 "gemini-cli",
-                "{\"mcpServers\":{\"a\":{\"httpUrl\":\"https://x/mcp\",\"timeout\":5000,\"includeTools\":[\"b\"],\"headers\":{\"A\":\"$T\"}}}}",
+                "{\"mcpServers\":{\"a\":{\"httpUrl\":\"https://x/mcp\",\"timeout\":5000,\"includeTools\":[\"b\"],\"headers\":{\"A\":\"$T\",\"B\":\"Bearer $T\"}}}}",
             ),
             (
                 "codex",

@@ -28,8 +28,8 @@ pub(crate) enum Variables {
     Env,
     /// `{env:NAME}`.
     BareEnv,
-    /// `$NAME`.
-    Dollar,
+    /// `${NAME}` and `$NAME`, anywhere in a text.
+    Shell,
     /// By members that take the name.
     Named,
     /// `${{ secrets.NAME }}`, out of a store of the client's own.
@@ -40,10 +40,9 @@ impl Variables {
     fn bearer(self, name: &str) -> String {
         match self {
             Self::None | Self::Named | Self::Secrets => String::new(),
-            Self::Braces => format!("Bearer ${{{name}}}"),
+            Self::Braces | Self::Shell => format!("Bearer ${{{name}}}"),
             Self::Env => format!("Bearer ${{env:{name}}}"),
             Self::BareEnv => format!("Bearer {{env:{name}}}"),
-            Self::Dollar => format!("Bearer ${name}"),
         }
     }
 }

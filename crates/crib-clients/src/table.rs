@@ -122,10 +122,9 @@ impl Client {
         self.shape.url.is_some()
     }
 
-    /// Returns whether texts of the file may hold variables.
-    #[must_use]
-    pub fn takes_variables(&self) -> bool {
-        self.variables != Variables::None
+    /// Returns how texts of the file name variables.
+    pub(crate) fn variables(&self) -> Variables {
+        self.variables
     }
 
     /// Writes the entry of a URL in the client's words; `None` where the client has no URLs, or would have to keep the

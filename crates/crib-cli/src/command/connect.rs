@@ -79,6 +79,11 @@ impl<'a> Task<'a> {
             ScopeName::User => Scope::User,
             ScopeName::Project => Scope::Project,
         };
+        if args.key_env.as_deref().is_some_and(|name| !is_variable(name)) {
+            // It may be the key itself, which is not repeated.
+            return Err(Failure::usage("--key-env takes the name of a variable, not the key")
+                .hint("export TOOLCRIB_KEY=…   and   --key-env TOOLCRIB_KEY"));
+        }
         let program = std::env::current_exe()?.display().to_string();
         Ok(Self { args, own, scope, endpoint: format!("{url}/mcp"), program, places })
     }
@@ -120,6 +125,11 @@ impl<'a> Task<'a> {
     fn is_named(&self) -> bool {
         !self.args.clients.is_empty()
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let is_plain = name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    is_plain && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
 }
 
 fn unknown(name: &str) -> Failure {
@@ -213,13 +223,19 @@ fn check_standing(task: &Task<'_>, report: &mut Report, output: &Output) -> Resu
     check::all(task, report, output)
 }
 
-/// Chooses the exit status of a command over several files.
-pub(super) fn outcome(failures: Vec<Failure>, is_any_done: bool) -> Result<(), Failure> {
-    let mut failures = failures.into_iter();
-    match (failures.next(), failures.len()) {
-        (None, _) => Ok(()),
-        (Some(_), _) if is_any_done => Err(Failure::shown(Exit::Partial)),
-        // Every one was shown as its own line.
-        (Some(first), _) => Err(Failure::shown(first.exit())),
+/// Chooses how a command over several files ends. People have read every failure by then; programs get one line.
+pub(super) fn outcome(failures: &[Failure], is_any_done: bool, output: &Output) -> Result<(), Failure> {
+    let Some(first) = failures.first() else { return Ok(()) };
+    let exit = if is_any_done { Exit::Partial } else { first.exit() };
+    if !output.is_json {
+        return Err(Failure::shown(exit));
     }
+    if !is_any_done {
+        return Err(first.clone());
+    }
+    let mut failure = Failure::new(exit, "partial", format!("{} files were left alone", failures.len()));
+    for one in failures {
+        failure = failure.because(one.one_line());
+    }
+    Err(failure)
 }

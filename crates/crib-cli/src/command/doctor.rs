@@ -104,14 +104,16 @@ fn gateway_finding(task: &Task<'_>, running: Option<&Running>, is_needed: bool) 
     match running {
         Some(Running { servers: Some(servers) }) => {
             let tools: usize = servers.iter().filter_map(|server| server.tools).sum();
-            Finding::new("gateway", Health::Good, format!("{url}, {} servers, {tools} tools", servers.len()))
+            Finding::new("gateway", Health::Good, format!("{url}, {}, {}", count(servers.len(), "server"), count(tools, "tool")))
         }
         Some(Running { servers: None }) => Finding::new("gateway", Health::Good, format!("{url}, with keys (TOOLCRIB_KEY)")),
-        None if is_needed => {
-            Finding::new("gateway", Health::Bad, format!("none runs at {url}, and clients lead there")).fix("toolcrib serve")
-        }
+        None if is_needed => Finding::new("gateway", Health::Bad, format!("none runs at {url}")).fix("toolcrib serve"),
         None => Finding::new("gateway", Health::Plain, format!("none runs at {url}")),
     }
+}
+
+fn count(number: usize, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The configuration that is used where none is named, and the programs it starts.
@@ -124,7 +126,7 @@ fn configuration(task: &Task<'_>, output: &Output) -> (Finding, Vec<String>) {
         Ok(compiled) => {
             let program = |source: &Source| if let Source::Command { program, .. } = source { Some(program.clone()) } else { None };
             let programs = compiled.servers.iter().filter_map(|server| program(&server.source)).collect();
-            (Finding::new("config", Health::Good, format!("{path}, {} servers", compiled.servers.len())), programs)
+            (Finding::new("config", Health::Good, format!("{path}, {}", count(compiled.servers.len(), "server"))), programs)
         }
         Err(failure) => {
             (Finding::new("config", Health::Bad, failure.one_line()).fix(failure.remedy().unwrap_or("toolcrib serve --check")), Vec::new())

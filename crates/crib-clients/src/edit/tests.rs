@@ -1,5 +1,9 @@
 //! Every client that is written to, against every way its file may look.
 
+mod dice;
+
+use dice::Dice;
+
 use super::{Edit, Place, Spot, entries, remove, upsert};
 use crate::{Client, Language, Local, Remote, Support, Value, clients};
 
@@ -190,7 +194,7 @@ fn an_entry_is_written_and_nothing_else_changes() {
         for word in text.split_whitespace().filter(|word| !["{}", "[]", "null", "{}}", "{}}}"].contains(word)) {
             let word = word.trim_end_matches(['}', ']']);
             let at = rest.find(word).unwrap_or_else(|| panic!("{case}: `{word}` is lost in\n{}", edit.text));
-            rest = &rest[at + word.len()..];
+            rest = rest.split_at(at + word.len()).1;
         }
         let before: Vec<_> = entries(text, spot.language, spot.place).unwrap();
         let mut after = entries(&edit.text, spot.language, spot.place).unwrap();
@@ -274,4 +278,63 @@ fn codex_keeps_the_tables_inside_our_entry() {
     );
     let gone = remove(&edit.text, spot, None).unwrap();
     assert_eq!(gone.text, "\n[z]\n");
+}
+
+/// Puts our entry in and takes it out: what is known to be ours brings every byte back, and so does what is found.
+fn there_and_back(text: &str, spot: Spot<'_>, value: &Value) {
+    // What cannot be read, or changed for sure, is refused: that is right too.
+    let Ok(edit) = upsert(text, spot, value) else { return };
+    let back = remove(&edit.text, spot, edit.splice.as_ref()).unwrap_or_else(|error| panic!("{text:?}: {error}\n{}", edit.text));
+    assert_eq!(back.text, text, "with the change\n{}", edit.text);
+    let others = entries(text, spot.language, spot.place).unwrap();
+    let Ok(found) = remove(&edit.text, spot, None) else { return };
+    assert_eq!(entries(&found.text, spot.language, spot.place).unwrap(), others, "{text:?}");
+    assert_eq!(upsert(&edit.text, spot, value).unwrap().splice, None, "{text:?}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 1500, ..Default::default() })]
+
+    #[test]
+    fn json_is_there_and_back(bytes in proptest::collection::vec(0_u8.., 0..120)) {
+        let mut dice = Dice::new(&bytes);
+        let text = format!("{}{}{}", dice.space(), dice.object(2, &["mcpServers"]), dice.space());
+        let spot = Spot { language: Language::Json, place: Place::Map(&["mcpServers"]), name: NAME };
+        let before = crate::edit::parse(&text, Language::Json);
+        there_and_back(&text, spot, &Value::map([("url", Value::text("http://x/mcp")), ("args", Value::texts(["a", "b"]))]));
+        // JSON is never too odd to be changed.
+        if before.is_ok_and(|root| root.get("mcpServers").is_none_or(|node| node.as_map().is_some())) {
+            assert!(upsert(&text, spot, &Value::map([("url", Value::text("x"))])).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn toml_is_there_and_back(bytes in proptest::collection::vec(0_u8.., 0..60)) {
+        let text = Dice::new(&bytes).toml();
+        let spot = Spot { language: Language::Toml, place: Place::Map(&["mcp_servers"]), name: NAME };
+        there_and_back(&text, spot, &Value::map([("url", Value::text("http://x/mcp"))]));
+        if crate::edit::parse(&text, Language::Toml).is_ok() {
+            assert!(upsert(&text, spot, &Value::map([("url", Value::text("x"))])).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn yaml_is_there_and_back(bytes in proptest::collection::vec(0_u8.., 0..60)) {
+        let text = Dice::new(&bytes).yaml();
+        let spot = Spot { language: Language::Yaml, place: Place::Map(&["extensions"]), name: NAME };
+        there_and_back(&text, spot, &Value::map([("uri", Value::text("http://x/mcp")), ("args", Value::texts(["a, b"]))]));
+        if crate::edit::parse(&text, Language::Yaml).is_ok() {
+            assert!(upsert(&text, spot, &Value::map([("url", Value::text("x"))])).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn any_text_is_changed_for_sure_or_left_alone(text in "[\\{\\}\\[\\]:,\"#/*\\n a-c=~|-]{0,40}") {
+        let value = Value::map([("url", Value::text("x"))]);
+        for language in [Language::Json, Language::Toml, Language::Yaml] {
+            for place in [Place::Map(&["a"]), Place::List(&["a"])] {
+                there_and_back(&text, Spot { language, place, name: "b" }, &value);
+            }
+        }
+    }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::journal::{Intent, Shelf};
 use super::survey::{self, OUR_SERVERS, Seen};
 use super::{Task, consent, file, outcome};
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::output::{Output, table};
 use crate::places::shown;
 
@@ -252,8 +252,10 @@ fn finish(task: &Task<'_>, harvest: Harvest, backup: Option<&Path>, path: &Path,
         };
         output.data(&table(&["NAME", "", "FROM", "TO", ""], &rows.iter().map(cells).collect::<Vec<_>>()))?;
     }
-    for failure in &failures {
-        output.failure(failure);
+    if !output.is_json {
+        for failure in &failures {
+            output.failure(failure);
+        }
     }
     if backup.is_some() {
         let count = if servers.len() == 1 { "1 server".to_owned() } else { format!("{} servers", servers.len()) };
@@ -262,9 +264,5 @@ fn finish(task: &Task<'_>, harvest: Harvest, backup: Option<&Path>, path: &Path,
             shown(path, &task.places)
         ));
     }
-    match failures.first() {
-        Some(first) if rows.is_empty() => Err(Failure::shown(first.exit())),
-        Some(_) => Err(Failure::shown(Exit::Partial)),
-        None => outcome(Vec::new(), true),
-    }
+    outcome(&failures, !rows.is_empty(), output)
 }

@@ -117,11 +117,18 @@ pub(super) fn broken(seen: &Seen, text: &str, refusal: &crib_clients::Refusal, p
     Failure::problems(&[problem])
 }
 
-/// Returns where an entry leads, for people.
+/// Returns where an entry leads, for people. What stands in a URL for programs alone may be a secret.
 pub(super) fn target(entry: &Value) -> String {
     let text = |name: &&str| entry.member(name).and_then(Value::as_text).map(str::to_owned);
     if let Some(url) = URLS.iter().find_map(text) {
-        return url;
+        let plain = url.split(['?', '#']).next().unwrap_or_default();
+        return match plain.split_once("://") {
+            Some((scheme, rest)) => {
+                let (host, path) = rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+                format!("{scheme}://{}{path}", host.rsplit('@').next().unwrap_or(host))
+            }
+            None => plain.to_owned(),
+        };
     }
     match entry.member("command").or_else(|| entry.member("cmd")) {
         Some(Value::Text(command)) => command.clone(),

@@ -137,7 +137,7 @@ pub(super) fn report(task: &Task<'_>, mut report: Report, output: &Output) -> Re
     let is_any_done = report.lines.iter().any(|line| line.done != Done::Refused);
     if output.is_json {
         output.document("connect", &report)?;
-        return outcome(report.failures, is_any_done);
+        return outcome(&report.failures, is_any_done, output);
     }
     if let ([_], [failure]) = (report.lines.as_slice(), report.failures.as_slice()) {
         return Err(failure.clone());
@@ -158,7 +158,7 @@ pub(super) fn report(task: &Task<'_>, mut report: Report, output: &Output) -> Re
     if report.is_gateway_missing {
         output.say(&format!("\nno gateway runs at {}\nnext      toolcrib serve", task.endpoint));
     }
-    outcome(report.failures, is_any_done)
+    outcome(&report.failures, is_any_done, output)
 }
 
 fn lines(lines: &[Line]) -> String {
@@ -194,7 +194,7 @@ pub(super) fn diffs<'t>(files: impl Iterator<Item = (String, &'t str, &'t str)>,
     let Report { lines: left, failures, .. } = report;
     if output.is_json {
         output.document("connect-diff", &Diffs { diffs, lines: left })?;
-        return outcome(failures, is_any);
+        return outcome(&failures, is_any, output);
     }
     for diff in &diffs {
         output.data(&diff.diff)?;
@@ -208,7 +208,7 @@ pub(super) fn diffs<'t>(files: impl Iterator<Item = (String, &'t str, &'t str)>,
     if !is_any && failures.is_empty() {
         output.say("nothing would change");
     }
-    outcome(failures, is_any)
+    outcome(&failures, is_any, output)
 }
 
 /// `connect --print`: the entries, for people who put them in themselves.

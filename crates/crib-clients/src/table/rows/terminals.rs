@@ -53,7 +53,7 @@ pub(super) const CLIENTS: &[Client] = &[
         project: &[".gemini/settings.json"],
         signs: Signs { directories: &["~/.gemini"], programs: &["gemini"] },
         shape: shapes::TYPED_URL,
-        variables: Variables::Braces,
+        variables: Variables::Shell,
         checker: Some(Checker { program: "gemini", args: &["mcp", "list"], connects: true }),
         note: "in folders it does not trust, Gemini CLI uses no servers",
         ..BLANK
@@ -66,7 +66,7 @@ pub(super) const CLIENTS: &[Client] = &[
         project: &[".qwen/settings.json"],
         signs: Signs { directories: &["~/.qwen"], programs: &["qwen"] },
         shape: shapes::HTTP_URL,
-        variables: Variables::Braces,
+        variables: Variables::Shell,
         checker: Some(Checker { program: "qwen", args: &["mcp", "list"], connects: true }),
         note: "in folders it does not trust, Qwen Code uses no servers",
         ..BLANK
@@ -145,7 +145,7 @@ pub(super) const CLIENTS: &[Client] = &[
         project: &[".crush.json"],
         signs: Signs { directories: &["{config}/crush"], programs: &["crush"] },
         shape: shapes::TYPED,
-        variables: Variables::Dollar,
+        variables: Variables::Shell,
         note: "new sessions use it",
         ..BLANK
     },
