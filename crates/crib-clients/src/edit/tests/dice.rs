@@ -81,7 +81,7 @@ impl<'b> Dice<'b> {
         let newline = self.pick(&["\n", "\r\n"]);
         let mut text = self.pick(&["", "# head\n", "---\n", "\n"]).to_owned();
         for name in ["a", "extensions", "z"] {
-            text += &match self.roll(4) {
+            let section = match self.roll(4) {
                 0 => continue,
                 1 if name != "extensions" => {
                     format!("{name}: {}\n", self.pick(&["1", "\"x: y\"", "[1, {b: c}]", "|\n  extensions:\n    t: 1", "text # c"]))
@@ -89,6 +89,7 @@ impl<'b> Dice<'b> {
                 2 => format!("{name}:{}{{}}\n", self.pick(&[" ", "  "])),
                 _ => self.yaml_section(name),
             };
+            text.push_str(&section);
             text += self.pick(&["", "\n", "# tail\n"]);
         }
         if self.roll(3) == 0 {
@@ -102,9 +103,11 @@ impl<'b> Dice<'b> {
         let mut text = format!("{name}:{}\n", self.pick(&["", " # c", " "]));
         for child in ["dev", "time"] {
             text += self.pick(&["", "\n", "  # between\n"]);
-            text += &format!("{indent}{child}:{}", self.pick(&[" { on: true } # f\n", " 1\n"]));
+            let line = format!("{indent}{child}:{}", self.pick(&[" { on: true } # f\n", " 1\n"]));
+            text.push_str(&line);
             if self.roll(2) == 1 {
-                text += &format!("{indent}{child}-two:\n{indent}  cmd: x\n{indent}  args:\n{indent}  - a\n");
+                let block = format!("{indent}{child}-two:\n{indent}  cmd: x\n{indent}  args:\n{indent}  - a\n");
+                text.push_str(&block);
             }
         }
         text
