@@ -70,7 +70,14 @@ impl Desk {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("HOME", &self.home).env("PATH", &self.path).current_dir(self.home.join("work"));
-        let quiet = ["DISABLE_TELEMETRY", "DISABLE_AUTOUPDATER", "OPENCODE_DISABLE_AUTOUPDATE", "CI", "NO_COLOR"];
+        let quiet = [
+            "DISABLE_TELEMETRY",
+            "DISABLE_AUTOUPDATER",
+            "OPENCODE_DISABLE_AUTOUPDATE",
+            "CI",
+            "NO_COLOR",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+        ];
         command.envs(quiet.map(|name| (name, "1"))).stdin(Stdio::null());
         command
     }
@@ -121,14 +128,15 @@ fn serve(home: &Path, path: &str) -> (Child, String) {
     (gateway, url)
 }
 
-/// Finds the program of a client; the launcher of opencode only works after its install script, the program itself
+/// Finds the program of a client; the launchers of opencode and Claude Code only work after an install script, the program itself
 /// always.
 fn find(installed: &Path, program: &str) -> Option<PathBuf> {
     let modules = installed.join("node_modules");
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
     let direct = modules.join(format!("{program}-linux-{architecture}/bin/{program}"));
+    let claude = modules.join(format!("@anthropic-ai/claude-code-linux-{architecture}/{program}"));
     let linked = modules.join(".bin").join(program);
-    [direct, linked].into_iter().find_map(|path| path.canonicalize().ok())
+    [direct, claude, linked].into_iter().find_map(|path| path.canonicalize().ok())
 }
 
 /// Waits for a command, but not for ever.
@@ -178,6 +186,18 @@ fn qwen_code_says_connected() {
     let Some(desk) = Desk::of("qwen", "qwen") else { return };
     let before = "{\n  \"security\": { \"folderTrust\": { \"enabled\": false } },\n  \"$version\": 4\n}\n";
     assert_eq!(desk.is_told("qwen-code", ".qwen/settings.json", before), "connected");
+}
+
+/// Claude Code is nobody's to install but the user's: it is asked where it is there.
+#[test]
+fn claude_code_says_connected() {
+    let Some(desk) = Desk::of("claude", "claude") else { return };
+    let before = "{\n  \"numStartups\": 3,\n  \"projects\": {}\n}";
+    assert_eq!(desk.is_told("claude-code", ".claude.json", before), "connected");
+    // It has written to its file meanwhile, so that only our entry can be taken out.
+    desk.toolcrib(&["connect", "claude-code", "--remove", "-y"]);
+    let after = fs::read_to_string(desk.home.join(".claude.json")).expect("it is there");
+    assert!(!after.contains("toolcrib") && after.contains("\"numStartups\": 3"), "{after}");
 }
 
 #[test]

@@ -187,11 +187,12 @@ fn show(findings: &[Finding], output: &Output) -> Result<(), Failure> {
     } else {
         output.data(&lines(findings))?;
         let mendable = findings.iter().filter(|finding| finding.state == Health::Bad && finding.client.is_some()).count();
+        let said = count(problems, "problem");
         match (problems, mendable) {
             (0, _) => output.say("\nno problems"),
-            (1, 0) => output.say("\n1 problem"),
-            (_, 0) => output.say(&format!("\n{problems} problems")),
-            (_, _) => output.say(&format!("\n{problems} problems, {mendable} of them mended by: toolcrib doctor --fix")),
+            (_, 0) => output.say(&format!("\n{said}")),
+            (all, mendable) if all == mendable => output.say(&format!("\n{said}, to be mended by: toolcrib doctor --fix")),
+            (_, mendable) => output.say(&format!("\n{said}, {mendable} to be mended by: toolcrib doctor --fix")),
         }
     }
     if problems == 0 { Ok(()) } else { Err(Failure::shown(Exit::Check)) }
