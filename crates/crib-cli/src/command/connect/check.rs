@@ -1,8 +1,9 @@
 //! The client's own word for whether it is connected.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crib_clients::{Checker, find};
+use crib_clients::{Checker, Scope, find};
 use crib_transport::{Child, CommandLine};
 
 use super::Task;
@@ -18,6 +19,8 @@ const WAIT: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_millis(500);
 const LINE_BYTES_MAX: usize = 1024 * 1024;
 const LINES_MAX: usize = 10_000;
+/// The client was asked in a directory in which it uses no servers.
+const UNTRUSTED: &str = "read; it connects in folders it trusts";
 
 /// Asks each client that was changed or was right already, all at once.
 pub(super) fn all(task: &Task<'_>, report: &mut Report, output: &Output) -> Result<(), Failure> {
@@ -34,13 +37,15 @@ pub(super) fn all(task: &Task<'_>, report: &mut Report, output: &Output) -> Resu
         return Ok(());
     }
     let name = task.args.name.as_str();
+    // Clients start what the files of their directory name: only a directory that was asked for is one of trust.
+    let directory = if task.scope == Scope::Project { &task.places.project } else { &task.places.home };
     let (is_running, answers) = runtime::on_all_cores(async {
         let is_running = task.args.stdio || gateway::look(&task.endpoint, None).await.is_some();
         let mut answers = Vec::new();
         if !asked.is_empty() {
             output.say("asking the clients …");
         }
-        let questions = asked.iter().map(|(at, checker)| async move { (*at, ask(checker, name, is_running).await) });
+        let questions = asked.iter().map(|(at, checker)| async move { (*at, ask(checker, name, directory, is_running).await) });
         for (at, answer) in futures_util::future::join_all(questions).await {
             answers.push((at, answer));
         }
@@ -55,14 +60,14 @@ pub(super) fn all(task: &Task<'_>, report: &mut Report, output: &Output) -> Resu
     Ok(())
 }
 
-async fn ask(checker: &Checker, name: &str, is_running: bool) -> Option<String> {
+async fn ask(checker: &Checker, name: &str, directory: &Path, is_running: bool) -> Option<String> {
     if checker.connects && !is_running {
         return None;
     }
     let path = program(checker.program)?;
     let env = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
     let args = checker.args.iter().map(|arg| (*arg).to_owned()).collect();
-    let command = CommandLine { program: path.display().to_string(), args, env, cwd: None };
+    let command = CommandLine { program: path.display().to_string(), args, env, cwd: Some(directory.to_owned()) };
     let mut child = Child::spawn(&command, checker.program, LINE_BYTES_MAX).ok()?;
     let deadline = Instant::now() + WAIT;
     let mut lines = Vec::new();
@@ -96,8 +101,11 @@ fn verdict(checker: &Checker, name: &str, lines: &[String]) -> Option<String> {
     let line = lines.iter().map(|line| plain(line)).find(|line| names(line, name))?;
     let low = line.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
-    Some(if has(&["untrusted", "disabled"]) {
-        "switched off: the client does not trust this folder".to_owned()
+    let is_untrusted = lines.iter().any(|line| line.contains("untrusted"));
+    Some(if is_untrusted && has(&["disabled"]) {
+        UNTRUSTED.to_owned()
+    } else if has(&["disabled"]) {
+        "switched off in the client".to_owned()
     } else if has(&["disconnected", "not connected", "failed", "error", "✗", "✘"]) {
         "not connected".to_owned()
     } else if has(&["pending"]) {
@@ -134,7 +142,7 @@ fn plain(line: &str) -> String {
 
 /// Returns whether an answer is a good one.
 pub(super) fn is_good(answer: &str) -> bool {
-    matches!(answer, "connected" | "read" | "listed")
+    matches!(answer, "connected" | "read" | "listed" | UNTRUSTED)
 }
 
 #[cfg(test)]

@@ -45,19 +45,38 @@ pub(super) fn read(path: &Path, places: &Places) -> Result<Option<Found>, Failur
 fn locate(path: &Path, places: &Places) -> Result<Option<PathBuf>, Failure> {
     let refused = |why: &str| Err(refuse(path, places, why));
     match fs::symlink_metadata(path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            // A new file comes to where its directory really is.
+            let directory = path.ancestors().skip(1).find(|directory| directory.symlink_metadata().is_ok());
+            let real = directory.and_then(|directory| Some((directory, fs::canonicalize(directory).ok()?)));
+            return match real {
+                Some((directory, real)) if is_inside_its_base(directory, &real, places) => Ok(None),
+                Some((_, real)) => refused(&format!("its directory is a link to {}, outside of your home directory", real.display())),
+                None => refused("its directory is a link that leads nowhere"),
+            };
+        }
         Err(error) => return refused(&error.to_string()),
         Ok(_) => {}
     }
     let Ok(real) = fs::canonicalize(path) else { return refused("it is a link that leads nowhere") };
-    let bases = [&places.home, &places.config, &places.roaming, &places.local, &places.project];
-    let bases = bases.into_iter().filter(|base| path.starts_with(base));
-    let is_inside = |base: &PathBuf| fs::canonicalize(base).is_ok_and(|base| real.starts_with(base));
-    let mut bases = bases.peekable();
-    if bases.peek().is_some() && !bases.any(is_inside) {
-        return refused(&format!("it is a link to {}, outside of your home directory", real.display()));
+    if is_inside_its_base(path, &real, places) {
+        Ok(Some(real))
+    } else {
+        refused(&format!("it is a link to {}, outside of your home directory", real.display()))
     }
-    Ok(Some(real))
+}
+
+/// Returns whether a path, with all links followed, is still where it was meant to be.
+fn is_inside_its_base(path: &Path, real: &Path, places: &Places) -> bool {
+    let bases = [&places.home, &places.config, &places.roaming, &places.local, &places.project];
+    // Whoever stands in `/` does not mean that everything below it is one place.
+    let bases = bases.into_iter().filter(|base| path.starts_with(base) && (*base == &places.home || !places.home.starts_with(base)));
+    let mut bases = bases.peekable();
+    if bases.peek().is_none() {
+        // A place of its own, by a variable: the file itself is no link.
+        return !path.is_symlink();
+    }
+    bases.any(|base| fs::canonicalize(base).is_ok_and(|base| real.starts_with(base)))
 }
 
 /// Says no before anything is written, if writing is bound to fail.
