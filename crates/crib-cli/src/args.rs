@@ -1,5 +1,6 @@
 //! The command line.
 
+mod connect;
 mod mistake;
 
 use std::ffi::OsString;
@@ -11,6 +12,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
 use crate::failure::Failure;
 
+pub(crate) use connect::{Connect, Doctor, ScopeName};
+
 const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
 
@@ -21,6 +24,7 @@ const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bol
 #[command(before_help = "Examples:
   toolcrib serve                               the gateway, with a built-in server to try
   toolcrib serve -c ~/.cursor/mcp.json         the servers of any MCP client, unchanged
+  toolcrib connect                             add it to the clients that are installed
   toolcrib call demo.add a=88 b=22             call a tool
 ")]
 pub(crate) struct Cli {
@@ -47,9 +51,15 @@ pub(crate) struct Show {
     /// Print more; twice for everything
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Print everything.
+    #[arg(long, global = true, hide = true)]
+    pub(crate) debug: bool,
     /// Print without colours (also NO_COLOR)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
+    /// Never ask; fail where an answer is needed
+    #[arg(long, global = true, env = "TOOLCRIB_NO_INPUT", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) no_input: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +73,10 @@ pub(crate) enum Command {
     Show(ShowTool),
     /// Call a tool and print the result
     Call(Call),
+    /// Add Toolcrib to Claude, Cursor, VS Code and other clients
+    Connect(Box<Connect>),
+    /// Find problems and fix them
+    Doctor(Doctor),
     /// Explain an error code
     Explain(Explain),
     /// Print completions for a shell

@@ -65,21 +65,21 @@ impl Client {
         let key = target.key.as_ref().filter(|key| !key.is_empty());
         let key = key.map(|key| HeaderValue::try_from(format!("Bearer {key}"))).transpose();
         let key = key.map_err(|error| Failure::usage("TOOLCRIB_KEY cannot be a key: no header can carry it").because(error.to_string()))?;
-        let carrier = if target.config.is_empty() {
-            match Self::running(target, deadline).await? {
-                Some(carrier) => carrier,
-                None => {
-                    output.say("no gateway is running on 127.0.0.1:8665; using the built-in server");
-                    here(config::load(&[], output)?)?
+        let running = if target.config.is_empty() { Self::running(target, deadline).await? } else { None };
+        let carrier = match running {
+            Some(carrier) => carrier,
+            None => {
+                let mut compiled = config::load(&target.config, output)?;
+                if target.config.is_empty() {
+                    let servers = if config::is_own() { "your servers are started" } else { "the built-in server is used" };
+                    output.say(&format!("no gateway is running on 127.0.0.1:8665; {servers} for this command"));
                 }
+                // Only the server in question is started.
+                if let Some(server) = server.and_then(|name| known(&compiled, name)) {
+                    compiled.keep_only(&server)?;
+                }
+                here(compiled)?
             }
-        } else {
-            let mut compiled = config::load(&target.config, output)?;
-            // Only the server in question is started.
-            if let Some(server) = server.and_then(|name| known(&compiled, name)) {
-                compiled.keep_only(&server)?;
-            }
-            here(compiled)?
         };
         Ok(Self { carrier, key, deadline })
     }

@@ -2,6 +2,8 @@
 
 mod call;
 mod completion;
+mod connect;
+mod doctor;
 mod explain;
 mod list;
 mod schema;
@@ -16,7 +18,10 @@ use crate::logging;
 use crate::output::Output;
 
 /// Does what the command line says.
-pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
+pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
+    if cli.show.debug {
+        cli.show.verbose = cli.show.verbose.max(2);
+    }
     match cli.command {
         None => status::run(output),
         Some(Command::Serve(args)) => {
@@ -26,6 +31,8 @@ pub(crate) fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::List(args)) => list::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Show(args)) => show::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Call(args)) => call::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Connect(args)) => connect::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Doctor(args)) => doctor::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Explain(args)) => explain::run(&args, output),
         Some(Command::Completion(args)) => completion::run(&args, output),
         Some(Command::Schema) => schema::run(output),

@@ -6,10 +6,13 @@ use crib_control::{Compiled, compile, default_config};
 
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::places;
 use crate::world::System;
 
-/// Compiles the files; the built-in server where there are none.
+/// Compiles the files; the user's own where none is named, and the built-in server where there is none either.
 pub(crate) fn load(files: &[PathBuf], output: &Output) -> Result<Compiled, Failure> {
+    let own = if files.is_empty() { own_file() } else { None };
+    let files = own.as_ref().map_or(files, std::slice::from_ref);
     if files.is_empty() {
         return Ok(default_config());
     }
@@ -18,4 +21,16 @@ pub(crate) fn load(files: &[PathBuf], output: &Output) -> Result<Compiled, Failu
         output.warn(&warning.summary());
     }
     Ok(compiled)
+}
+
+/// Returns whether the user has a configuration that is used where none is named.
+pub(crate) fn is_own() -> bool {
+    own_file().is_some()
+}
+
+/// Returns the user's configuration, if there is one.
+fn own_file() -> Option<PathBuf> {
+    // Without a home directory there is none.
+    let places = places::places().ok()?;
+    Some(places::own(&places).config).filter(|path| path.is_file())
 }

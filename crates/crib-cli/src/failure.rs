@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Tool = 5,
     /// Refused by a rule, a budget or a limit.
     Refused = 6,
+    /// Some of what was asked for was done, some was not.
+    Partial = 7,
     /// A check found something.
     Check = 8,
     /// The user pressed Ctrl-C.
@@ -37,7 +39,15 @@ impl From<Exit> for ExitCode {
 impl Exit {
     fn of(code: Code) -> Self {
         match code {
-            Code::ConfigInvalid | Code::ConfigUnreadable | Code::ListenRefused | Code::BindNeedsKeys | Code::AuditUnusable => Self::Usage,
+            Code::ConfigInvalid
+            | Code::ConfigUnreadable
+            | Code::ListenRefused
+            | Code::BindNeedsKeys
+            | Code::AuditUnusable
+            | Code::ClientFileBroken
+            | Code::ClientFileRefused
+            | Code::ClientMissing
+            | Code::ConsentNeeded => Self::Usage,
             Code::ServerUnreachable
             | Code::SpawnFailed
             | Code::StartFailed
@@ -54,7 +64,7 @@ impl Exit {
             | Code::ArgumentsInvalid
             | Code::CursorInvalid
             | Code::BodyTooLarge => Self::Tool,
-            Code::Forbidden | Code::OriginRefused | Code::TooBusy => Self::Refused,
+            Code::Forbidden | Code::OriginRefused | Code::TooBusy | Code::ClientFileChanged => Self::Refused,
             Code::Internal => Self::Unexpected,
         }
     }
@@ -144,6 +154,11 @@ impl Failure {
     pub(crate) fn one_line(&self) -> String {
         let first = self.0.brief.as_ref().unwrap_or(&self.0.message);
         [Some(first), self.0.causes.first()].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ")
+    }
+
+    /// Returns what to do about it.
+    pub(crate) fn remedy(&self) -> Option<&str> {
+        self.0.hint.as_deref()
     }
 
     pub(crate) fn exit(&self) -> Exit {

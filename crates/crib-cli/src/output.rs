@@ -14,12 +14,20 @@ const YELLOW: &str = "\x1b[1;33m";
 const BOLD: &str = "\x1b[1m";
 const RESET: &str = "\x1b[0m";
 
+/// Whether the user may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    Allowed,
+    Never,
+}
+
 /// How a command shows its results.
 #[derive(Debug)]
 pub(crate) struct Output {
     /// One JSON document on standard output, one JSON line on standard error when it fails.
     pub(crate) is_json: bool,
     is_quiet: bool,
+    asking: Asking,
 }
 
 impl Output {
@@ -28,7 +36,7 @@ impl Output {
             ColorChoice::Never.write_global();
         }
         let is_json = show.json || show.format.as_deref() == Some("json");
-        Self { is_json, is_quiet: show.quiet }
+        Self { is_json, is_quiet: show.quiet, asking: if show.no_input { Asking::Never } else { Asking::Allowed } }
     }
 
     /// For command lines that could not be read.
@@ -37,7 +45,7 @@ impl Output {
         if has("--no-color") {
             ColorChoice::Never.write_global();
         }
-        Self { is_json: has("--json") || has("--format=json"), is_quiet: has("--quiet") || has("-q") }
+        Self { is_json: has("--json") || has("--format=json"), is_quiet: has("--quiet") || has("-q"), asking: Asking::Never }
     }
 
     /// Prints the result for people.
@@ -74,6 +82,16 @@ impl Output {
         if !self.is_quiet && !self.is_json {
             to_stderr(&format!("{text}\n"));
         }
+    }
+
+    /// Returns whether somebody may be asked: not where programs read, and not where `--no-input` says so.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.asking == Asking::Allowed && !self.is_json
+    }
+
+    /// Asks; the answer stands on the same line.
+    pub(crate) fn ask(&self, text: &str) {
+        to_stderr(text);
     }
 
     pub(crate) fn warn(&self, text: &str) {

@@ -91,6 +91,11 @@ codes! {
     ConfigUnreadable = TC0102, Client, Never, "the configuration file cannot be read";
     ListenRefused = TC0103, Gateway, Never, "the gateway cannot listen on the address";
     BindNeedsKeys = TC0104, Client, Never, "listening beyond loopback needs authentication";
+    ClientFileBroken = TC0110, Client, Never, "a client's file cannot be read or changed safely";
+    ClientFileRefused = TC0111, Client, Never, "a client's file may not be written";
+    ClientFileChanged = TC0112, Client, Never, "a client's file has changed since";
+    ClientMissing = TC0113, Client, Never, "the client is not installed here";
+    ConsentNeeded = TC0114, Client, Never, "nobody agreed to the change";
     ServerUnreachable = TC0201, Upstream, Later, "the server cannot be reached";
     SpawnFailed = TC0202, Upstream, Never, "the server's command cannot be started";
     StartFailed = TC0203, Upstream, Later, "the server stopped or stayed silent while starting";

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crib-plan", &["crib-model", "crib-mcp"]),
     ("crib-registry", &["crib-model", "crib-mcp"]),
     ("crib-store", &["crib-model", "crib-mcp"]),
+    ("crib-clients", &[]),
     ("crib-transport", &["crib-model", "crib-mcp"]),
     ("crib-connect", &["crib-model", "crib-mcp", "crib-transport"]),
     ("crib-proxy", &["crib-model", "crib-mcp", "crib-policy", "crib-plan", "crib-registry"]),
@@ -28,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const TOPS: &[&str] = &["crib-cli", "crib-spec"];
 
 /// Crates without a socket, file, clock or randomness of their own: these come in through ports.
-const PURE: &[&str] = &["crib-mcp", "crib-model", "crib-policy", "crib-plan", "crib-registry", "crib-agent"];
+const PURE: &[&str] = &["crib-mcp", "crib-model", "crib-policy", "crib-plan", "crib-registry", "crib-clients", "crib-agent"];
 
 /// What a pure crate may not name.
 const IMPURE: &[&str] = &[

@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::Invocation;
 use crate::failure::Failure;
 
-const COMMANDS: &[&str] = &["serve", "list", "show", "call", "explain", "completion"];
+const COMMANDS: &[&str] = &["serve", "list", "show", "call", "connect", "doctor", "explain", "completion"];
 
 /// What people type who come from other tools, and what does it here.
 const SYNONYMS: &[(&[&str], &str)] = &[
@@ -16,7 +16,12 @@ const SYNONYMS: &[(&[&str], &str)] = &[
     (&["exec", "invoke", "execute", "tool"], "call"),
     (&["error", "errors", "why"], "explain"),
     (&["completions", "autocomplete"], "completion"),
-    (&["validate", "check", "lint", "doctor"], "serve --check"),
+    (&["client", "clients", "setup", "link", "launch"], "connect"),
+    (&["disconnect", "unlink"], "connect --remove"),
+    (&["import"], "connect --import"),
+    (&["restore", "undo"], "connect --restore"),
+    (&["diagnose", "troubleshoot", "fix"], "doctor"),
+    (&["validate", "check", "lint"], "serve --check"),
     (&["config"], "schema"),
 ];
 

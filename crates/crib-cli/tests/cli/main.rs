@@ -1,7 +1,8 @@
 //! The program from outside: exit status, standard output and standard error of every command.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on may stop")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on may stop")]
 
+mod connect;
 mod gateway;
 
 use std::io::Write as _;
@@ -58,6 +59,9 @@ cli!(help_serve, ["serve", "--help"]);
 cli!(help_list, ["list", "--help"]);
 cli!(help_show, ["show", "--help"]);
 cli!(help_call, ["call", "--help"]);
+cli!(help_connect, ["connect", "--help"]);
+cli!(help_doctor, ["doctor", "--help"]);
+cli!(another_habit_from_elsewhere_is_understood, ["clients"]);
 cli!(help_explain, ["explain", "--help"]);
 cli!(help_of_a_command, ["help", "completion"]);
 cli!(alone_it_helps, []);

@@ -1,0 +1,197 @@
+//! What each file will be; nothing is touched here.
+
+use std::path::Path;
+
+use crib_clients::{Client, Edit, Places, Scope, Support, Value};
+use crib_model::Code;
+
+use super::journal::Intent;
+use super::survey::{self, Seen};
+use super::view::{Done, Line, Report};
+use super::{Task, file, restore};
+use crate::failure::Failure;
+use crate::places::{self, program};
+
+/// A file that will be changed.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) seen: Seen,
+    pub(super) before: Option<Vec<u8>>,
+    pub(super) text: String,
+    pub(super) edit: Edit,
+    pub(super) done: Done,
+    /// Where the entry leads, for people.
+    pub(super) target: String,
+}
+
+/// Works out what each file will be, and touches none.
+pub(super) fn plan(task: &Task<'_>) -> Result<(Vec<Change>, Report), Failure> {
+    let mut changes = Vec::new();
+    let mut report = Report::default();
+    for seen in task.seen()? {
+        let line = Line::new(&seen, &task.places);
+        let result = if task.args.remove { take_out(task, seen) } else { put_in(task, seen) };
+        match result {
+            Ok(Planned::Change(change)) => changes.push(*change),
+            Ok(Planned::Line(line)) => report.lines.push(line),
+            Ok(Planned::Nothing) => {}
+            Err(failure) => report.refuse(line, failure),
+        }
+    }
+    if changes.is_empty() && report.is_empty() && !task.args.remove {
+        let failure = Failure::coded(Code::ClientMissing, "no client is installed here that this program knows");
+        return Err(failure.hint("all of them: toolcrib connect --list   ·   an entry for any client: toolcrib connect CLIENT --print"));
+    }
+    Ok((changes, report))
+}
+
+/// What is to be done about one client.
+enum Planned {
+    Change(Box<Change>),
+    Line(Line),
+    Nothing,
+}
+
+fn put_in(task: &Task<'_>, seen: Seen) -> Result<Planned, Failure> {
+    let line = Line::new(&seen, &task.places);
+    if seen.client.support != Support::Full {
+        return if task.is_named() { Err(by_hand(seen.client)) } else { Ok(Planned::Nothing) };
+    }
+    if seen.path.is_none() {
+        let failure = Failure::usage(format!("{} has no file for a {}", seen.client.name, scope_word(task.scope)));
+        return if task.is_named() { Err(failure) } else { Ok(Planned::Nothing) };
+    }
+    if task.scope == Scope::User && !seen.is_installed {
+        return Err(missing(&seen, &task.places));
+    }
+    let is_there = seen.path.as_deref().is_some_and(Path::exists);
+    if task.scope == Scope::Project && !task.is_named() && !is_there {
+        return Ok(Planned::Nothing);
+    }
+    match prepare(task, &seen) {
+        Ok(Prepared::Edit { before, text, edit, done, target }) => {
+            Ok(Planned::Change(Box::new(Change { seen, before, text, edit, done, target })))
+        }
+        Ok(Prepared::Standing(words)) => Ok(Planned::Line(line.with(Done::Unchanged, words))),
+        Err(failure) => Err(failure),
+    }
+}
+
+enum Prepared {
+    Edit {
+        before: Option<Vec<u8>>,
+        text: String,
+        edit: Edit,
+        done: Done,
+        target: String,
+    },
+    /// There is nothing to do.
+    Standing(String),
+}
+
+/// Reads a file and works out what it will be.
+fn prepare(task: &Task<'_>, seen: &Seen) -> Result<Prepared, Failure> {
+    let wanted = task.wanted(seen.client)?;
+    let found = seen.read(&task.places)?;
+    let text = found.as_ref().map(|found| seen.text(found, &task.places)).transpose()?.unwrap_or_default();
+    let spot = seen.spot(&text, wanted.name);
+    let refused = |refusal: crib_clients::Refusal| survey::broken(seen, &text, &refusal, &task.places);
+    let entries = crib_clients::entries(&text, spot.language, spot.place).map_err(refused)?;
+    let has_ours = entries.iter().any(|(name, _)| name == wanted.name);
+    if !has_ours && let Some((other, _)) = entries.iter().find(|(_, entry)| survey::leads_to(entry, wanted.endpoint)) {
+        return Ok(Prepared::Standing(format!("is there already, as \"{other}\"")));
+    }
+    let edit = crib_clients::upsert(&text, spot, &wanted.value).map_err(refused)?;
+    if edit.splice.is_none() {
+        return Ok(Prepared::Standing(format!("\"{}\" is there already", wanted.name)));
+    }
+    if let (Some(found), Some(path)) = (&found, &seen.path) {
+        file::check_writable(found, path, &task.places)?;
+    }
+    let done = if has_ours { Done::Updated } else { Done::Added };
+    let target = format!("\"{}\" ({})", wanted.name, reach(&wanted.value));
+    Ok(Prepared::Edit { before: found.map(|found| found.bytes), text, edit, done, target })
+}
+
+fn take_out(task: &Task<'_>, seen: Seen) -> Result<Planned, Failure> {
+    let line = Line::new(&seen, &task.places);
+    let prepared = (|| {
+        let Some(found) = seen.read(&task.places)? else { return Ok(None) };
+        let text = seen.text(&found, &task.places)?;
+        let spot = seen.spot(&text, &task.args.name);
+        let made = restore::made(task, seen.path.as_deref());
+        let edit = crib_clients::remove(&text, spot, made.as_ref());
+        let edit = edit.map_err(|refusal| survey::broken(&seen, &text, &refusal, &task.places))?;
+        if edit.splice.is_none() {
+            return Ok(None);
+        }
+        if let Some(path) = &seen.path {
+            file::check_writable(&found, path, &task.places)?;
+        }
+        Ok(Some((found.bytes, text, edit)))
+    })();
+    match prepared {
+        Ok(Some((bytes, text, edit))) => {
+            let target = task.args.name.clone();
+            Ok(Planned::Change(Box::new(Change { seen, before: Some(bytes), text, edit, done: Done::Removed, target })))
+        }
+        Ok(None) if task.is_named() => Ok(Planned::Line(line.with(Done::Unchanged, format!("there is no \"{}\"", task.args.name)))),
+        Ok(None) => Ok(Planned::Nothing),
+        Err(failure) => Err(failure),
+    }
+}
+
+impl Change {
+    /// Says what will be done.
+    pub(super) fn words(&self) -> String {
+        match self.done {
+            Done::Removed => format!("take out \"{}\"", self.target),
+            Done::Updated => format!("change the entry to {}", self.target),
+            Done::Added | Done::Unchanged | Done::Skipped | Done::Refused | Done::Restored => format!("add {}", self.target),
+        }
+    }
+
+    pub(super) fn intent<'c>(&'c self, entry: &'c str) -> Option<Intent<'c>> {
+        Some(Intent {
+            client: self.seen.client.id,
+            path: self.seen.path.as_deref()?,
+            entry,
+            before: self.before.as_deref(),
+            after: &self.edit.text,
+            splice: self.edit.splice.as_ref(),
+        })
+    }
+}
+
+fn reach(value: &Value) -> String {
+    let target = survey::target(value);
+    if survey::starts_us(value) { "starts toolcrib serve --stdio".to_owned() } else { target }
+}
+
+fn by_hand(client: &Client) -> Failure {
+    let failure = Failure::usage(format!("{} takes servers by hand only", client.name));
+    failure.hint(format!("the entry to put in: toolcrib connect {} --print", client.id))
+}
+
+fn missing(seen: &Seen, places: &Places) -> Failure {
+    let client = seen.client;
+    let failure = Failure::coded(Code::ClientMissing, format!("{} is not installed here", client.name));
+    let mut signs: Vec<String> = client.directories(places).iter().map(|path| places::shown(path, places)).collect();
+    signs.extend(client.programs().iter().filter(|name| program(name).is_none()).map(|name| format!("a program `{name}`")));
+    let failure = if signs.is_empty() {
+        failure
+    } else {
+        failure.because(match signs.as_slice() {
+            [only] => format!("there is no {only}"),
+            signs => format!("there is neither {}", signs.join(" nor ")),
+        })
+    };
+    failure.hint(format!("the entry to put in by hand: toolcrib connect {} --print", client.id))
+}
+
+fn scope_word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::User => "user",
+        Scope::Project => "project",
+    }
+}

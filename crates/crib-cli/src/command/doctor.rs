@@ -1,0 +1,214 @@
+//! `toolcrib doctor`: what is wrong on this machine, and what to do about it.
+
+mod runtimes;
+
+use crib_control::Source;
+use serde::Serialize;
+
+use super::connect::{self, Standing, State, Task};
+use crate::args::{Connect, Doctor};
+use crate::failure::{Exit, Failure};
+use crate::gateway::{self, Running};
+use crate::output::Output;
+use crate::{config, places, runtime, world};
+
+const GREEN: &str = "\x1b[32m";
+const RED: &str = "\x1b[31m";
+const RESET: &str = "\x1b[0m";
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    about: &'static str,
+    state: Health,
+    words: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+    /// The client whose entry can be mended.
+    #[serde(skip)]
+    client: Option<&'static str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Health {
+    Good,
+    Bad,
+    /// Neither: something that is not there and need not be.
+    Plain,
+}
+
+impl Finding {
+    fn new(about: &'static str, state: Health, words: impl Into<String>) -> Self {
+        Self { about, state, words: words.into(), fix: None, client: None }
+    }
+
+    fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    fn of(mut self, client: &'static str) -> Self {
+        self.client = Some(client);
+        self
+    }
+}
+
+pub(super) fn run(args: &Doctor, output: &Output) -> Result<(), Failure> {
+    let mut findings = examine(args, output)?;
+    let mut sick: Vec<&'static str> =
+        findings.iter().filter(|finding| finding.state == Health::Bad).filter_map(|finding| finding.client).collect();
+    sick.dedup();
+    if args.fix && !sick.is_empty() {
+        let clients = sick.iter().map(|id| (*id).to_owned()).collect();
+        // What cannot be mended is told again by the second look.
+        match connect::mend(&Connect::plain(clients, args.url.clone())) {
+            Ok(()) => output.say(&format!("mended: {}", sick.join(", "))),
+            Err(failure) => output.failure(&failure),
+        }
+        findings = examine(args, output)?;
+    }
+    show(&findings, output)
+}
+
+fn examine(args: &Doctor, output: &Output) -> Result<Vec<Finding>, Failure> {
+    let connect = Connect::plain(Vec::new(), args.url.clone());
+    let task = Task::new(&connect)?;
+    let standing = connect::standing(&task)?;
+    let key = world::variable("TOOLCRIB_KEY");
+    let (running, alive) = runtime::on_all_cores(async {
+        let running = gateway::look(&task.endpoint, key.as_deref()).await;
+        let mut alive = Vec::new();
+        for client in &standing {
+            let url = client.target().filter(|target| target.starts_with("http://") || target.starts_with("https://"));
+            alive.push(match url {
+                Some(url) => gateway::look(&url, None).await.is_some(),
+                None => false,
+            });
+        }
+        Ok::<_, Failure>((running, alive))
+    })?;
+    let is_needed =
+        args.url.is_some() || standing.iter().any(|client| matches!(client.state, State::Connected) && client.client.takes_urls());
+    let mut findings = vec![gateway_finding(&task, running.as_ref(), is_needed)];
+    let (configuration, commands) = configuration(&task, output);
+    findings.push(configuration);
+    findings.extend(runtimes::look(&commands)?);
+    findings.extend(running.iter().flat_map(servers));
+    findings.extend(standing.iter().zip(alive).map(|(client, is_alive)| client_finding(client, is_alive)));
+    Ok(findings)
+}
+
+fn gateway_finding(task: &Task<'_>, running: Option<&Running>, is_needed: bool) -> Finding {
+    let url = task.endpoint.trim_end_matches("/mcp");
+    match running {
+        Some(Running { servers: Some(servers) }) => {
+            let tools: usize = servers.iter().filter_map(|server| server.tools).sum();
+            Finding::new("gateway", Health::Good, format!("{url}, {}, {}", count(servers.len(), "server"), count(tools, "tool")))
+        }
+        Some(Running { servers: None }) => Finding::new("gateway", Health::Good, format!("{url}, with keys (TOOLCRIB_KEY)")),
+        None if is_needed => Finding::new("gateway", Health::Bad, format!("none runs at {url}")).fix("toolcrib serve"),
+        None => Finding::new("gateway", Health::Plain, format!("none runs at {url}")),
+    }
+}
+
+fn count(number: usize, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The configuration that is used where none is named, and the programs it starts.
+fn configuration(task: &Task<'_>, output: &Output) -> (Finding, Vec<String>) {
+    let path = places::shown(&task.own.config, &task.places);
+    if !config::is_own() {
+        return (Finding::new("config", Health::Plain, format!("there is no {path}; the built-in server is used")), Vec::new());
+    }
+    match config::load(&[], output) {
+        Ok(compiled) => {
+            let program = |source: &Source| if let Source::Command { program, .. } = source { Some(program.clone()) } else { None };
+            let programs = compiled.servers.iter().filter_map(|server| program(&server.source)).collect();
+            (Finding::new("config", Health::Good, format!("{path}, {}", count(compiled.servers.len(), "server"))), programs)
+        }
+        Err(failure) => {
+            (Finding::new("config", Health::Bad, failure.one_line()).fix(failure.remedy().unwrap_or("toolcrib serve --check")), Vec::new())
+        }
+    }
+}
+
+fn servers(running: &Running) -> Vec<Finding> {
+    let failed = running.servers.iter().flatten().filter_map(|server| Some((&server.name, server.error.as_ref()?)));
+    let finding = |(name, why): (&String, &gateway::Why)| {
+        let finding = Finding::new("servers", Health::Bad, format!("{name}: {} {}", why.code, why.message));
+        finding.fix(why.hint.clone().unwrap_or_else(|| format!("toolcrib show {name}")))
+    };
+    failed.map(finding).collect()
+}
+
+fn client_finding(standing: &Standing, is_alive: bool) -> Finding {
+    let (name, id) = (standing.client.name, standing.client.id);
+    let good = |words: String| Finding::new("clients", Health::Good, format!("{name}: {words}"));
+    let bad = |words: String| Finding::new("clients", Health::Bad, format!("{name}: {words}"));
+    if let Some((program, is_there)) = standing.starts() {
+        return if is_there {
+            good(format!("starts {program}"))
+        } else {
+            bad(format!("starts {program}, which is not there")).fix(format!("toolcrib connect {id}")).of(id)
+        };
+    }
+    match &standing.state {
+        State::Connected => good("has its entry".to_owned()),
+        State::Known(entry) => good(format!("has its entry, as \"{entry}\"")),
+        State::Apart => Finding::new("clients", Health::Plain, format!("{name}: not connected")).fix(format!("toolcrib connect {id}")),
+        State::Broken(failure) => bad(failure.one_line()).fix(format!("toolcrib connect {id}   shows the place")),
+        State::Elsewhere(_) => {
+            let target = standing.target().unwrap_or_default();
+            if is_alive || !is_loopback(&target) {
+                good(format!("leads to {target}"))
+            } else {
+                bad(format!("leads to {target}, where nothing answers")).fix(format!("toolcrib connect {id}")).of(id)
+            }
+        }
+    }
+}
+
+/// A gateway on another machine may be away for a while; one on this machine is not.
+fn is_loopback(url: &str) -> bool {
+    ["//127.", "//localhost", "//[::1]"].iter().any(|host| url.contains(host))
+}
+
+fn show(findings: &[Finding], output: &Output) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        problems: usize,
+        findings: &'a [Finding],
+    }
+    let problems = findings.iter().filter(|finding| finding.state == Health::Bad).count();
+    if output.is_json {
+        output.document("doctor", &Document { problems, findings })?;
+    } else {
+        output.data(&lines(findings))?;
+        let mendable = findings.iter().filter(|finding| finding.state == Health::Bad && finding.client.is_some()).count();
+        let said = count(problems, "problem");
+        match (problems, mendable) {
+            (0, _) => output.say("\nno problems"),
+            (_, 0) => output.say(&format!("\n{said}")),
+            (all, mendable) if all == mendable => output.say(&format!("\n{said}, to be mended by: toolcrib doctor --fix")),
+            (_, mendable) => output.say(&format!("\n{said}, {mendable} to be mended by: toolcrib doctor --fix")),
+        }
+    }
+    if problems == 0 { Ok(()) } else { Err(Failure::shown(Exit::Check)) }
+}
+
+fn lines(findings: &[Finding]) -> String {
+    let width = findings.iter().map(|finding| finding.words.chars().count()).filter(|width| *width <= 70).max().unwrap_or(0);
+    let line = |finding: &Finding| {
+        let mark = match finding.state {
+            Health::Good => format!("{GREEN}✓{RESET}"),
+            Health::Bad => format!("{RED}✗{RESET}"),
+            Health::Plain => "–".to_owned(),
+        };
+        let fix = finding.fix.as_ref().map(|fix| format!("   fix: {fix}")).unwrap_or_default();
+        let text = format!("  {mark}  {:9}  {:width$}{fix}", finding.about, finding.words);
+        format!("{}\n", text.trim_end())
+    };
+    findings.iter().map(line).collect()
+}

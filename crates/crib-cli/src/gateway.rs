@@ -1,0 +1,70 @@
+//! A look at the running gateway that takes no answer for an answer.
+
+use std::time::{Duration, Instant};
+
+use crib_mcp::Chunks;
+use crib_transport::{ClientOptions, Endpoint, HttpClient};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method};
+use serde::{Deserialize, Serialize};
+
+/// Longest look.
+const WAIT: Duration = Duration::from_secs(2);
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a running gateway tells about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    /// `None` where it does not tell strangers.
+    pub(crate) servers: Option<Vec<Server>>,
+}
+
+/// A server as the gateway describes it.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) tools: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Why>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Why {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Servers {
+    servers: Vec<Server>,
+}
+
+/// Looks whether a gateway answers at a URL.
+pub(crate) async fn look(url: &str, key: Option<&str>) -> Option<Running> {
+    let base = url.trim_end_matches('/').trim_end_matches("/mcp");
+    let http = HttpClient::new(ClientOptions::default()).ok()?;
+    let mut running = None;
+    if ask(&http, &format!("{base}/healthz"), None).await.is_some() {
+        let servers = ask(&http, &format!("{base}/v1/servers"), key).await;
+        let servers = servers.and_then(|body| serde_json::from_slice::<Servers>(&body).ok()).map(|servers| servers.servers);
+        running = Some(Running { servers });
+    }
+    http.close().await;
+    running
+}
+
+/// Returns the body of a success.
+async fn ask(http: &HttpClient, url: &str, key: Option<&str>) -> Option<bytes::Bytes> {
+    let mut headers = HeaderMap::new();
+    if let Some(key) = key.and_then(|key| HeaderValue::try_from(format!("Bearer {key}")).ok()) {
+        headers.insert(AUTHORIZATION, key);
+    }
+    let endpoint = Endpoint::parse(url).ok()?;
+    let received = http.send(&endpoint, Method::GET, headers, Chunks::default(), Instant::now() + WAIT).await.ok()?;
+    let is_success = (200..300).contains(&received.status);
+    let body = received.body.collect(ANSWER_BYTES_MAX).await.ok()?;
+    is_success.then_some(body)
+}
