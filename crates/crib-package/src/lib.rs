@@ -1,0 +1,3 @@
+//! Packages on this machine.
+//!
+//! Invariants: none yet.
