@@ -260,7 +260,7 @@ fn bind(path: &Path, mode: Mode, mounts: &Mounts) -> io::Result<()> {
         if found.is_dir() {
             create_dir(path)?;
         } else {
-            create_dir(path.parent().unwrap_or(Path::new("/")))?;
+            create_dir(path.parent().unwrap_or(path))?;
             std::fs::File::create(&target)?;
         }
     }
