@@ -3,6 +3,14 @@
 //! `whole DATA SOURCE [--with REQ] [--read DIR] [--write DIR] [--net HOST|*] [-- ARGS]`; the lines on standard input go
 //! to the server. This program is its own launcher, as `toolcrib` is.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "an example shows the way and stops where it ends"
+)]
+
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};

@@ -37,12 +37,9 @@ pub(crate) async fn folder(surroundings: &Surroundings, folder: &Path) -> Result
     let missing = |error| Fault::new(Code::PackageMissing, format!("`{}` is not a folder with a server", folder.display())).because(error);
     let folder = folder.canonicalize().map_err(missing)?;
     let found = recognise(&folder)?;
-    let (version, entry, args, env) = match found {
-        Some(found) => found,
-        None => {
-            return Err(missing(std::io::ErrorKind::NotFound.into())
-                .hint("it needs a package.json with `bin`, a manifest.json, a server.py or a main.py"));
-        }
+    let Some((version, entry, args, env)) = found else {
+        let hint = "it needs a package.json with `bin`, a manifest.json, a server.py or a main.py";
+        return Err(missing(std::io::ErrorKind::NotFound.into()).hint(hint));
     };
     let mut locked = plain(folder.display().to_string(), version, absolute(entry, &folder));
     locked.runtime = runtime(surroundings, &locked.entry).await?;

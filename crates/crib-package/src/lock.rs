@@ -154,7 +154,7 @@ impl Lock {
     /// TC0508 when it cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Fault> {
         let text = toml::to_string(self).map_err(|error| failed(path, "written", error))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         let beside = folder.join(format!(".toolcrib.lock.{}", std::process::id()));
         let write = || {
             std::fs::create_dir_all(folder)?;

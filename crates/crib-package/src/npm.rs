@@ -141,7 +141,7 @@ impl<'a> Npm<'a> {
         let said = self.job.surroundings.run(&self.node, &args!["-e", script], Path::new("/"), "").await?;
         let (version, path) = said.stdout.split_once('\n').ok_or_else(|| failed("node does not tell its version"))?;
         let path = PathBuf::from(path);
-        let home = path.parent().and_then(Path::parent).unwrap_or(Path::new("/")).to_owned();
+        let home = path.parent().and_then(Path::parent).unwrap_or_else(|| Path::new("/")).to_owned();
         Ok(Runtime { name: "node".to_owned(), version: version.to_owned(), path, home })
     }
 }

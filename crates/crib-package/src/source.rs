@@ -249,7 +249,7 @@ mod tests {
             "pypi:-r x",
             "pypi:x @ http://e",
             "pypi:x; rm",
-            "npm:x\n",
+            "npm:x\ny",
             "a b",
             "npm:x@npm:y@1",
             "pypi:x==1 --index-url=http://e",

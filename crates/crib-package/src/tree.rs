@@ -328,7 +328,7 @@ mod tests {
             ("missing", |root| fs::remove_file(root.join("two words"))),
             ("was not installed", |root| fs::write(root.join("a/new"), "")),
             ("not what was installed", |root| fs::set_permissions(root.join("two words"), fs::Permissions::from_mode(0o755))),
-            ("leads out", |root| {
+            ("not what was installed", |root| {
                 fs::remove_file(root.join("link"))?;
                 std::os::unix::fs::symlink("../../etc/passwd", root.join("link"))
             }),

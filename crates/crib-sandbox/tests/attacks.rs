@@ -1,6 +1,7 @@
 //! Attacks on every promise, by a server that does nothing else; as this user and, where the tests run as root, as an
 //! ordinary one too.
 #![cfg(target_os = "linux")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on may stop")]
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};

@@ -50,6 +50,6 @@ pub(super) fn link(made: &Path, runtime: &Runtime, series: &str) -> io::Result<(
     symlink(&runtime.path, made.join("bin/python"))?;
     symlink("python", made.join("bin/python3"))?;
     symlink("../../../tree", library.join("site-packages"))?;
-    let home = runtime.path.parent().unwrap_or(Path::new("/usr/bin")).display();
+    let home = runtime.path.parent().unwrap_or_else(|| Path::new("/usr/bin")).display();
     fs::write(made.join("pyvenv.cfg"), format!("home = {home}\ninclude-system-site-packages = false\nversion = {}\n", runtime.version))
 }
