@@ -118,7 +118,7 @@ fn a_granted_folder_can_be_read_written_and_nothing_run_from_it() {
         let mut spec = range.spec(&["read", &file]);
         spec.read = vec![range.path("granted")];
         assert!(range.run(&spec).through);
-        spec.args = vec!["write".into(), file.clone()];
+        spec.args = vec!["write".into(), file];
         assert!(!range.run(&spec).through, "a folder to be read is not written");
         spec.read.clear();
         spec.write = vec![range.path("granted")];

@@ -20,8 +20,8 @@ fn wheel(name: &str, says: &str) -> Vec<u8> {
         (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned()),
         (format!("{info}/entry_points.txt"), format!("[console_scripts]\n{} = {name}:main\n", name.replace('_', "-"))),
     ];
-    let mut record: String = files.iter().map(|(path, _)| format!("{path},,\n")).collect();
-    record.push_str(&format!("{info}/RECORD,,\n"));
+    let paths = files.iter().map(|(path, _)| path.clone()).chain([format!("{info}/RECORD")]);
+    let record: String = paths.map(|path| format!("{path},,\n")).collect();
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (path, text) in files.iter().chain([&(format!("{info}/RECORD"), record)]) {
         archive.start_file(path.as_str(), SimpleFileOptions::default()).expect("a file");

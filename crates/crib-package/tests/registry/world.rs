@@ -13,7 +13,8 @@ use crib_model::{Code, Fault};
 use crib_package::{FindingKind, Locked, Packages, PackagesOptions, Policy, Progress, Pulled, Source};
 use crib_transport::{ClientOptions, HttpClient};
 
-type Pages = Arc<Mutex<HashMap<String, (&'static str, Vec<u8>)>>>;
+type Pages = Arc<Mutex<HashMap<String, Page>>>;
+type Page = (&'static str, Vec<u8>);
 
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
@@ -80,7 +81,7 @@ impl World {
     }
 
     pub(crate) fn pull(&self, packages: &Packages, source: &str, before: Option<&Locked>) -> Result<Pulled, Fault> {
-        let source = Source::parse(source).expect("a source");
+        let source = Source::parse(source)?;
         self.runtime.block_on(packages.pull(&source, before, &Progress::silent()))
     }
 }
@@ -94,12 +95,16 @@ fn answer(stream: &TcpStream, pages: &Pages) -> std::io::Result<()> {
         }
         let path = line.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default().to_lowercase();
         while reader.read_line(&mut line)? > 2 {}
-        let page = pages.lock().expect("no panic").get(&path).cloned();
+        let page = page(pages, &path);
         let (status, (kind, body)) = page.map_or(("404 Not Found", ("text/plain", Vec::new())), |page| ("200 OK", page));
         let mut out = stream;
         write!(out, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len())?;
         out.write_all(&body)?;
     }
+}
+
+fn page(pages: &Pages, path: &str) -> Option<Page> {
+    pages.lock().expect("no panic").get(path).cloned()
 }
 
 /// Finds a program; a shim that only knows where the program is counts as what it stands for.
