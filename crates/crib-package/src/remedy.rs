@@ -1,5 +1,8 @@
 //! Crashes that are known, by what a server wrote before it died, and what helps.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Locked, Source};
 
 /// What helps against a crash.

@@ -89,7 +89,11 @@ impl Store {
             seal(&bench.tree())?;
             fs::rename(bench.tree(), whole.join(Half::Tree.as_str()))?;
             write_lists(&whole, Half::Tree, &tree)?;
-            fs::rename(&whole, &home)
+            match fs::rename(&whole, &home) {
+                // Somebody else has stored the same bytes in the meantime.
+                Err(_) if home.exists() => Ok(()),
+                renamed => renamed,
+            }
         };
         moved().map_err(|error| failed("the package cannot be stored", error))?;
         Ok((digest, tree))
