@@ -43,8 +43,8 @@ pub(crate) async fn folder(surroundings: &Surroundings, folder: &Path) -> Result
     };
     let mut locked = plain(folder.display().to_string(), version, absolute(entry, &folder));
     locked.runtime = runtime(surroundings, &locked.entry).await?;
-    locked.args = args;
-    locked.env = env;
+    locked.args = args.iter().map(|arg| mcpb::expand(arg, &folder)).collect();
+    locked.env = env.into_iter().map(|(name, value)| (name, mcpb::expand(&value, &folder))).collect();
     let finding = Finding::new(FindingKind::Unpinned, format!("`{}` is run as it is, whatever is in it", folder.display()));
     Ok((locked, vec![finding]))
 }

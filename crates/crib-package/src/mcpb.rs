@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 
 use crate::pull::Job;
-use crate::store::Half;
 use crate::{Digest, Event, Finding, FindingKind, Locked, Provenance, web};
 
-pub(crate) use manifest::Manifest;
+pub(crate) use manifest::{Manifest, expand};
 
 pub(crate) async fn pull(job: &Job<'_>, place: &str, sha256: Option<&str>) -> Result<(Locked, Vec<Finding>), Fault> {
     let shown = format!("mcpb:{place}");
@@ -37,8 +36,6 @@ pub(crate) async fn pull(job: &Job<'_>, place: &str, sha256: Option<&str>) -> Re
     let (tree, files) = job.store.take(&bench)?;
     job.progress.tell(Event::Stored { files: files.files(), bytes: files.bytes() });
     let runtime = crate::local::runtime(job.surroundings, &plan.entry).await?;
-    let home = job.store.part(&tree, Half::Tree);
-    let expand = |text: &String| manifest::expand(text, &home);
     let locked = Locked {
         source: shown,
         version: manifest.version.clone(),
@@ -48,8 +45,8 @@ pub(crate) async fn pull(job: &Job<'_>, place: &str, sha256: Option<&str>) -> Re
         made: None,
         runtime,
         entry: plan.entry,
-        args: plan.args.iter().map(expand).collect(),
-        env: plan.env.iter().map(|(name, value)| (name.clone(), expand(value))).collect(),
+        args: plan.args,
+        env: plan.env,
         grants: crate::Grants::default(),
         provenance: Provenance { integrity: Some(digest.to_string()), publisher: manifest.author, ..Provenance::default() },
         packages: std::collections::BTreeMap::default(),

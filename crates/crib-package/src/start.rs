@@ -7,7 +7,7 @@ use crib_sandbox::{Net, Spec};
 
 use crate::lock::Entry;
 use crate::store::{Half, Store, unverified};
-use crate::{Locked, NetGrant};
+use crate::{Locked, NetGrant, mcpb};
 
 /// A command whose bytes have just been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +77,9 @@ pub(crate) fn start(store: &Store, locked: &Locked) -> Result<Start, Fault> {
         runtime.extend((needed.home.components().count() > 2).then(|| needed.home.clone()));
     }
     let mut start = command(store, locked, &base)?;
-    start.args.extend(locked.args.iter().cloned());
-    start.env.extend(locked.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let expand = |text: &String| if locked.tree.is_some() { mcpb::expand(text, &base) } else { text.clone() };
+    start.args.extend(locked.args.iter().map(expand));
+    start.env.extend(locked.env.iter().map(|(name, value)| (name.clone(), expand(value))));
     runtime.append(&mut start.runtime);
     start.runtime = runtime;
     Ok(start)

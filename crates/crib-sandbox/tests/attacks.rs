@@ -209,6 +209,18 @@ fn the_environment_is_the_granted_one() {
 }
 
 #[test]
+fn files_that_were_open_in_the_gateway_are_not_open_in_the_server() {
+    each(|range| {
+        let secret = fs::File::open(range.path("secret/file")).expect("a file");
+        rustix::io::fcntl_setfd(&secret, rustix::io::FdFlags::empty()).expect("it is let through");
+        let said = range.attack(&["descriptors"]).said;
+        assert!(!said.contains("secret"), "{said}");
+        // Standard input, output and error, and the folder that was listed.
+        assert!(said.split_whitespace().count() <= 5, "{said}");
+    });
+}
+
+#[test]
 fn other_processes_are_neither_seen_nor_signalled_nor_traced() {
     each(|range| {
         let this = std::process::id().to_string();

@@ -20,7 +20,7 @@ pub(crate) struct Manifest {
     server: Value,
 }
 
-/// How a bundle is started, with `${__dirname}` for its folder.
+/// How a bundle is started, with `${__dirname}` for its folder, wherever the store is.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) entry: Entry,

@@ -58,6 +58,13 @@ pub(super) struct Ruled {
     pub(super) has_net: bool,
 }
 
+impl Ruled {
+    /// Returns whether everything that was asked of Landlock is in force.
+    pub(super) const fn is_full(&self) -> bool {
+        matches!(self.status, Ok(RulesetStatus::FullyEnforced))
+    }
+}
+
 impl Access {
     fn rights(self) -> BitFlags<AccessFs> {
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
@@ -111,7 +118,7 @@ fn enforce(granted: &[(PathBuf, Access)], has_net: bool) -> Result<RestrictionSt
 }
 
 pub(super) fn report(ruled: &Ruled, has_own_root: bool, report: &mut Report) {
-    let full = matches!(ruled.status, Ok(RulesetStatus::FullyEnforced));
+    let full = ruled.is_full();
     let some = matches!(ruled.status, Ok(RulesetStatus::PartiallyEnforced));
     let why = match &ruled.status {
         Ok(_) => "Landlock is not in this kernel".to_owned(),

@@ -46,7 +46,9 @@ pub(crate) fn inner(spec: &Spec, mut args: impl Iterator<Item = String>) -> Resu
 fn wait_at(gate: i32) -> Result<(), Refusal> {
     let mut byte = [0_u8; 1];
     let mut pipe = std::fs::File::open(format!("/proc/self/fd/{gate}")).map_err(failed("no gate"))?;
-    io::Read::read_exact(&mut pipe, &mut byte).map_err(failed("the outer process has ended"))
+    io::Read::read_exact(&mut pipe, &mut byte).map_err(failed("the outer process has ended"))?;
+    // It was let through to this process; the server shall not have it.
+    nix::unistd::close(gate).map_err(io::Error::from).map_err(failed("the gate cannot be closed"))
 }
 
 fn reaped(facts: &Facts) -> Holds {
@@ -105,7 +107,8 @@ fn confine(spec: &Spec, facts: &Facts, place: &Place, report: &mut Report) -> Re
 
 fn network(spec: &Spec, has_own_net: bool, ruled: &files::Ruled, filtered: &io::Result<()>) -> Holds {
     match (&spec.net, filtered) {
-        (Net::All, _) => Holds::yes("a grant of every network"),
+        (Net::All, _) if ruled.is_full() => Holds::yes("a grant of every network"),
+        (Net::All, _) => Holds::partly("a grant of every network", "this Landlock does not keep it from abstract sockets of the machine"),
         (Net::None | Net::Proxy(_), _) if has_own_net => Holds::yes("a network namespace"),
         (Net::None, Ok(())) => Holds::yes("seccomp"),
         (Net::Proxy(_), Ok(())) if ruled.has_net => {

@@ -32,6 +32,7 @@ pub(crate) enum Purpose {
 }
 
 pub(crate) fn outer(spec: &Spec, purpose: Purpose) -> Result<ExitCode, Refusal> {
+    close_inherited()?;
     // Polite signals go to the whole group; the server answers them, and the launcher follows the server.
     let polite: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     polite.thread_block().map_err(io::Error::from).map_err(failed("signals cannot be held back"))?;
@@ -51,6 +52,17 @@ pub(crate) fn outer(spec: &Spec, purpose: Purpose) -> Result<ExitCode, Refusal> 
     // Whatever cannot be removed is in a folder of this start alone.
     drop(std::fs::remove_dir_all(scratch));
     Ok(code(status?))
+}
+
+/// Closes what was open in whoever started this process and was meant for nobody here.
+fn close_inherited() -> Result<(), Refusal> {
+    let open = std::fs::read_dir("/proc/self/fd").map_err(failed("open files cannot be listed"))?;
+    let numbers: Vec<i32> = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // The list names the descriptor it was read with, which is closed already.
+        nix::unistd::close(number).ok();
+    }
+    Ok(())
 }
 
 fn start(facts: &Facts) -> Result<Child, Refusal> {

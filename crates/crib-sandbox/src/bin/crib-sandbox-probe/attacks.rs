@@ -37,6 +37,13 @@ pub(crate) fn run(args: &[String]) -> Came {
         ["env"] => {
             came(Ok::<_, String>(()), |()| std::env::vars().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "))
         }
+        ["descriptors"] => came(fs::read_dir("/proc/self/fd"), |open| {
+            open.flatten()
+                .filter_map(|entry| fs::read_link(entry.path()).ok())
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+                .join(" ")
+        }),
         ["environ", pid] => came(fs::read(format!("/proc/{pid}/environ")), |bytes| String::from_utf8_lossy(&bytes).into_owned()),
         ["kill", pid] => kill(pid),
         ["processes"] => came(Ok::<_, String>(()), |()| processes()),
