@@ -38,6 +38,7 @@ pub use digest::Digest;
 pub use finding::{Finding, FindingKind, Policy, Verdict};
 pub use grants::{Grants, NetGrant};
 pub use lock::{Entry, Lock, Locked, Proof, Provenance, Runtime};
+pub use mcpb::Setting;
 pub use progress::{Event, Progress};
 pub use pull::{Packages, PackagesOptions, Pulled};
 pub use remedy::{Remedy, RemedyKind, recognise};

@@ -1,6 +1,7 @@
 //! Bundles (`.mcpb`): an archive with a manifest and everything the server needs.
 
 mod manifest;
+mod setting;
 mod unpack;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use crate::pull::Job;
 use crate::{Digest, Event, Finding, FindingKind, Locked, Provenance, web};
 
 pub(crate) use manifest::{Manifest, expand};
+pub use setting::Setting;
+pub(crate) use setting::{fill, fill_args};
 
 pub(crate) async fn pull(job: &Job<'_>, place: &str, sha256: Option<&str>) -> Result<(Locked, Vec<Finding>), Fault> {
     let shown = format!("mcpb:{place}");

@@ -7,7 +7,7 @@ use crib_model::{Code, Fault};
 use crib_transport::HttpClient;
 
 use crate::start::{self, Start};
-use crate::store::Store;
+use crate::store::{Half, Store};
 use crate::tool::Surroundings;
 use crate::{Changes, Finding, FindingKind, Lock, Locked, Policy, Progress, Source, local, mcpb, names, npm, pypi};
 
@@ -92,6 +92,13 @@ impl Packages {
     /// TC0503 when they are not here, TC0505 when they are others, TC0507 without the interpreter.
     pub fn start(&self, locked: &Locked) -> Result<Start, Fault> {
         start::start(&self.store, locked)
+    }
+
+    /// Returns what a bundle wants to be told, for [`Start::fill`].
+    #[must_use]
+    pub fn settings(&self, locked: &Locked) -> Vec<mcpb::Setting> {
+        let folder = locked.tree.as_ref().map_or_else(|| PathBuf::from(&locked.source), |tree| self.store.part(tree, Half::Tree));
+        mcpb::of_folder(&folder).and_then(Result::ok).map(|(manifest, _)| manifest.settings).unwrap_or_default()
     }
 
     /// Compares two versions.

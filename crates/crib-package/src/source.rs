@@ -75,6 +75,23 @@ impl Source {
         if is_word(&name, "-._") { Ok(Self::Registry { name, version }) } else { Err(invalid(text, "it has characters that no name has")) }
     }
 
+    /// Returns the source of one entry of `packages` in a registry's `server.json`.
+    ///
+    /// # Errors
+    /// TC0502 for a kind that is not known, or a name or version that cannot be one.
+    pub fn of_package(kind: &str, identifier: &str, version: Option<&str>, sha256: Option<&str>) -> Result<Self, Fault> {
+        let versioned = |scheme: &str| match version {
+            Some(version) => Self::parse(&format!("{scheme}:{identifier}@{version}")),
+            None => Self::parse(&format!("{scheme}:{identifier}")),
+        };
+        match kind {
+            "npm" | "pypi" | "cargo" => versioned(kind),
+            "oci" => Ok(Self::Oci { image: identifier.to_owned() }),
+            "mcpb" => Ok(Self::Mcpb { place: identifier.to_owned(), sha256: sha256.map(str::to_owned) }),
+            kind => Err(invalid(identifier, &format!("packages of the kind `{}` are not known", kind.escape_debug()))),
+        }
+    }
+
     /// Returns the source of a command and its arguments.
     #[must_use]
     pub fn command(program: impl Into<String>, args: Vec<String>) -> Self {
@@ -256,6 +273,15 @@ mod tests {
         ] {
             assert!(Source::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn entries_of_a_registry_are_sources() {
+        let shown = |kind, name, version| Source::of_package(kind, name, version, None).map(|source| source.to_string()).ok();
+        assert_eq!(shown("npm", "@a/b", Some("1.0.0")).as_deref(), Some("npm:@a/b@1.0.0"));
+        assert_eq!(shown("pypi", "mcp-server-x", Some("2")).as_deref(), Some("pypi:mcp-server-x@2"));
+        assert_eq!(shown("npm", "file:../x", None), None);
+        assert_eq!(shown("maven", "a:b", None), None);
     }
 
     #[test]

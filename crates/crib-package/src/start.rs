@@ -1,5 +1,6 @@
 //! What to start: the command of a locked package, and the sandbox it is started in.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crib_model::{Code, Fault};
@@ -22,6 +23,18 @@ pub struct Start {
 }
 
 impl Start {
+    /// Puts the values that a bundle asked for into its arguments and variables.
+    ///
+    /// # Errors
+    /// TC0502 for a value that is missing.
+    pub fn fill(&mut self, values: &BTreeMap<String, Vec<String>>) -> Result<(), Fault> {
+        self.args = mcpb::fill_args(&self.args, values)?;
+        for (_, value) in &mut self.env {
+            *value = mcpb::fill(value, values)?;
+        }
+        Ok(())
+    }
+
     /// Puts it into a sandbox with what was granted. `env` are the granted variables; `proxy` is the socket of the
     /// [`crib_sandbox::Egress`] that was started for the granted hosts.
     ///

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use crib_model::{Code, Fault};
 use serde_json::Value;
 
+use super::Setting;
 use crate::Entry;
 
 const VERSIONS: &[&str] = &["0.1", "0.2", "0.3", "0.4"];
@@ -17,6 +18,7 @@ pub(crate) struct Manifest {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) author: Option<String>,
+    pub(crate) settings: Vec<Setting>,
     server: Value,
 }
 
@@ -42,6 +44,7 @@ impl Manifest {
             name: needed("/name")?,
             version: needed("/version")?,
             author: field("/author/name"),
+            settings: super::setting::read(&value),
             server: value.get("server").cloned().ok_or_else(|| bad("`server` is missing"))?,
         })
     }

@@ -11,6 +11,8 @@ use crate::Limits;
 /// How long the kernel may take to let go of a group whose processes have ended.
 const REMOVE_WAIT: Duration = Duration::from_millis(500);
 
+const PREFIX: &str = "toolcrib-";
+
 /// What a group bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Bounds {
@@ -90,6 +92,7 @@ impl Group {
     }
 
     fn add_folder(&mut self, folder: PathBuf, settings: &[(&str, u64)]) -> bool {
+        sweep(folder.parent());
         if std::fs::create_dir(&folder).is_err() {
             return false;
         }
@@ -105,6 +108,18 @@ impl Group {
     }
 }
 
+/// Removes groups whose launcher was killed before it could.
+fn sweep(parent: Option<&Path>) {
+    let entries = parent.and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten();
+    for entry in entries {
+        let owner = entry.file_name().to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !Path::new("/proc").join(owner.to_string()).exists()) {
+            // One that still has processes is not removed.
+            drop(std::fs::remove_dir(entry.path()));
+        }
+    }
+}
+
 fn name() -> String {
-    format!("toolcrib-{}", std::process::id())
+    format!("{PREFIX}{}", std::process::id())
 }

@@ -1,7 +1,8 @@
 //! The inner process: gives up everything that is not granted, then starts the server and reaps what it leaves.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
@@ -81,7 +82,15 @@ fn settle(spec: &Spec, facts: &Facts, report: &mut Report) -> Result<Place, Refu
     };
     report.set(Promise::Processes, Holds::partly("Landlock's scopes", format!("their names can be seen: {why}")));
     report.set(Promise::Scratch, Holds::partly("a folder of its own", format!("its size is not bounded: {why}")));
+    make_scratch(&facts.scratch).map_err(failed("no temporary folder"))?;
     Ok(Place { home: facts.scratch.join("home"), tmp: facts.scratch.join("tmp"), has_own_root: false })
+}
+
+/// Makes a folder that was not there and is nobody else's.
+fn make_scratch(folder: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(folder)?;
+    std::fs::create_dir(folder.join("tmp"))?;
+    std::fs::create_dir(folder.join("home"))
 }
 
 /// Gives up privileges, files, networks and system calls, in an order in which each step is still allowed.

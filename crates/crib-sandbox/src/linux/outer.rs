@@ -39,7 +39,7 @@ pub(crate) fn outer(spec: &Spec, purpose: Purpose) -> Result<ExitCode, Refusal> 
     let owner = getppid().and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     let group = Group::make(&spec.limits);
     let namespaces = enter_namespaces(spec);
-    let scratch = make_scratch()?;
+    let scratch = scratch();
     let (gate, opener) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from).map_err(failed("no pipe"))?;
     rustix::io::fcntl_setfd(&gate, FdFlags::empty()).map_err(io::Error::from).map_err(failed("no pipe"))?;
     let facts = Facts { purpose, namespaces, group: group.as_ref().map(Group::bounds), scratch: scratch.clone(), gate: gate.as_raw_fd() };
@@ -49,7 +49,7 @@ pub(crate) fn outer(spec: &Spec, purpose: Purpose) -> Result<ExitCode, Refusal> 
     if let Some(group) = group {
         group.remove();
     }
-    // Whatever cannot be removed is in a folder of this start alone.
+    // Usually there is none; what cannot be removed is in a folder of this start alone.
     drop(std::fs::remove_dir_all(scratch));
     Ok(code(status?))
 }
@@ -134,20 +134,7 @@ fn enter_namespaces(spec: &Spec) -> Namespaces {
     }
 }
 
-fn make_scratch() -> Result<PathBuf, Refusal> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let base = std::env::temp_dir();
-    for attempt in 0..64_u32 {
-        let path = base.join(format!("toolcrib-{}-{attempt}", std::process::id()));
-        match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-            Ok(()) => {
-                std::fs::create_dir(path.join("tmp")).map_err(failed("no temporary folder"))?;
-                std::fs::create_dir(path.join("home")).map_err(failed("no temporary folder"))?;
-                return Ok(path);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed("no temporary folder")(error)),
-        }
-    }
-    Err(failed("no temporary folder")(io::ErrorKind::AlreadyExists.into()))
+/// Returns a folder that the inner process makes where it has to; a process has its number to itself.
+fn scratch() -> PathBuf {
+    std::env::temp_dir().join(format!("toolcrib-{}", std::process::id()))
 }
