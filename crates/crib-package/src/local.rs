@@ -9,24 +9,22 @@ use serde_json::Value;
 use crate::tool::{Surroundings, args};
 use crate::{Entry, Finding, FindingKind, Locked, Provenance, Runtime, mcpb};
 
+/// Prints the version, the program and the folder of its libraries, which is the program itself where there is none.
+const NODE: &str = "const p = require('path'), e = process.execPath, d = p.resolve(e, '../..'); \
+    const own = require('fs').existsSync(p.join(d, 'include/node')); \
+    process.stdout.write([process.version.slice(1), e, own ? p.join(d, 'lib') : e].join('\\n'))";
+pub(crate) const PYTHON: &str = "import os, sys; v = sys.version_info; \
+    print('%d.%d.%d' % v[:3], os.path.realpath(sys.executable), os.path.join(sys.base_prefix, 'lib'), sep='\\n')";
+
 /// Returns the program that runs an entry, where it needs one.
 pub(crate) async fn runtime(surroundings: &Surroundings, entry: &Entry) -> Result<Option<Runtime>, Fault> {
-    let (name, programs, script): (_, &[&str], _) = match entry {
-        Entry::Node { .. } => (
-            "node",
-            &["node"],
-            "process.stdout.write([process.version.slice(1),process.execPath,require('path').resolve(process.execPath,'../..')].join('\\n'))",
-        ),
-        Entry::Python { .. } | Entry::Script { .. } => (
-            "python",
-            &["python3", "python"],
-            "import os,sys;print('%d.%d.%d'%sys.version_info[:3],os.path.realpath(sys.executable),sys.base_prefix,sep='\\n')",
-        ),
+    let (name, programs, flag, script): (_, &[&str], _, _) = match entry {
+        Entry::Node { .. } => ("node", &["node"], "-e", NODE),
+        Entry::Python { .. } | Entry::Script { .. } => ("python", &["python3", "python"], "-c", PYTHON),
         Entry::Binary { .. } | Entry::Command { .. } | Entry::Url { .. } => return Ok(None),
     };
     let missing = || Fault::new(Code::RuntimeMissing, format!("`{name}` is not on this machine"));
     let program = programs.iter().find_map(|name| surroundings.find(name)).ok_or_else(missing)?;
-    let flag = if name == "node" { "-e" } else { "-c" };
     let said = surroundings.run(&program, &args![flag, script], Path::new("/"), "").await?;
     let mut lines = said.stdout.lines();
     let (Some(version), Some(path), Some(home)) = (lines.next(), lines.next(), lines.next()) else { return Err(said.explain(missing())) };

@@ -70,7 +70,7 @@ pub struct Runtime {
     pub version: String,
     /// Where it is on this machine.
     pub path: PathBuf,
-    /// The folder with its own files.
+    /// The folder of its libraries, never more: it may be somebody's home that it was installed into.
     pub home: PathBuf,
 }
 

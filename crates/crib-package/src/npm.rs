@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::pull::Job;
 use crate::store::{Bench, Half};
 use crate::tool::{Said, args};
-use crate::{Entry, Event, Finding, Locked, Provenance, Runtime};
+use crate::{Entry, Event, Finding, Locked, Provenance, local};
 
 use tree::Resolution;
 
@@ -51,7 +51,7 @@ pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Re
         platform: Some(crate::pull::platform()),
         tree: Some(tree),
         made: None,
-        runtime: Some(npm.runtime().await?),
+        runtime: local::runtime(job.surroundings, &Entry::Node { script: PathBuf::new() }).await?,
         entry,
         args: Vec::new(),
         env: std::collections::BTreeMap::default(),
@@ -74,7 +74,6 @@ fn within(entry: PathBuf, tree: &Path) -> Entry {
 struct Npm<'a> {
     job: &'a Job<'a>,
     npm: PathBuf,
-    node: PathBuf,
 }
 
 impl<'a> Npm<'a> {
@@ -84,7 +83,8 @@ impl<'a> Npm<'a> {
                 .hint("install Node.js, which comes with npm: https://nodejs.org, or `apt install npm`")
         };
         let find = |name: &str| job.surroundings.find(name).ok_or_else(|| missing(name));
-        Ok(Self { job, npm: find("npm")?, node: find("node")? })
+        find("node")?;
+        Ok(Self { job, npm: find("npm")? })
     }
 
     async fn run(&self, first: &[&OsStr], folder: &Path) -> Result<Said, Fault> {
@@ -134,15 +134,6 @@ impl<'a> Npm<'a> {
             std::fs::remove_file(file).map_err(failed)?;
         }
         Ok(())
-    }
-
-    async fn runtime(&self) -> Result<Runtime, Fault> {
-        let script = "process.stdout.write(process.version.slice(1)+'\\n'+process.execPath)";
-        let said = self.job.surroundings.run(&self.node, &args!["-e", script], Path::new("/"), "").await?;
-        let (version, path) = said.stdout.split_once('\n').ok_or_else(|| failed("node does not tell its version"))?;
-        let path = PathBuf::from(path);
-        let home = path.parent().and_then(Path::parent).unwrap_or_else(|| Path::new("/")).to_owned();
-        Ok(Runtime { name: "node".to_owned(), version: version.to_owned(), path, home })
     }
 }
 

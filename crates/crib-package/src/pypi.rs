@@ -87,8 +87,7 @@ impl<'a> Python<'a> {
             named = Some(PathBuf::from(said.stdout.trim())).filter(|path| path.is_file());
         }
         let program = named.ok_or_else(missing)?;
-        let script = "import os,sys;print('%d.%d.%d'%sys.version_info[:3],os.path.realpath(sys.executable),sys.base_prefix,sep='\\n')";
-        let said = job.surroundings.run(&program, &args!["-I", "-c", script], Path::new("/"), "").await?;
+        let said = job.surroundings.run(&program, &args!["-I", "-c", crate::local::PYTHON], Path::new("/"), "").await?;
         let mut lines = said.stdout.lines();
         let (Some(version), Some(path), Some(home)) = (lines.next(), lines.next(), lines.next()) else {
             return Err(said.explain(missing()));

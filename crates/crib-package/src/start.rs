@@ -86,8 +86,8 @@ pub(crate) fn start(store: &Store, locked: &Locked) -> Result<Start, Fault> {
                 .hint(format!("install {} {} again, or pull the package again for the one that is there", needed.name, needed.version)));
         }
         runtime.push(needed.path.clone());
-        // `/usr` is there for everyone; what is installed elsewhere has a folder of its own.
-        runtime.extend((needed.home.components().count() > 2).then(|| needed.home.clone()));
+        // `/usr` is there for everyone; what is installed elsewhere has libraries of its own.
+        runtime.extend((!needed.home.starts_with("/usr") && needed.home.is_dir()).then(|| needed.home.clone()));
     }
     let mut start = command(store, locked, &base)?;
     let expand = |text: &String| if locked.tree.is_some() { mcpb::expand(text, &base) } else { text.clone() };
