@@ -117,6 +117,14 @@ codes! {
     TooBusy = TC0401, Gateway, Later, "a limit of the gateway is reached";
     BodyTooLarge = TC0402, Client, Never, "the request is larger than the limit";
     Internal = TC0501, Gateway, Later, "a fault of the gateway itself";
+    SourceInvalid = TC0502, Client, Never, "what is to be run is not a package, a URL or a command";
+    PackageMissing = TC0503, Client, Never, "no such package or version";
+    PullFailed = TC0504, Gateway, Later, "the package cannot be downloaded or installed";
+    PackageUnverified = TC0505, Upstream, Never, "the package is not what its registry or the lockfile says it is";
+    PackageRefused = TC0506, Client, Never, "the policy refuses this package";
+    RuntimeMissing = TC0507, Client, Never, "the program that runs the package is not there";
+    LockInvalid = TC0508, Client, Never, "the lockfile cannot be read or written";
+    SandboxFailed = TC0509, Gateway, Never, "the sandbox cannot be set up";
     AuditUnusable = TC0601, Client, Never, "the audit log cannot be written";
 }
 

@@ -18,6 +18,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crib-store", &["crib-model", "crib-mcp"]),
     ("crib-clients", &[]),
     ("crib-transport", &["crib-model", "crib-mcp"]),
+    ("crib-sandbox", &["crib-model"]),
+    ("crib-package", &["crib-model", "crib-mcp", "crib-sandbox", "crib-transport"]),
     ("crib-connect", &["crib-model", "crib-mcp", "crib-transport"]),
     ("crib-proxy", &["crib-model", "crib-mcp", "crib-policy", "crib-plan", "crib-registry"]),
     ("crib-agent", &["crib-model", "crib-plan"]),

@@ -1,0 +1,71 @@
+//! What a server was granted, as it stands in the lockfile and is shown to people.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crib_sandbox::HostRule;
+use serde::{Deserialize, Serialize};
+
+/// What a server may have beyond its own files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grants {
+    pub read: Vec<PathBuf>,
+    pub write: Vec<PathBuf>,
+    pub net: NetGrant,
+    /// Names of variables it is given.
+    pub env: Vec<String>,
+}
+
+/// Which networks a server may reach; in the lockfile a list of hosts, `["*"]` for every one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub enum NetGrant {
+    #[default]
+    None,
+    Hosts(Vec<HostRule>),
+    All,
+}
+
+impl TryFrom<Vec<String>> for NetGrant {
+    type Error = String;
+
+    fn try_from(hosts: Vec<String>) -> Result<Self, String> {
+        if hosts.is_empty() {
+            return Ok(Self::None);
+        }
+        if hosts == ["*"] {
+            return Ok(Self::All);
+        }
+        let rules = hosts.iter().map(|host| host.parse::<HostRule>().map_err(|error| error.to_string()));
+        rules.collect::<Result<_, _>>().map(Self::Hosts)
+    }
+}
+
+impl From<NetGrant> for Vec<String> {
+    fn from(grant: NetGrant) -> Self {
+        match grant {
+            NetGrant::None => Self::new(),
+            NetGrant::All => vec!["*".to_owned()],
+            NetGrant::Hosts(rules) => rules.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Grants {
+    /// Says it in words, one grant per line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for path in &self.read {
+            writeln!(f, "read     {}", path.display())?;
+        }
+        for path in &self.write {
+            writeln!(f, "write    {}", path.display())?;
+        }
+        match &self.net {
+            NetGrant::None => writeln!(f, "network  none")?,
+            NetGrant::All => writeln!(f, "network  every host")?,
+            NetGrant::Hosts(rules) => rules.iter().try_for_each(|rule| writeln!(f, "network  {rule}"))?,
+        }
+        self.env.iter().try_for_each(|name| writeln!(f, "variable {name}"))
+    }
+}

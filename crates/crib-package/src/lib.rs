@@ -1,0 +1,46 @@
+//! Packages on this machine: what a name stands for, which bytes those are, and how they are started.
+//!
+//! [`Packages::pull`] resolves a [`Source`] to exact versions, has every byte checked against what its registry
+//! promised, and unpacks it into a store without running anything of it. What was found is written into a
+//! [`Lock`]. [`Packages::start`] checks that the bytes are still those, and says what to start; it needs no network.
+//!
+//! Invariants
+//! - No code of a package runs before it is started: no install scripts, no builds.
+//! - A folder of the store is named by the digest of what is in it, and appears there whole or not at all.
+//! - What is started is what was locked: every file is the one that was hashed, or the start is refused with TC0505.
+//! - What could not be verified is said as a [`Finding`]; nothing is called verified that was only seen.
+//!
+//! To add a kind of package: a variant of [`Source`], a module beside `npm` that fills a [`Locked`], and an arm in
+//! `pull.rs`.
+
+mod changes;
+mod digest;
+mod finding;
+mod grants;
+mod local;
+mod lock;
+mod mcpb;
+mod names;
+mod npm;
+mod progress;
+mod pull;
+mod pypi;
+mod remedy;
+mod source;
+mod start;
+mod store;
+mod tool;
+mod tree;
+mod web;
+
+pub use changes::{Changes, Moved};
+pub use digest::Digest;
+pub use finding::{Finding, FindingKind, Policy, Verdict};
+pub use grants::{Grants, NetGrant};
+pub use lock::{Entry, Lock, Locked, Proof, Provenance, Runtime};
+pub use mcpb::Setting;
+pub use progress::{Event, Progress};
+pub use pull::{Packages, PackagesOptions, Pulled};
+pub use remedy::{Remedy, RemedyKind, recognise};
+pub use source::Source;
+pub use start::Start;

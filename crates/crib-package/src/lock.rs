@@ -1,0 +1,173 @@
+//! `toolcrib.lock`: which bytes each server is, and what it may have.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crib_model::{Code, Fault};
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Grants};
+
+/// The form of the file.
+const VERSION: u32 = 1;
+const HEAD: &str = "# Written by toolcrib: which bytes each server is, and what it may have. Keep it under version control.\n\n";
+
+/// The lockfile. Entries are in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    version: u32,
+    #[serde(default)]
+    pub servers: BTreeMap<String, Locked>,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Locked {
+    /// What was asked for: `npm:@scope/name`.
+    pub source: String,
+    /// The exact version that came of it.
+    pub version: String,
+    /// Further requirements of a Python package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
+    /// The system and processor the bytes are for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// The digest of the files in the store; none for what is run from where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Digest>,
+    /// The digest of what was made of them on this machine: links to the interpreter, compiled modules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
+    pub entry: Entry,
+    /// Arguments after those of the entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Variables that are no secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub grants: Grants,
+    #[serde(default)]
+    pub provenance: Provenance,
+    /// Every package that was installed, `name@version`, and the digests its registry gave.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packages: BTreeMap<String, Vec<String>>,
+}
+
+/// The program that runs a package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runtime {
+    /// `node`, `python`.
+    pub name: String,
+    /// The version it was installed with.
+    pub version: String,
+    /// Where it is on this machine.
+    pub path: PathBuf,
+    /// The folder of its libraries, never more: it may be somebody's home that it was installed into.
+    pub home: PathBuf,
+}
+
+/// How it is started. Paths are inside the store's folder of the package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase", tag = "kind")]
+pub enum Entry {
+    /// `node SCRIPT`.
+    Node { script: PathBuf },
+    /// A function of a module, as its console script would call it.
+    Python { module: String, function: String, script: String },
+    /// `python FILE`, with modules found in `paths`.
+    Script { file: PathBuf, paths: Vec<PathBuf> },
+    /// A program of the package.
+    Binary { program: PathBuf },
+    /// A program of this machine.
+    Command { program: String, cwd: Option<PathBuf> },
+    /// A server elsewhere.
+    Url { url: String },
+}
+
+/// Who says that these bytes are that package.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Provenance {
+    /// The digest its registry gave, which was checked at installation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<String>,
+    /// The registry's signature over name, version and digest.
+    pub signature: Proof,
+    /// A statement of where and from what it was built.
+    pub attestation: Proof,
+    /// Who published it, as the registry says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publisher: Option<String>,
+    /// The repository it is said to be built from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+}
+
+/// What is known of a signature or attestation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum Proof {
+    /// There is none, or nowhere to ask for one.
+    #[default]
+    Absent,
+    /// It is there; nobody checked who made it.
+    Present { note: String },
+    /// It was checked: by which key.
+    Verified { by: String },
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self { version: VERSION, servers: BTreeMap::new() }
+    }
+}
+
+impl Lock {
+    /// Reads a lockfile; one that does not exist is empty.
+    ///
+    /// # Errors
+    /// TC0508 when it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, Fault> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(failed(path, "read", error)),
+        };
+        let lock: Self = toml::from_str(&text).map_err(|error| failed(path, "read", error))?;
+        if lock.version != VERSION {
+            return Err(failed(path, "read", format!("its version is {}; this toolcrib knows {VERSION}", lock.version)));
+        }
+        Ok(lock)
+    }
+
+    /// Writes the lockfile, whole or not at all.
+    ///
+    /// # Errors
+    /// TC0508 when it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), Fault> {
+        let text = toml::to_string(self).map_err(|error| failed(path, "written", error))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        let beside = folder.join(format!(".toolcrib.lock.{}", std::process::id()));
+        let write = || {
+            std::fs::create_dir_all(folder)?;
+            let mut file = std::fs::File::create(&beside)?;
+            file.write_all(HEAD.as_bytes())?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&beside, path)
+        };
+        write().map_err(|error: std::io::Error| failed(path, "written", error))
+    }
+}
+
+fn failed(path: &Path, what: &str, why: impl std::fmt::Display) -> Fault {
+    Fault::new(Code::LockInvalid, format!("`{}` cannot be {what}", path.display())).because(why)
+}

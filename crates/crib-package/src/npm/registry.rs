@@ -1,0 +1,124 @@
+//! What a registry says of a package: who published it, its signature, its attestations.
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crib_model::Fault;
+use crib_transport::HttpClient;
+use serde_json::Value;
+
+use super::tree::Resolution;
+use crate::{Finding, FindingKind, Proof, Provenance, web};
+
+/// In front of the point of a P-256 key in `SubjectPublicKeyInfo`.
+const SPKI_HEAD_BYTES: usize = 26;
+const JSON: &str = "application/json";
+
+/// Returns what npm registries sign.
+fn signed_text(name: &str, version: &str, integrity: &str) -> String {
+    format!("{name}@{version}:{integrity}")
+}
+
+/// Looks the package up; what the registry does not have is noted, what does not fit is a finding.
+pub(super) async fn look(
+    http: &HttpClient,
+    base: &str,
+    name: &str,
+    resolution: &Resolution,
+    findings: &mut Vec<Finding>,
+) -> Result<Provenance, Fault> {
+    let (version, integrity) = (&resolution.version, &resolution.integrity);
+    let path = name.replace('/', "%2f");
+    let mut provenance = Provenance { integrity: Some(integrity.clone()), ..Provenance::default() };
+    let Some(document) = web::document(http, &format!("{base}/{path}/{version}"), JSON).await? else {
+        findings.push(Finding::new(FindingKind::Unsigned, format!("the registry does not tell who signed `{name}`")));
+        return Ok(provenance);
+    };
+    provenance.publisher = text(&document, "/_npmUser/name");
+    provenance.repository = text(&document, "/repository/url").or_else(|| text(&document, "/repository"));
+    provenance.signature = match signatures(&document).as_slice() {
+        [] => {
+            findings.push(Finding::new(FindingKind::Unsigned, format!("`{name}@{version}` is not signed by its registry")));
+            Proof::Absent
+        }
+        given => {
+            let keys = web::document(http, &format!("{base}/-/npm/v1/keys"), JSON).await?.unwrap_or_default();
+            check(&keys, given, &signed_text(name, version, integrity), findings)
+        }
+    };
+    provenance.attestation = attestation(http, base, &path, resolution, findings).await?;
+    Ok(provenance)
+}
+
+/// The id of a key, and a signature by it.
+struct Given {
+    key: String,
+    signature: Vec<u8>,
+}
+
+fn signatures(document: &Value) -> Vec<Given> {
+    let list = document.pointer("/dist/signatures").and_then(Value::as_array);
+    let given = list.into_iter().flatten().filter_map(|entry| {
+        let signature = STANDARD.decode(entry.get("sig")?.as_str()?).ok()?;
+        Some(Given { key: entry.get("keyid")?.as_str()?.to_owned(), signature })
+    });
+    given.collect()
+}
+
+fn check(keys: &Value, given: &[Given], signed: &str, findings: &mut Vec<Finding>) -> Proof {
+    let known = keys.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for one in given {
+        let key = known.iter().find(|key| key.get("keyid").and_then(Value::as_str) == Some(one.key.as_str()));
+        let Some(point) = key.and_then(|key| key.get("key")).and_then(Value::as_str).and_then(|key| STANDARD.decode(key).ok()) else {
+            continue;
+        };
+        let point = point.get(SPKI_HEAD_BYTES..).unwrap_or_default();
+        if UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(signed.as_bytes(), &one.signature).is_ok() {
+            return Proof::Verified { by: format!("the registry's key {}", one.key) };
+        }
+        findings.push(Finding::new(FindingKind::BadSignature, format!("the registry's signature is not one of `{signed}`")));
+        return Proof::Present { note: "the signature does not fit".to_owned() };
+    }
+    Proof::Present { note: "the registry does not give the key".to_owned() }
+}
+
+/// Looks for attestations, and whether they are about these bytes. Who signed them is not checked.
+async fn attestation(
+    http: &HttpClient,
+    base: &str,
+    path: &str,
+    resolution: &Resolution,
+    findings: &mut Vec<Finding>,
+) -> Result<Proof, Fault> {
+    let version = &resolution.version;
+    let url = format!("{base}/-/npm/v1/attestations/{path}@{version}");
+    let document = web::document(http, &url, JSON).await?.unwrap_or_default();
+    let Some(list) = document.get("attestations").and_then(Value::as_array).filter(|list| !list.is_empty()) else {
+        findings.push(Finding::new(FindingKind::NoProvenance, format!("nobody attests where version {version} was built")));
+        return Ok(Proof::Absent);
+    };
+    let wanted = resolution.integrity.strip_prefix("sha512-").and_then(|sum| STANDARD.decode(sum).ok()).map(|sum| crate::digest::hex(&sum));
+    let statements: Vec<Value> = list.iter().filter_map(statement).collect();
+    let is_about = |statement: &Value| {
+        let subjects = statement.get("subject").and_then(Value::as_array);
+        subjects.into_iter().flatten().any(|subject| text(subject, "/digest/sha512") == wanted)
+    };
+    if wanted.is_none() || !statements.iter().all(is_about) {
+        findings.push(Finding::new(FindingKind::BadSignature, format!("the attestation of version {version} is about other bytes")));
+    }
+    let builder = statements.iter().find_map(|statement| {
+        text(statement, "/predicate/buildDefinition/externalParameters/workflow/repository").map(|repository| format!("from {repository}"))
+    });
+    let note = builder.unwrap_or_else(|| "of these bytes".to_owned());
+    Ok(Proof::Present { note: format!("{note}; the signature was not checked") })
+}
+
+/// Returns what a bundle states, unchecked.
+fn statement(entry: &Value) -> Option<Value> {
+    let payload = entry.pointer("/bundle/dsseEnvelope/payload")?.as_str()?;
+    serde_json::from_slice(&STANDARD.decode(payload).ok()?).ok()
+}
+
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+}

@@ -1,0 +1,216 @@
+//! From a source to bytes in the store.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crib_model::{Code, Fault};
+use crib_transport::HttpClient;
+
+use crate::start::{self, Start};
+use crate::store::{Half, Store};
+use crate::tool::Surroundings;
+use crate::{Changes, Finding, FindingKind, Lock, Locked, Policy, Progress, Source, local, mcpb, names, npm, pypi};
+
+/// What the packages of this machine are kept and fetched with.
+#[derive(Clone, Debug)]
+pub struct PackagesOptions {
+    /// The data directory; packages are kept in `store` below it.
+    pub data: PathBuf,
+    /// The environment in which `npm`, `uv` and `pip` find their settings: whoever asked, usually.
+    pub env: Vec<(OsString, OsString)>,
+    pub http: HttpClient,
+    pub policy: Policy,
+}
+
+/// The packages of this machine.
+#[derive(Debug)]
+pub struct Packages {
+    store: Store,
+    surroundings: Surroundings,
+    http: HttpClient,
+    policy: Policy,
+}
+
+/// A package that is in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// What goes into the lockfile. Arguments, variables and grants are those of the version before.
+    pub locked: Locked,
+    /// What should be said; nothing of it is to be refused by the policy.
+    pub findings: Vec<Finding>,
+    /// What is different from the version before.
+    pub changes: Option<Changes>,
+}
+
+/// What one pull works with.
+pub(crate) struct Job<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) surroundings: &'a Surroundings,
+    pub(crate) http: &'a HttpClient,
+    pub(crate) policy: &'a Policy,
+    pub(crate) progress: &'a Progress,
+}
+
+impl Packages {
+    /// # Errors
+    /// TC0504 when the data directory cannot be made.
+    pub fn new(options: PackagesOptions) -> Result<Self, Fault> {
+        let failed = |error| Fault::new(Code::PullFailed, format!("`{}` cannot be written", options.data.display())).because(error);
+        std::fs::create_dir_all(&options.data).map_err(failed)?;
+        // The real path: inside a sandbox there are no other names for it.
+        let data = options.data.canonicalize().map_err(failed)?;
+        let surroundings = Surroundings::new(options.env);
+        Ok(Self { store: Store::new(&data), surroundings, http: options.http, policy: options.policy })
+    }
+
+    /// Resolves, verifies and installs a source. `before` is what the lockfile has for it.
+    ///
+    /// # Errors
+    /// TC0502 for what cannot be pulled, TC0503 for what is not there, TC0504 for what cannot be installed, TC0505 for
+    /// bytes that are not what they should be, TC0506 for what the policy refuses, TC0507 for a missing interpreter.
+    pub async fn pull(&self, source: &Source, before: Option<&Locked>, progress: &Progress) -> Result<Pulled, Fault> {
+        let job = Job { store: &self.store, surroundings: &self.surroundings, http: &self.http, policy: &self.policy, progress };
+        let mut findings: Vec<Finding> = names::look(source).into_iter().collect();
+        job.judge(&findings)?;
+        let (mut locked, more) = fetch(&job, source).await?;
+        findings.extend(more);
+        if let Some(before) = before.filter(|before| before.source == locked.source) {
+            findings.extend(compare(before, &locked));
+            locked.args = if locked.args.is_empty() { before.args.clone() } else { locked.args };
+            locked.env.extend(before.env.clone());
+            locked.grants = before.grants.clone();
+        }
+        job.judge(&findings)?;
+        findings.retain(|finding| self.policy.verdict(finding.kind) != crate::Verdict::Allow);
+        let changes = before.map(|before| Changes::between(&self.store, before, &locked));
+        Ok(Pulled { locked, findings, changes })
+    }
+
+    /// Checks that the bytes are what was locked, and says how they are started. Needs no network.
+    ///
+    /// # Errors
+    /// TC0503 when they are not here, TC0505 when they are others, TC0507 without the interpreter.
+    pub fn start(&self, locked: &Locked) -> Result<Start, Fault> {
+        start::start(&self.store, locked)
+    }
+
+    /// Returns what a bundle wants to be told, for [`Start::fill`].
+    #[must_use]
+    pub fn settings(&self, locked: &Locked) -> Vec<mcpb::Setting> {
+        let folder = locked.tree.as_ref().map_or_else(|| PathBuf::from(&locked.source), |tree| self.store.part(tree, Half::Tree));
+        mcpb::of_folder(&folder).and_then(Result::ok).map(|(manifest, _)| manifest.settings).unwrap_or_default()
+    }
+
+    /// Compares two versions.
+    #[must_use]
+    pub fn changes(&self, old: &Locked, new: &Locked) -> Changes {
+        Changes::between(&self.store, old, new)
+    }
+
+    /// Removes every package that the lockfile does not name; returns how many.
+    ///
+    /// # Errors
+    /// TC0504 when one cannot be removed.
+    pub fn sweep(&self, lock: &Lock) -> Result<usize, Fault> {
+        self.store.sweep(lock)
+    }
+
+    /// Returns where a package's files are.
+    #[must_use]
+    pub fn folder(&self, locked: &Locked) -> Option<PathBuf> {
+        locked.tree.as_ref().map(|tree| self.store.home(tree))
+    }
+}
+
+impl Job<'_> {
+    /// Refuses to go on with what the policy does not want.
+    pub(crate) fn judge(&self, findings: &[Finding]) -> Result<(), Fault> {
+        let Some(finding) = self.policy.refused(findings) else { return Ok(()) };
+        Err(Fault::new(Code::PackageRefused, finding.message.clone())
+            .because(format!("the policy refuses what is `{}`", finding.kind))
+            .hint(format!("if you know better, allow it: --allow {}", finding.kind)))
+    }
+}
+
+async fn fetch(job: &Job<'_>, source: &Source) -> Result<(Locked, Vec<Finding>), Fault> {
+    match source {
+        Source::Npm { name, version } => npm::pull(job, name, version.as_deref()).await,
+        Source::Pypi { name, version, with } => pypi::pull(job, &pypi::Wanted { name, version: version.as_deref(), with }).await,
+        Source::Mcpb { place, sha256 } => mcpb::pull(job, place, sha256.as_deref()).await,
+        Source::Folder(folder) => local::folder(job.surroundings, Path::new(folder)).await,
+        Source::Command { program, args } => local::command(job.surroundings, program, args),
+        Source::Url(url) => Ok(local::url(url)),
+        Source::Registry { name, .. } => Err(unsupported(source, format!("look `{name}` up in a registry first: toolcrib search {name}"))),
+        Source::Oci { image } => {
+            Err(unsupported(source, format!("run it by your container engine: toolcrib run -- docker run -i --rm {image}")))
+        }
+        Source::Cargo { name, .. } => {
+            Err(unsupported(source, format!("a crate is built, which runs its code: cargo install {name}, then toolcrib run -- {name}")))
+        }
+    }
+}
+
+fn unsupported(source: &Source, hint: String) -> Fault {
+    Fault::new(Code::SourceInvalid, format!("`{source}` cannot be pulled")).hint(hint)
+}
+
+/// Notices a step back, and bytes that changed under the same version.
+fn compare(before: &Locked, now: &Locked) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if is_older(&now.version, &before.version) {
+        let message = format!("`{}` would go back from {} to {}", now.source, before.version, now.version);
+        findings.push(Finding::new(FindingKind::Downgrade, message));
+    }
+    for (label, sums) in &now.packages {
+        let is_other = |old: &Vec<String>| !old.is_empty() && !sums.iter().any(|sum| old.contains(sum));
+        if before.packages.get(label).is_some_and(is_other) {
+            findings.push(Finding::new(FindingKind::Republished, format!("`{label}` has other bytes than those that were locked")));
+        }
+    }
+    let same = before.version == now.version && before.platform == now.platform && before.packages.is_empty();
+    if same && before.tree.is_some() && before.tree != now.tree {
+        findings.push(Finding::new(
+            FindingKind::Republished,
+            format!("`{}` {} has other files than those that were locked", now.source, now.version),
+        ));
+    }
+    findings
+}
+
+/// Compares versions part by part: numbers as numbers, and a pre-release before its release.
+fn is_older(version: &str, than: &str) -> bool {
+    let key = |version: &str| {
+        let version = version.trim_start_matches('v');
+        let (main, pre) = version.split_once('-').map_or((version, None), |(main, pre)| (main, Some(pre.to_owned())));
+        let parts: Vec<(u64, String)> = main
+            .split(['.', '+'])
+            .map(|part| {
+                let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+                let rest = part.strip_prefix(digits.as_str()).unwrap_or_default().to_owned();
+                (digits.parse().unwrap_or(0), if rest.is_empty() { "~".to_owned() } else { rest })
+            })
+            .collect();
+        (parts, pre.is_none(), pre)
+    };
+    key(version) < key(than)
+}
+
+/// Returns the system and processor of this machine.
+pub(crate) fn platform() -> String {
+    format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_ordered_as_people_read_them() {
+        for (older, newer) in [("1.2.3", "1.10.0"), ("2025.8.31", "2026.1.1"), ("1.0.0-rc.1", "1.0.0"), ("1.0rc1", "1.0"), ("0.9", "0.9.1")]
+        {
+            assert!(is_older(older, newer), "{older} {newer}");
+            assert!(!is_older(newer, older), "{newer} {older}");
+        }
+        assert!(!is_older("1.0.0", "1.0.0"));
+    }
+}

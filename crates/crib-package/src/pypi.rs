@@ -1,0 +1,196 @@
+//! Packages of PyPI: resolved and installed by `uv`, or by `pip` where there is no `uv`, from wheels only and with
+//! every hash required, so that nothing of them is built or run.
+
+mod index;
+mod made;
+mod resolve;
+mod scripts;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crib_model::{Code, Fault};
+
+use crate::pull::Job;
+use crate::store::{Bench, Half};
+use crate::tool::{Said, args};
+use crate::{Event, Finding, Locked, Provenance, Runtime};
+
+use resolve::Pin;
+
+/// What is asked for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) version: Option<&'a str>,
+    pub(crate) with: &'a [String],
+}
+
+pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, Vec<Finding>), Fault> {
+    let shown = format!("pypi:{}", wanted.name);
+    let python = Python::find(job).await?;
+    let bench = job.store.bench()?;
+    job.progress.tell(Event::Resolving { source: shown.clone() });
+    let pins = python.resolve(&bench, wanted).await?;
+    let package = wanted.name.split('[').next().unwrap_or(wanted.name);
+    let this = pins.iter().find(|pin| pin.is(package)).ok_or_else(|| failed("the package itself was not resolved"))?;
+    job.progress.tell(Event::Resolved { source: shown.clone(), version: this.version.clone(), packages: pins.len() });
+    let mut findings = Vec::new();
+    job.progress.tell(Event::Verifying);
+    let provenance = python.verify(this, &mut findings).await?;
+    job.judge(&findings)?;
+    job.progress.tell(Event::Installing { packages: pins.len() });
+    python.install(&bench, &pins, &shown).await?;
+    let entry = scripts::entry(&bench.tree(), package)?;
+    job.progress.tell(Event::Hashing);
+    let (tree, files) = job.store.take(&bench)?;
+    job.progress.tell(Event::Stored { files: files.files(), bytes: files.bytes() });
+    let folder = bench.beside("made");
+    python.make(&folder, &job.store.part(&tree, Half::Tree)).await?;
+    let made = job.store.take_made(&tree, &folder)?;
+    let locked = Locked {
+        source: shown,
+        version: this.version.clone(),
+        with: wanted.with.to_vec(),
+        platform: Some(format!("{} cpython-{}", crate::pull::platform(), python.series)),
+        tree: Some(tree),
+        made: Some(made),
+        runtime: Some(python.runtime.clone()),
+        entry,
+        args: Vec::new(),
+        env: std::collections::BTreeMap::default(),
+        grants: crate::Grants::default(),
+        provenance,
+        packages: pins.into_iter().map(|pin| (format!("{}=={}", pin.name, pin.version), pin.hashes)).collect(),
+    };
+    Ok((locked, findings))
+}
+
+/// The interpreter and the installer of this machine.
+struct Python<'a> {
+    job: &'a Job<'a>,
+    runtime: Runtime,
+    /// `3.11`.
+    series: String,
+    uv: Option<PathBuf>,
+}
+
+impl<'a> Python<'a> {
+    async fn find(job: &'a Job<'a>) -> Result<Self, Fault> {
+        let missing = || {
+            Fault::new(Code::RuntimeMissing, "there is no Python on this machine")
+                .hint("install uv (https://docs.astral.sh/uv), or Python 3.10 or newer with pip: `apt install python3-pip`")
+        };
+        let uv = job.surroundings.find("uv");
+        let mut named = job.surroundings.find("python3").or_else(|| job.surroundings.find("python"));
+        if let (None, Some(uv)) = (&named, &uv) {
+            let said = job.surroundings.run(uv, &args!["python", "find"], Path::new("/"), "").await?;
+            named = Some(PathBuf::from(said.stdout.trim())).filter(|path| path.is_file());
+        }
+        let program = named.ok_or_else(missing)?;
+        let said = job.surroundings.run(&program, &args!["-I", "-c", crate::local::PYTHON], Path::new("/"), "").await?;
+        let mut lines = said.stdout.lines();
+        let (Some(version), Some(path), Some(home)) = (lines.next(), lines.next(), lines.next()) else {
+            return Err(said.explain(missing()));
+        };
+        let series = version.rsplit_once('.').map_or(version, |(series, _)| series).to_owned();
+        let runtime = Runtime { name: "python".to_owned(), version: version.to_owned(), path: path.into(), home: home.into() };
+        Ok(Self { job, runtime, series, uv })
+    }
+
+    async fn run(&self, program: &Path, args: &[&OsStr], bench: &Bench, input: &str) -> Result<Said, Fault> {
+        self.job.surroundings.run(program, args, &bench.beside(""), input).await
+    }
+
+    /// Finds the exact versions and their hashes.
+    async fn resolve(&self, bench: &Bench, wanted: &Wanted<'_>) -> Result<Vec<Pin>, Fault> {
+        let version = wanted.version.map_or_else(String::new, |version| format!("=={version}"));
+        let mut asked = vec![format!("{}{version}", wanted.name)];
+        asked.extend(wanted.with.iter().cloned());
+        let said = match &self.uv {
+            Some(uv) => {
+                let python = self.runtime.path.as_os_str();
+                let arguments = args!["pip", "compile", "-", "--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-annotate"];
+                let rest = args!["--quiet", "--no-emit-index-url", "--python", python];
+                self.run(uv, &[&arguments[..], &rest[..]].concat(), bench, &asked.join("\n")).await?
+            }
+            None => {
+                let arguments =
+                    args!["-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--only-binary", ":all:", "--report", "-"];
+                let asked: Vec<&OsStr> = asked.iter().map(OsStr::new).collect();
+                self.run(&self.runtime.path, &[&arguments[..], &asked].concat(), bench, "").await?
+            }
+        };
+        if !said.is_success {
+            return Err(refused(&said, &format!("pypi:{}", asked.join(" "))));
+        }
+        if self.uv.is_some() { resolve::of_requirements(&said.stdout) } else { resolve::of_report(&said.stdout) }
+    }
+
+    async fn verify(&self, pin: &Pin, findings: &mut Vec<Finding>) -> Result<Provenance, Fault> {
+        let configured =
+            ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"].iter().find_map(|name| self.job.surroundings.var(name)?.to_str());
+        index::look(self.job.http, configured.unwrap_or(index::PYPI), pin, findings).await
+    }
+
+    /// Downloads, checks and unpacks what was resolved.
+    async fn install(&self, bench: &Bench, pins: &[Pin], shown: &str) -> Result<(), Fault> {
+        let (target, list) = (bench.tree(), bench.beside("requirements.txt"));
+        std::fs::write(&list, resolve::requirements(pins)).map_err(failed)?;
+        let (target, list) = (target.as_os_str(), list.as_os_str());
+        let how = args!["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--target", target, "-r", list];
+        let said = match &self.uv {
+            Some(uv) => {
+                let python = self.runtime.path.as_os_str();
+                // A copy: what is linked to a cache changes with it.
+                let first = args!["pip", "install", "--link-mode", "copy", "--python", python];
+                self.run(uv, &[&first[..], &how[..]].concat(), bench, "").await?
+            }
+            None => {
+                let first = args!["-m", "pip", "install", "--no-compile", "--no-warn-script-location"];
+                self.run(&self.runtime.path, &[&first[..], &how[..]].concat(), bench, "").await?
+            }
+        };
+        if !said.is_success {
+            return Err(refused(&said, shown));
+        }
+        made::strip(&bench.tree()).map_err(failed)
+    }
+
+    /// Makes what ties the files to the interpreter of this machine.
+    async fn make(&self, folder: &Path, tree: &Path) -> Result<(), Fault> {
+        made::link(folder, &self.runtime, &self.series).map_err(failed)?;
+        let cache = format!("pycache_prefix={}", folder.join("cache").display());
+        let arguments =
+            args!["-I", "-B", "-X", &cache, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", tree.as_os_str()];
+        // Files that do not compile are for other versions; they are told at their import, if ever.
+        self.job.surroundings.run(&self.runtime.path, &arguments, folder, "").await.map(drop)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Fault {
+    Fault::new(Code::PullFailed, "the Python package cannot be installed").because(error)
+}
+
+/// Finds out from what uv and pip say what went wrong.
+fn refused(said: &Said, shown: &str) -> Fault {
+    if said.complains_of(&["Hash mismatch", "DO NOT MATCH THE HASHES", "hash mismatch"]) {
+        let fault = Fault::new(Code::PackageUnverified, format!("`{shown}` or a package it needs is not what the index promised"));
+        return said.explain(fault).hint("the bytes were changed after they were published, or on their way; nothing was installed");
+    }
+    if said.complains_of(&["no usable wheels", "has no wheels", "only-binary", "no wheels with a matching"])
+        && !said.complains_of(&["was not found"])
+    {
+        return said
+            .explain(Fault::new(Code::PullFailed, format!("`{shown}` would have to be built on this machine")))
+            .hint("a build runs code of the package before anything confines it; ask its author for wheels");
+    }
+    if said.complains_of(&[
+        "No matching distribution",
+        "was not found in the package registry",
+        "No solution found",
+        "Could not find a version",
+    ]) {
+        return said.explain(Fault::new(Code::PackageMissing, format!("`{shown}` is not in the index, or not for this Python")));
+    }
+    said.explain(Fault::new(Code::PullFailed, format!("`{shown}` cannot be installed")))
+}

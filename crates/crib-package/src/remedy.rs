@@ -1,0 +1,168 @@
+//! Crashes that are known, by what a server wrote before it died, and what helps.
+
+#[cfg(test)]
+mod tests;
+
+use crate::{Locked, Source};
+
+/// What helps against a crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remedy {
+    pub kind: RemedyKind,
+    /// Why it crashed, in words.
+    pub cause: String,
+    /// What to do, in words.
+    pub advice: String,
+}
+
+/// What a program can do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemedyKind {
+    /// Pull it again with these further requirements.
+    With(Vec<String>),
+    /// Pull it again as it is: what was made for another interpreter is made anew.
+    PullAgain,
+    /// Install this program.
+    Install(String),
+    /// Grant something: the sandbox took it away.
+    Grant(&'static str),
+    /// Give it this variable.
+    SetVariable(String),
+    /// Only its author can.
+    Report,
+}
+
+/// What of the Python SDK's version 1 is not in version 2.
+const SDK_ONE: &[&str] = &[
+    "No module named 'mcp.server.fastmcp'",
+    "cannot import name 'FastMCP' from 'mcp",
+    "No module named 'mcp.types'",
+    "'Server' object has no attribute 'list_tools'",
+    "'Server' object has no attribute 'list_resources'",
+    "'Server' object has no attribute 'list_prompts'",
+    "'Server' object has no attribute 'call_tool'",
+    "cannot import name 'McpError' from 'mcp",
+    "cannot import name 'stdio_server' from 'mcp",
+];
+
+/// Recognises a crash by the last lines of standard error. `locked` is what was started.
+#[must_use]
+pub fn recognise(locked: &Locked, stderr: &[String]) -> Option<Remedy> {
+    let text = stderr.join("\n");
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let is_python = locked.source.starts_with("pypi:");
+    if is_python && is_of_sdk_one(&text) && !locked.with.iter().any(|with| with.starts_with("mcp")) {
+        let installed = locked.packages.keys().find_map(|label| label.strip_prefix("mcp==")).unwrap_or("2");
+        return Some(remedy(
+            RemedyKind::With(vec!["mcp<2".to_owned()]),
+            format!("this package was written for version 1 of the Python MCP SDK and was installed with {installed}"),
+            format!("toolcrib run {} --with 'mcp<2'", short(locked)),
+        ));
+    }
+    if let Some(module) = after(&text, "No module named '") {
+        let package = module.split('.').next().unwrap_or(module);
+        return Some(remedy(
+            RemedyKind::With(vec![package.to_owned()]),
+            format!("it needs the Python module `{module}`, which it does not declare"),
+            format!("toolcrib run {} --with {package}", short(locked)),
+        ));
+    }
+    if has(&[
+        "was compiled against a different Node.js version",
+        "NODE_MODULE_VERSION",
+        "ERR_DLOPEN_FAILED",
+        "Could not locate the bindings file",
+    ]) {
+        return Some(remedy(
+            RemedyKind::Report,
+            "it has a native module that is not built for this Node.js, and packages are never built on this machine".to_owned(),
+            "use the version of Node.js it was published for, or ask its author for prebuilt modules".to_owned(),
+        ));
+    }
+    if has(&["undefined symbol", "invalid ELF header", "GLIBC_", "cannot open shared object file"]) {
+        return Some(remedy(
+            RemedyKind::PullAgain,
+            "a native module of it does not fit this machine or its libraries".to_owned(),
+            format!("toolcrib pull {}", short(locked)),
+        ));
+    }
+    if has(&[
+        "SyntaxError: Unexpected token",
+        "SyntaxError: Invalid regular expression flags",
+        "ERR_REQUIRE_ESM",
+        "ERR_UNKNOWN_BUILTIN_MODULE",
+    ]) {
+        return Some(remedy(
+            RemedyKind::Install("node".to_owned()),
+            "it is written for a newer Node.js than the one that runs it".to_owned(),
+            "install a newer Node.js, then pull it again".to_owned(),
+        ));
+    }
+    missing_program(&text).or_else(|| confined(&text)).or_else(|| missing_variable(&text))
+}
+
+/// Modules of the SDK's version 1, and methods of its server.
+fn is_of_sdk_one(text: &str) -> bool {
+    SDK_ONE.iter().any(|sign| text.contains(sign)) || text.contains("cannot import name") && text.contains("from 'mcp.")
+}
+
+fn missing_program(text: &str) -> Option<Remedy> {
+    let program = after(text, "spawn ").filter(|_| text.contains("ENOENT")).and_then(|rest| rest.split_whitespace().next());
+    let program = program.or_else(|| after(text, "No such file or directory: '")).filter(|name| !name.contains('/'))?;
+    Some(remedy(
+        RemedyKind::Install(program.to_owned()),
+        format!("it starts the program `{program}`, which is not there for it"),
+        format!("install `{program}`; inside the sandbox only programs below /usr are seen"),
+    ))
+}
+
+/// What a server says when the sandbox holds.
+fn confined(text: &str) -> Option<Remedy> {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&[
+        "ENETUNREACH",
+        "EAI_AGAIN",
+        "Name or service not known",
+        "Temporary failure in name resolution",
+        "Network is unreachable",
+        "getaddrinfo",
+    ]) {
+        let advice = "grant the host it needs: --allow-net HOST".to_owned();
+        return Some(remedy(RemedyKind::Grant("net"), "it reaches for the network, and none is granted".to_owned(), advice));
+    }
+    if has(&["EACCES", "EROFS", "Permission denied", "PermissionError", "Read-only file system"]) {
+        let advice = "grant the folder it needs: --allow-read DIR or --allow-write DIR".to_owned();
+        return Some(remedy(RemedyKind::Grant("write"), "it reaches for files that are not granted".to_owned(), advice));
+    }
+    None
+}
+
+/// Words like `API_KEY is required`.
+fn missing_variable(text: &str) -> Option<Remedy> {
+    let says_so =
+        |line: &&str| ["required", "not set", "missing", "must be set", "not found", "KeyError"].iter().any(|word| line.contains(word));
+    let is_variable = |word: &&str| {
+        word.len() > 4
+            && word.contains('_')
+            && word.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_')
+    };
+    let name = text
+        .lines()
+        .filter(says_so)
+        .flat_map(|line| line.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_'))
+        .find(is_variable)?;
+    Some(remedy(RemedyKind::SetVariable(name.to_owned()), format!("it needs the variable `{name}`"), format!("toolcrib secret set {name}")))
+}
+
+fn after<'a>(text: &'a str, words: &str) -> Option<&'a str> {
+    let rest = text.split_once(words)?.1;
+    rest.split(['\'', '\n']).next().filter(|found| !found.is_empty())
+}
+
+fn short(locked: &Locked) -> String {
+    Source::parse(&locked.source).map_or_else(|_other| locked.source.clone(), |source| source.to_string())
+}
+
+fn remedy(kind: RemedyKind, cause: String, advice: String) -> Remedy {
+    Remedy { kind, cause, advice }
+}

@@ -1,0 +1,54 @@
+//! Last words of real servers.
+
+use super::{RemedyKind, recognise};
+use crate::Locked;
+
+fn locked(source: &str) -> Locked {
+    let text = format!(
+        "source = \"{source}\"\nversion = \"1.0\"\nentry = {{ kind = \"command\", program = \"x\" }}\n[packages]\n\"mcp==2.3.0\" = [\"sha256:00\"]\n"
+    );
+    toml::from_str(&text).expect("a locked server")
+}
+
+#[track_caller]
+fn check(source: &str, stderr: &str, kind: &RemedyKind) {
+    let lines: Vec<String> = stderr.lines().map(str::to_owned).collect();
+    let remedy = recognise(&locked(source), &lines).expect("a remedy");
+    assert_eq!(remedy.kind, *kind, "{remedy:?}");
+}
+
+#[test]
+fn servers_of_the_first_python_sdk_get_the_pin() {
+    let pin = RemedyKind::With(vec!["mcp<2".to_owned()]);
+    check(
+        "pypi:mcp-server-sqlite",
+        "    @server.list_resources()\nAttributeError: 'Server' object has no attribute 'list_resources'",
+        &pin,
+    );
+    check("pypi:x", "ModuleNotFoundError: No module named 'mcp.server.fastmcp'", &pin);
+    check("pypi:x", "ImportError: cannot import name 'McpError' from 'mcp.shared.exceptions' (/x.py)", &pin);
+    let mut pinned = locked("pypi:x");
+    pinned.with.push("mcp<2".to_owned());
+    let line = "AttributeError: 'Server' object has no attribute 'list_resources'".to_owned();
+    assert_eq!(recognise(&pinned, &[line]), None, "what has been tried is not told again");
+}
+
+#[test]
+fn missing_things_are_named() {
+    check("pypi:x", "ModuleNotFoundError: No module named 'yaml.loader'", &RemedyKind::With(vec!["yaml".to_owned()]));
+    check("npm:x", "Error: spawn git ENOENT", &RemedyKind::Install("git".to_owned()));
+    check("npm:x", "FileNotFoundError: [Errno 2] No such file or directory: 'ffmpeg'", &RemedyKind::Install("ffmpeg".to_owned()));
+    check("npm:x", "Error: GITHUB_TOKEN environment variable is required", &RemedyKind::SetVariable("GITHUB_TOKEN".to_owned()));
+    check("npm:x", "The module was compiled against a different Node.js version using NODE_MODULE_VERSION 115.", &RemedyKind::Report);
+}
+
+#[test]
+fn what_the_sandbox_took_away_is_told_as_a_grant() {
+    check("npm:x", "TypeError: fetch failed: getaddrinfo EAI_AGAIN api.example.com", &RemedyKind::Grant("net"));
+    check("npm:x", "Error: EACCES: permission denied, open '/srv/data'", &RemedyKind::Grant("write"));
+}
+
+#[test]
+fn what_is_not_known_gets_no_advice() {
+    assert_eq!(recognise(&locked("npm:x"), &["Segmentation fault".to_owned()]), None);
+}

@@ -1,0 +1,159 @@
+//! What to start: the command of a locked package, and the sandbox it is started in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crib_model::{Code, Fault};
+use crib_sandbox::{Net, Spec};
+
+use crate::lock::Entry;
+use crate::store::{Half, Store, unverified};
+use crate::{Locked, NetGrant, mcpb};
+
+/// A command whose bytes have just been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    pub program: PathBuf,
+    pub args: Vec<String>,
+    /// Variables that the package itself asks for.
+    pub env: Vec<(String, String)>,
+    pub cwd: Option<PathBuf>,
+    /// Files and folders it has to read and run: interpreter, libraries, package.
+    pub runtime: Vec<PathBuf>,
+}
+
+impl Start {
+    /// Puts the values that a bundle asked for into its arguments and variables.
+    ///
+    /// # Errors
+    /// TC0502 for a value that is missing.
+    pub fn fill(&mut self, values: &BTreeMap<String, Vec<String>>) -> Result<(), Fault> {
+        self.args = mcpb::fill_args(&self.args, values)?;
+        for (_, value) in &mut self.env {
+            *value = mcpb::fill(value, values)?;
+        }
+        Ok(())
+    }
+
+    /// Puts it into a sandbox with what was granted. `env` are the granted variables; `proxy` is the socket of the
+    /// [`crib_sandbox::Egress`] that was started for the granted hosts.
+    ///
+    /// # Errors
+    /// TC0509 when hosts are granted and there is no proxy for them.
+    pub fn confine(&self, locked: &Locked, env: Vec<(String, String)>, proxy: Option<&Path>) -> Result<Spec, Fault> {
+        let grants = &locked.grants;
+        let net = match (&grants.net, proxy) {
+            (NetGrant::None, _) => Net::None,
+            (NetGrant::All, _) => Net::All,
+            (NetGrant::Hosts(_), Some(socket)) => Net::Proxy(socket.to_owned()),
+            (NetGrant::Hosts(_), None) => {
+                return Err(Fault::new(Code::SandboxFailed, "single hosts are granted, and there is no proxy to reach them by"));
+            }
+        };
+        let mut all = self.env.clone();
+        all.extend(env);
+        let mut spec = Spec::new(&self.program);
+        spec.args.clone_from(&self.args);
+        spec.env = all;
+        spec.cwd.clone_from(&self.cwd);
+        spec.runtime.clone_from(&self.runtime);
+        spec.read.clone_from(&grants.read);
+        spec.write.clone_from(&grants.write);
+        spec.net = net;
+        Ok(spec)
+    }
+}
+
+/// Checks the bytes of a package and says how they are started.
+pub(crate) fn start(store: &Store, locked: &Locked) -> Result<Start, Fault> {
+    let mut runtime = Vec::new();
+    let mut base = PathBuf::new();
+    if let Some(tree) = &locked.tree {
+        let gone = || Fault::new(Code::PackageMissing, format!("`{}` {} is not on this machine", locked.source, locked.version));
+        if !store.home(tree).is_dir() {
+            return Err(gone().hint("get it with `toolcrib pull`"));
+        }
+        store.check(tree, Half::Tree, tree).map_err(|error| changed(locked, &unverified(&error)))?;
+        if let Some(made) = &locked.made {
+            store.check(tree, Half::Made, made).map_err(|error| changed(locked, &unverified(&error)))?;
+        }
+        base = store.part(tree, Half::Tree);
+        runtime.push(store.home(tree));
+    }
+    if let Some(needed) = &locked.runtime {
+        if !needed.path.is_file() {
+            return Err(Fault::new(Code::RuntimeMissing, format!("`{}` is not at `{}` any more", needed.name, needed.path.display()))
+                .hint(format!("install {} {} again, or pull the package again for the one that is there", needed.name, needed.version)));
+        }
+        runtime.push(needed.path.clone());
+        // `/usr` is there for everyone; what is installed elsewhere has libraries of its own.
+        runtime.extend((!needed.home.starts_with("/usr") && needed.home.is_dir()).then(|| needed.home.clone()));
+    }
+    let mut start = command(store, locked, &base)?;
+    let expand = |text: &String| if locked.tree.is_some() { mcpb::expand(text, &base) } else { text.clone() };
+    start.args.extend(locked.args.iter().map(expand));
+    start.env.extend(locked.env.iter().map(|(name, value)| (name.clone(), expand(value))));
+    runtime.append(&mut start.runtime);
+    start.runtime = runtime;
+    Ok(start)
+}
+
+fn command(store: &Store, locked: &Locked, base: &Path) -> Result<Start, Fault> {
+    let interpreter = || {
+        let path = locked.runtime.as_ref().map(|runtime| runtime.path.clone());
+        path.ok_or_else(|| Fault::new(Code::LockInvalid, format!("`{}` is locked without the program that runs it", locked.source)))
+    };
+    let text = |path: PathBuf| path.display().to_string();
+    let (program, args, cwd) = match &locked.entry {
+        Entry::Node { script } => (interpreter()?, vec![text(base.join(script))], None),
+        Entry::Script { file, paths } => {
+            let folders: Vec<String> = paths.iter().map(|path| text(base.join(path))).filter(|path| Path::new(path).is_dir()).collect();
+            (interpreter()?, script_args(&text(base.join(file)), &folders), None)
+        }
+        Entry::Python { module, function, script } => {
+            let tree = locked.tree.as_ref().ok_or_else(|| Fault::new(Code::LockInvalid, "a Python package is locked without its files"))?;
+            let made = store.part(tree, Half::Made);
+            (made.join("bin/python"), module_args(&made.join("cache"), module, function, script), None)
+        }
+        Entry::Binary { program } => (base.join(program), Vec::new(), None),
+        Entry::Command { program, cwd } => (PathBuf::from(program), Vec::new(), cwd.clone()),
+        Entry::Url { url } => {
+            return Err(Fault::new(Code::SourceInvalid, format!("`{url}` runs elsewhere and is not started")));
+        }
+    };
+    let mut runtime = Vec::new();
+    if locked.tree.is_none() {
+        let folder = args.first().map_or(program.as_path(), Path::new).parent().map(Path::to_owned);
+        runtime.extend(folder.filter(|_| !matches!(locked.entry, Entry::Command { .. })));
+        runtime.extend(program.canonicalize().ok());
+        runtime.push(program.clone());
+    }
+    Ok(Start { program, args, env: Vec::new(), cwd, runtime })
+}
+
+/// `-I` leaves out the folder it starts in, the user's modules and what the environment says.
+fn module_args(cache: &Path, module: &str, function: &str, script: &str) -> Vec<String> {
+    let head = function.split('.').next().unwrap_or(function);
+    let code = format!("import sys; sys.argv[0] = {script:?}; from {module} import {head}; sys.exit({function}())");
+    let cache = format!("pycache_prefix={}", cache.display());
+    ["-I", "-B", "-X", &cache, "-c", &code].map(str::to_owned).into()
+}
+
+/// Runs a file as `__main__` with folders in front of the modules it finds.
+fn script_args(file: &str, folders: &[String]) -> Vec<String> {
+    let quoted: Vec<String> = folders.iter().map(|folder| format!("{folder:?}")).collect();
+    let code = format!(
+        "import os, runpy, sys; f = {file:?}; sys.argv[0] = f; sys.path[:0] = [os.path.dirname(f), {}]; runpy.run_path(f, run_name='__main__')",
+        quoted.join(", ")
+    );
+    ["-I", "-B", "-c", &code].map(str::to_owned).into()
+}
+
+fn changed(locked: &Locked, why: &Fault) -> Fault {
+    let mut fault =
+        Fault::new(Code::PackageUnverified, format!("`{}` {} was changed after it was installed", locked.source, locked.version));
+    for cause in why.causes() {
+        fault = fault.because(cause);
+    }
+    fault.hint("it is not started; get it again with `toolcrib pull`")
+}

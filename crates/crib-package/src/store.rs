@@ -1,0 +1,192 @@
+//! Where packages are kept: one folder per digest, there whole or not at all.
+//!
+//! `store/HEX/tree` is what was installed and what the digest is of, `store/HEX/made` what was made of it on this
+//! machine. Beside each lies the list of its files (`*.files`), and the stamps by which a start sees that nothing was
+//! touched (`*.stamps`).
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crib_model::{Code, Fault};
+
+use crate::tree::{Stamps, Tree, TreeError};
+use crate::{Digest, Lock};
+
+/// A half of a package's folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Half {
+    Tree,
+    Made,
+}
+
+impl Half {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tree => "tree",
+            Self::Made => "made",
+        }
+    }
+}
+
+/// The folder of packages.
+#[derive(Clone, Debug)]
+pub(crate) struct Store(PathBuf);
+
+/// A folder in which a package is put together. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct Bench(PathBuf);
+
+impl Bench {
+    /// Returns where the files go.
+    pub(crate) fn tree(&self) -> PathBuf {
+        self.0.join("tree")
+    }
+
+    /// Returns a place for what is needed only while it is put together.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // What cannot be removed is cleared away with the next `sweep`.
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+impl Store {
+    pub(crate) fn new(data: &Path) -> Self {
+        Self(data.join("store"))
+    }
+
+    /// Makes a place to put a package together, on the same file system as the store.
+    pub(crate) fn bench(&self) -> Result<Bench, Fault> {
+        let mut random = [0_u8; 8];
+        getrandom::fill(&mut random).map_err(|error| failed("no randomness", error))?;
+        let folder = self.0.join(format!(".new-{}", crate::digest::hex(&random)));
+        fs::create_dir_all(folder.join("tree")).map_err(|error| failed("the store cannot be written", error))?;
+        Ok(Bench(folder))
+    }
+
+    /// Takes a package in: hashes it, and moves it to the folder of its digest.
+    pub(crate) fn take(&self, bench: &Bench) -> Result<(Digest, Tree), Fault> {
+        let tree = Tree::of(&bench.tree()).map_err(|error| unverified(&error))?;
+        let digest = tree.digest();
+        let home = self.home(&digest);
+        if home.exists() {
+            if self.check(&digest, Half::Tree, &digest).is_ok() {
+                return Ok((digest, tree));
+            }
+            // What is there is not what it should be; nobody can want it.
+            fs::remove_dir_all(&home).map_err(|error| failed("a broken package cannot be removed", error))?;
+        }
+        let moved = || -> io::Result<()> {
+            let whole = bench.beside("whole");
+            fs::create_dir(&whole)?;
+            seal(&bench.tree())?;
+            fs::rename(bench.tree(), whole.join(Half::Tree.as_str()))?;
+            write_lists(&whole, Half::Tree, &tree)?;
+            match fs::rename(&whole, &home) {
+                // Somebody else has stored the same bytes in the meantime.
+                Err(_) if home.exists() => Ok(()),
+                renamed => renamed,
+            }
+        };
+        moved().map_err(|error| failed("the package cannot be stored", error))?;
+        Ok((digest, tree))
+    }
+
+    /// Takes in what was made of a package on this machine.
+    pub(crate) fn take_made(&self, tree: &Digest, made: &Path) -> Result<Digest, Fault> {
+        let home = self.home(tree);
+        let files = Tree::of_made(made).map_err(|error| unverified(&error))?;
+        let place = home.join(Half::Made.as_str());
+        let moved = || -> io::Result<()> {
+            if place.exists() {
+                fs::remove_dir_all(&place)?;
+            }
+            fs::rename(made, &place)?;
+            write_lists(&home, Half::Made, &files)
+        };
+        moved().map_err(|error| failed("the package cannot be stored", error))?;
+        Ok(files.digest())
+    }
+
+    /// Checks that a half of a package is what was locked.
+    pub(crate) fn check(&self, tree: &Digest, half: Half, wanted: &Digest) -> Result<(), TreeError> {
+        let home = self.home(tree);
+        let part = home.join(half.as_str());
+        let list = home.join(format!("{}.files", half.as_str()));
+        let manifest = fs::read(&list).map_err(|error| TreeError::Io { path: list, error })?;
+        if Digest::of(&manifest) != *wanted {
+            return Err(TreeError::Manifest);
+        }
+        let stamps = fs::read(home.join(format!("{}.stamps", half.as_str()))).map(|text| Stamps::read(&text)).unwrap_or_default();
+        let files = Tree::read(&manifest).ok_or(TreeError::Manifest)?;
+        match half {
+            Half::Tree => files.check(&part, &stamps),
+            Half::Made => files.check_made(&part, &stamps),
+        }
+    }
+
+    /// Returns the list of files of a package, if it is in the store.
+    pub(crate) fn files(&self, tree: &Digest) -> Option<Tree> {
+        Tree::read(&fs::read(self.home(tree).join("tree.files")).ok()?)
+    }
+
+    pub(crate) fn home(&self, tree: &Digest) -> PathBuf {
+        self.0.join(tree.hex())
+    }
+
+    pub(crate) fn part(&self, tree: &Digest, half: Half) -> PathBuf {
+        self.home(tree).join(half.as_str())
+    }
+
+    /// Removes packages that the lockfile does not name, and what was left half-made; returns how many.
+    pub(crate) fn sweep(&self, lock: &Lock) -> Result<usize, Fault> {
+        let kept: Vec<String> = lock.servers.values().filter_map(|locked| locked.tree.as_ref()).map(Digest::hex).collect();
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(failed("the store cannot be read", error)),
+        };
+        let mut removed = 0;
+        for entry in entries.flatten().filter(|entry| !kept.iter().any(|kept| entry.file_name() == kept.as_str())) {
+            fs::remove_dir_all(entry.path()).map_err(|error| failed("a package cannot be removed", error))?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+}
+
+fn write_lists(home: &Path, half: Half, files: &Tree) -> io::Result<()> {
+    let half = half.as_str();
+    fs::write(home.join(format!("{half}.files")), files.manifest())?;
+    fs::write(home.join(format!("{half}.stamps")), Stamps::take(&home.join(half), files)?.write())
+}
+
+/// Takes the right to write from every file, against accidents; what keeps servers away is the sandbox.
+fn seal(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let meta = fs::symlink_metadata(&path)?;
+        if meta.is_dir() {
+            seal(&path)?;
+        } else if meta.is_file() {
+            let can_run = meta.permissions().mode() & 0o111 != 0;
+            fs::set_permissions(&path, fs::Permissions::from_mode(if can_run { 0o555 } else { 0o444 }))?;
+        }
+    }
+    Ok(())
+}
+
+fn failed(what: &'static str, error: impl std::fmt::Display) -> Fault {
+    Fault::new(Code::PullFailed, what).because(error)
+}
+
+pub(crate) fn unverified(error: &TreeError) -> Fault {
+    Fault::new(Code::PackageUnverified, "the files of the package are not what they should be").because(error)
+}

@@ -1,0 +1,12 @@
+//! Packages of registries of our own making on loopback: only the good ones are installed and started.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on may stop")]
+
+#[path = "registry/bundles.rs"]
+mod bundles;
+#[path = "registry/npm.rs"]
+mod npm;
+#[path = "registry/pypi.rs"]
+mod pypi;
+#[path = "registry/world.rs"]
+mod world;

@@ -1,0 +1,94 @@
+//! Bundles, good and hostile.
+
+use std::fs;
+use std::io::Write as _;
+
+use crib_model::Code;
+use crib_package::{Digest, FindingKind, Policy};
+use serde_json::json;
+use zip::write::SimpleFileOptions;
+
+use crate::world::{World, is_empty, kinds, lacks, refused, run};
+
+const TOOLS: &[&str] = &["node", "python3"];
+
+fn bundle(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (path, text) in files {
+        archive.start_file(*path, SimpleFileOptions::default()).expect("a file");
+        archive.write_all(text.as_bytes()).expect("a file");
+    }
+    archive.finish().expect("an archive").into_inner()
+}
+
+fn manifest(entry: &str) -> String {
+    json!({
+        "manifest_version": "0.3", "name": "bundle", "version": "1.0.0", "author": { "name": "somebody" },
+        "server": {
+            "type": "node", "entry_point": entry,
+            "mcp_config": { "command": "node", "args": [format!("${{__dirname}}/{entry}"), "--data=${__dirname}/data"], "env": { "MODE": "x" } }
+        }
+    })
+    .to_string()
+}
+
+fn write(world: &World, bytes: &[u8]) -> String {
+    let path = world.path("bundle.mcpb");
+    fs::write(&path, bytes).expect("a file");
+    path.display().to_string()
+}
+
+#[test]
+fn a_good_bundle_is_unpacked_and_started_with_its_own_arguments() {
+    if lacks("node") {
+        return;
+    }
+    let world = World::new();
+    let script = "console.log(process.argv.slice(2).map(a => a.split('/').pop()).join(' '), process.env.MODE)";
+    let bytes = bundle(&[("manifest.json", &manifest("server/index.js")), ("server/index.js", script)]);
+    let packages = world.packages(Policy::default(), TOOLS);
+    let path = write(&world, &bytes);
+    let pulled = world.pull(&packages, &path, None).expect("it is pulled");
+    assert_eq!(kinds(&pulled), [FindingKind::Unsigned], "nobody said what it should be");
+    assert_eq!(run(&packages, &pulled.locked), "data x");
+    world.serve("/good.mcpb", "application/zip", bytes.clone());
+    let promised = format!("{}/good.mcpb#sha256={}", world.base, Digest::of(&bytes).hex());
+    let pulled = world.pull(&packages, &format!("mcpb:{promised}"), None).expect("it is pulled");
+    assert_eq!((kinds(&pulled), pulled.locked.provenance.publisher.as_deref()), (Vec::new(), Some("somebody")));
+}
+
+#[test]
+fn a_bundle_that_is_not_the_promised_one_is_refused() {
+    let world = World::new();
+    let path = write(&world, &bundle(&[("manifest.json", &manifest("a.js")), ("a.js", "")]));
+    let packages = world.packages(Policy::default(), TOOLS);
+    let promised = format!("mcpb:{path}#sha256={}", Digest::of(b"another").hex());
+    refused(world.pull(&packages, &promised, None), Code::PackageUnverified, "promised");
+    assert!(is_empty(&world.path("data")));
+}
+
+#[test]
+fn a_bundle_that_reaches_out_of_its_folder_is_refused() {
+    for path in ["../evil", "a/../../evil", "/tmp/evil", "..\\evil", "C:\\evil"] {
+        let world = World::new();
+        let bytes = bundle(&[("manifest.json", &manifest("a.js")), ("a.js", ""), (path, "evil")]);
+        let packages = world.packages(Policy::default(), TOOLS);
+        refused(world.pull(&packages, &write(&world, &bytes), None), Code::PackageUnverified, "leads out");
+        assert!(is_empty(&world.path("data")), "{path}");
+        assert!(!world.path("evil").exists());
+    }
+}
+
+#[test]
+fn a_bundle_with_a_link_or_a_hostile_manifest_is_refused() {
+    let world = World::new();
+    let packages = world.packages(Policy::default(), TOOLS);
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.add_symlink("link", "/etc/passwd", SimpleFileOptions::default()).expect("a link");
+    let bytes = archive.finish().expect("an archive").into_inner();
+    refused(world.pull(&packages, &write(&world, &bytes), None), Code::PackageUnverified, "link");
+    for entry in ["../../../usr/bin/node", "/bin/sh", "absent.js"] {
+        let bytes = bundle(&[("manifest.json", &manifest(entry)), ("a.js", "")]);
+        refused(world.pull(&packages, &write(&world, &bytes), None), Code::PackageUnverified, "cannot be started");
+    }
+}

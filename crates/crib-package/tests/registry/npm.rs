@@ -1,0 +1,237 @@
+//! A registry that speaks npm's protocol.
+
+use std::fs;
+use std::process::Command;
+
+use aws_lc_rs::digest::{SHA512, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crib_model::Code;
+use crib_package::{FindingKind, Policy, Proof, Verdict};
+use serde_json::{Value, json};
+
+use crate::world::{World, is_empty, kinds, lacks, refused, run};
+
+const TOOLS: &[&str] = &["npm", "node"];
+const JSON: &str = "application/json";
+/// The head of a P-256 key.
+const SPKI: [u8; 26] = [48, 89, 48, 19, 6, 7, 42, 134, 72, 206, 61, 2, 1, 6, 8, 42, 134, 72, 206, 61, 3, 1, 7, 3, 66, 0];
+
+/// How a package of the registry is made.
+struct Made<'a> {
+    version: &'a str,
+    says: &'a str,
+    signs: Signs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signs {
+    Nothing,
+    This,
+    Another,
+}
+
+struct Registry {
+    world: World,
+    key: EcdsaKeyPair,
+}
+
+impl Registry {
+    fn new() -> Self {
+        let world = World::new();
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key");
+        let public = STANDARD.encode([&SPKI[..], key.public_key().as_ref()].concat());
+        let keys = json!({ "keys": [{ "keyid": "SHA256:test", "keytype": "ecdsa-sha2-nistp256", "scheme": "ecdsa-sha2-nistp256", "key": public }] });
+        world.serve("/-/npm/v1/keys", JSON, keys.to_string());
+        Self { world, key }
+    }
+
+    fn tarball(&self, name: &str, made: &Made<'_>) -> Vec<u8> {
+        let folder = self.world.path(&format!("{name}-{}", made.version));
+        fs::create_dir_all(folder.join("package")).expect("a folder");
+        let marker = self.world.path("script-was-run");
+        let manifest = json!({
+            "name": name, "version": made.version, "bin": { name: "index.js" },
+            "scripts": { "postinstall": format!("touch {}", marker.display()) }
+        });
+        fs::write(folder.join("package/package.json"), manifest.to_string()).expect("a file");
+        fs::write(folder.join("package/index.js"), format!("#!/usr/bin/env node\nconsole.log({:?})\n", made.says)).expect("a file");
+        let tar = Command::new("tar").args(["czf", "-", "package"]).current_dir(folder).output().expect("tar");
+        assert!(tar.status.success());
+        tar.stdout
+    }
+
+    /// Publishes a version as the latest.
+    fn publish(&self, name: &str, made: &Made<'_>) -> Vec<u8> {
+        let tarball = self.tarball(name, made);
+        let integrity = format!("sha512-{}", STANDARD.encode(digest(&SHA512, &tarball)));
+        let path = format!("/{name}/-/{name}-{}.tgz", made.version);
+        let signed = match made.signs {
+            Signs::Another => format!("{name}@0.0.1:{integrity}"),
+            Signs::Nothing | Signs::This => format!("{name}@{}:{integrity}", made.version),
+        };
+        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).expect("a signature");
+        let mut dist = json!({ "tarball": format!("{}{path}", self.world.base), "integrity": integrity });
+        if made.signs != Signs::Nothing {
+            let signatures = json!([{ "keyid": "SHA256:test", "sig": STANDARD.encode(signature) }]);
+            dist.as_object_mut().expect("an object").insert("signatures".to_owned(), signatures);
+        }
+        let version: Value = json!({
+            "name": name, "version": made.version, "dist": dist, "bin": { name: "index.js" }, "hasInstallScript": true,
+            "_npmUser": { "name": "somebody" }, "repository": { "url": "https://example.com/repository" }
+        });
+        let document = json!({ "name": name, "dist-tags": { "latest": made.version }, "versions": { made.version: version } });
+        self.world.serve(&format!("/{name}"), JSON, document.to_string());
+        self.world.serve(&format!("/{name}/{}", made.version), JSON, version.to_string());
+        self.world.serve(&path, "application/octet-stream", tarball.clone());
+        tarball
+    }
+}
+
+fn good() -> Made<'static> {
+    Made { version: "1.2.0", says: "hello", signs: Signs::This }
+}
+
+#[test]
+fn a_good_package_is_installed_verified_and_started_and_none_of_its_scripts_was_run() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("good-server", &good());
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    let pulled = registry.world.pull(&packages, "npm:good-server", None).expect("it is pulled");
+    assert_eq!(pulled.locked.version, "1.2.0");
+    assert!(matches!(pulled.locked.provenance.signature, Proof::Verified { .. }), "{:?}", pulled.locked.provenance);
+    assert_eq!(pulled.locked.provenance.publisher.as_deref(), Some("somebody"));
+    assert_eq!(kinds(&pulled), [FindingKind::InstallScript]);
+    assert_eq!(run(&packages, &pulled.locked), "hello");
+    assert!(!registry.world.path("script-was-run").exists());
+    let again = registry.world.pull(&packages, "npm:good-server", Some(&pulled.locked)).expect("it is pulled again");
+    assert_eq!(again.locked, pulled.locked, "the same bytes are the same lock");
+    assert!(again.changes.expect("changes").is_empty());
+}
+
+#[test]
+fn an_unsigned_package_is_said_and_by_policy_refused() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("unsigned-server", &Made { signs: Signs::Nothing, ..good() });
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    let pulled = registry.world.pull(&packages, "npm:unsigned-server", None).expect("it is pulled");
+    assert!(kinds(&pulled).contains(&FindingKind::Unsigned));
+    let strict = registry.world.packages(Policy::default().with(FindingKind::Unsigned, Verdict::Refuse), TOOLS);
+    refused(registry.world.pull(&strict, "npm:unsigned-server", None), Code::PackageRefused, "unsigned");
+}
+
+#[test]
+fn a_signature_of_something_else_is_refused() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("bad-server", &Made { signs: Signs::Another, ..good() });
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    refused(registry.world.pull(&packages, "npm:bad-server", None), Code::PackageRefused, "bad-signature");
+    assert!(is_empty(&registry.world.path("data")));
+}
+
+#[test]
+fn tampered_bytes_are_refused() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("tampered-server", &good());
+    let other = registry.tarball("tampered-server", &Made { says: "evil", ..good() });
+    registry.world.serve("/tampered-server/-/tampered-server-1.2.0.tgz", "application/octet-stream", other);
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    refused(registry.world.pull(&packages, "npm:tampered-server", None), Code::PackageUnverified, "promised");
+    assert!(is_empty(&registry.world.path("data")));
+}
+
+#[test]
+fn files_swapped_after_they_were_verified_are_not_started() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("swapped-server", &good());
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    let locked = registry.world.pull(&packages, "npm:swapped-server", None).expect("it is pulled").locked;
+    let script = packages.folder(&locked).expect("a folder").join("tree/node_modules/swapped-server/index.js");
+    let old = fs::read(&script).expect("a file");
+    fs::remove_file(&script).expect("a file");
+    fs::write(&script, "console.log('evil!')\n").expect("a file");
+    let fault = packages.start(&locked).expect_err("it is not started");
+    assert_eq!(fault.code(), Code::PackageUnverified, "{fault}");
+    assert!(fault.to_string().contains("swapped-server/index.js"), "{fault}");
+    // Pulling it again puts the right bytes in place of the wrong ones.
+    let again = registry.world.pull(&packages, "npm:swapped-server", Some(&locked)).expect("it is pulled again").locked;
+    assert_eq!(fs::read(&script).expect("a file"), old);
+    assert_eq!(run(&packages, &again), "hello");
+    // A new list of files does not make them right.
+    let folder = packages.folder(&locked).expect("a folder");
+    let list = fs::read_to_string(folder.join("tree.files")).expect("a list");
+    fs::write(folder.join("tree.files"), list.replacen("f ", "x ", 1)).expect("a list");
+    assert_eq!(packages.start(&locked).expect_err("it is not started").code(), Code::PackageUnverified);
+}
+
+#[test]
+fn an_update_says_what_changed_and_a_step_back_is_refused() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("moving-server", &good());
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    let first = registry.world.pull(&packages, "npm:moving-server", None).expect("it is pulled").locked;
+    registry.publish("moving-server", &Made { version: "1.10.0", says: "hello again", ..good() });
+    let second = registry.world.pull(&packages, "npm:moving-server", Some(&first)).expect("it is pulled");
+    let changes = second.changes.expect("changes");
+    assert_eq!(changes.version.as_ref().map(ToString::to_string).as_deref(), Some("1.2.0 -> 1.10.0"));
+    assert_eq!(changes.packages.len(), 1);
+    assert!(changes.files_changed.iter().any(|path| path.ends_with("index.js")), "{changes}");
+    registry.publish("moving-server", &good());
+    let result = registry.world.pull(&packages, "npm:moving-server", Some(&second.locked));
+    refused(result, Code::PackageRefused, "downgrade");
+}
+
+#[test]
+fn a_version_that_was_published_twice_is_refused() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("twice-server", &good());
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    let locked = registry.world.pull(&packages, "npm:twice-server", None).expect("it is pulled").locked;
+    registry.publish("twice-server", &Made { says: "other", ..good() });
+    refused(registry.world.pull(&packages, "npm:twice-server", Some(&locked)), Code::PackageRefused, "republished");
+}
+
+#[test]
+fn a_name_one_letter_away_from_a_popular_one_is_refused_before_anything_is_asked() {
+    let world = World::new();
+    let packages = world.packages(Policy::default(), TOOLS);
+    refused(world.pull(&packages, "npm:@modelcontextprotocol/server-filesytem", None), Code::PackageRefused, "server-filesystem");
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    if lacks("npm") {
+        return;
+    }
+    let world = World::new();
+    let packages = world.packages(Policy::default(), TOOLS);
+    refused(world.pull(&packages, "npm:absent-server", None), Code::PackageMissing, "not in the registry");
+    let bare = World::new();
+    let packages = bare.packages(Policy::default(), &[]);
+    if !std::path::Path::new("/usr/bin/npm").exists() {
+        refused(bare.pull(&packages, "npm:absent-server", None), Code::RuntimeMissing, "npm");
+    }
+}

@@ -1,0 +1,104 @@
+//! An index that speaks PyPI's protocol.
+
+use std::io::Write as _;
+
+use crib_model::Code;
+use crib_package::{Digest, FindingKind, Policy, Proof};
+use serde_json::json;
+use zip::write::SimpleFileOptions;
+
+use crate::world::{World, kinds, lacks, refused, run};
+
+const SIMPLE: &str = "application/vnd.pypi.simple.v1+json";
+
+/// Returns a wheel whose program prints a text.
+fn wheel(name: &str, says: &str) -> Vec<u8> {
+    let info = format!("{name}-1.0.dist-info");
+    let files = [
+        (format!("{name}/__init__.py"), format!("def main():\n    print({says:?})\n")),
+        (format!("{info}/METADATA"), format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")),
+        (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned()),
+        (format!("{info}/entry_points.txt"), format!("[console_scripts]\n{} = {name}:main\n", name.replace('_', "-"))),
+    ];
+    let paths = files.iter().map(|(path, _)| path.clone()).chain([format!("{info}/RECORD")]);
+    let record: String = paths.map(|path| format!("{path},,\n")).collect();
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (path, text) in files.iter().chain([&(format!("{info}/RECORD"), record)]) {
+        archive.start_file(path.as_str(), SimpleFileOptions::default()).expect("a file");
+        archive.write_all(text.as_bytes()).expect("a file");
+    }
+    archive.finish().expect("an archive").into_inner()
+}
+
+/// Publishes a file whose digest is that of `promised`.
+fn publish(world: &World, name: &str, file: &str, bytes: Vec<u8>, promised: &[u8]) {
+    let path = format!("/files/{file}");
+    let page = json!({
+        "meta": { "api-version": "1.1" }, "name": name,
+        "versions": ["1.0"],
+        "files": [{
+            "filename": file, "url": format!("{}{path}", world.base), "hashes": { "sha256": Digest::of(promised).hex() }, "size": bytes.len(),
+            "provenance": format!("{}/provenance/{file}", world.base), "requires-python": ">=3.8", "core-metadata": false
+        }]
+    });
+    let statement = json!({ "version": 1, "attestation_bundles": [{ "publisher": { "kind": "GitHub", "repository": "owner/repository" }, "attestations": [] }] });
+    world.serve(&format!("/provenance/{file}"), "application/vnd.pypi.integrity.v1+json", statement.to_string());
+    world.serve(&format!("/simple/{name}/"), SIMPLE, page.to_string());
+    world.serve(&path, "application/octet-stream", bytes);
+}
+
+/// Runs a test with each installer that is there.
+fn each(test: impl Fn(&World, &[&str])) {
+    for tools in [&["uv", "python3"][..], &["python3"]] {
+        if !tools.iter().any(|tool| lacks(tool)) {
+            test(&World::new(), tools);
+        }
+    }
+}
+
+#[test]
+fn a_good_package_is_installed_from_its_wheel_and_started_from_the_store() {
+    each(|world, tools| {
+        let good = wheel("good_server", "hello");
+        publish(world, "good-server", "good_server-1.0-py3-none-any.whl", good.clone(), &good);
+        let packages = world.packages(Policy::default(), tools);
+        let pulled = world.pull(&packages, "pypi:good-server", None).expect("it is pulled");
+        assert_eq!(pulled.locked.version, "1.0");
+        assert!(matches!(&pulled.locked.provenance.attestation, Proof::Present { note } if note.contains("owner/repository")));
+        assert!(!kinds(&pulled).contains(&FindingKind::Unsigned));
+        assert_eq!(run(&packages, &pulled.locked), "hello");
+        let again = world.pull(&packages, "pypi:good-server", Some(&pulled.locked)).expect("it is pulled again");
+        assert_eq!(again.locked.tree, pulled.locked.tree);
+        let module = packages.folder(&pulled.locked).expect("a folder").join("tree/good_server/__init__.py");
+        std::fs::remove_file(&module).expect("a file");
+        assert_eq!(packages.start(&again.locked).expect_err("it is not started").code(), Code::PackageUnverified);
+    });
+}
+
+#[test]
+fn tampered_bytes_are_refused() {
+    each(|world, tools| {
+        let promised = wheel("tampered_server", "hello");
+        publish(world, "tampered-server", "tampered_server-1.0-py3-none-any.whl", wheel("tampered_server", "evil!"), &promised);
+        let packages = world.packages(Policy::default(), tools);
+        refused(world.pull(&packages, "pypi:tampered-server", None), Code::PackageUnverified, "promised");
+    });
+}
+
+#[test]
+fn what_would_have_to_be_built_is_refused() {
+    each(|world, tools| {
+        publish(world, "source-server", "source_server-1.0.tar.gz", b"no archive".to_vec(), b"no archive");
+        let packages = world.packages(Policy::default(), tools);
+        let fault = world.pull(&packages, "pypi:source-server", None).expect_err("it is refused");
+        assert!(matches!(fault.code(), Code::PullFailed | Code::PackageMissing), "{fault}");
+    });
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    each(|world, tools| {
+        let packages = world.packages(Policy::default(), tools);
+        refused(world.pull(&packages, "pypi:absent-server", None), Code::PackageMissing, "not in the index");
+    });
+}
