@@ -1,13 +1,15 @@
 //! `cargo xtask setup`: what the tests need beyond Rust, pinned and cached inside the checkout.
 //!
-//! Each source (Debian, npm, PyPI) either becomes ready or adds a line to [`Ready::skipped`]; the
+//! Each source (Debian, npm, PyPI, crates.io) either becomes ready or adds a line to [`Ready::skipped`]; the
 //! tests that need what is missing then say that they were skipped.
 
 mod debian;
+mod fuzz;
 mod npm;
 mod pypi;
 
 pub(crate) use debian::nginx;
+pub(crate) use fuzz::command as cargo_fuzz;
 
 use std::path::PathBuf;
 
@@ -41,6 +43,7 @@ pub(crate) fn prepare() -> Ready {
     debian::prepare(&mut ready);
     npm::prepare(&mut ready);
     pypi::prepare(&mut ready);
+    fuzz::prepare(&mut ready);
     ready
 }
 

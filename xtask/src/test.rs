@@ -172,20 +172,15 @@ fn fuzz(skipped: &mut Vec<String>) -> Result<()> {
     if !sh::root().join("fuzz/Cargo.toml").is_file() {
         return Ok(());
     }
-    let nightly = |args: &[&str]| {
-        let mut command = sh::command("rustup", ["run", "nightly", "cargo", "fuzz"]);
-        command.args(args).env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
-        command
-    };
-    if !sh::succeeds(&mut nightly(&["--version"])) {
+    if !sh::succeeds(&mut setup::cargo_fuzz(&["--version"])) {
         skipped.push("fuzzing: needs a nightly toolchain and cargo-fuzz (the kept corpus runs as plain tests)".to_owned());
         return Ok(());
     }
-    let listed = sh::output(&mut nightly(&["list"]))?;
+    let listed = sh::output(&mut setup::cargo_fuzz(&["list"]))?;
     let targets: Vec<&str> = listed.lines().map(str::trim).filter(|name| !name.is_empty()).collect();
     let share = format!("-max_total_time={}", (FUZZ_SECONDS / targets.len().max(1)).max(5));
     for target in targets {
-        sh::run(&mut nightly(&["run", target, "--", &share, "-verbosity=0"]))?;
+        sh::run(&mut setup::cargo_fuzz(&["run", target, "--", &share, "-verbosity=0"]))?;
     }
     Ok(())
 }

@@ -10,6 +10,9 @@ use crate::sh;
 /// Programs the tests call and the packages that bring them.
 const WANTED: &[(&str, &[&str])] = &[("npm", &["nodejs", "npm"]), ("python3", &["python3"]), ("git", &["git"])];
 
+/// A browser for the server that drives one: big, so what needs the other packages does not wait for it.
+const BROWSER: &str = "chromium";
+
 /// Packages of which `nginx` or a library of it may be missing on a small system.
 const NGINX: &[&str] = &["nginx", "libpcre2-8-0", "libssl3", "zlib1g", "libcrypt1"];
 
@@ -24,11 +27,18 @@ pub(super) fn prepare(ready: &mut Ready) {
     if !has_venv() {
         missing.push("python3-venv");
     }
+    wanted(&missing, ready);
+    if sh::which(BROWSER).is_none() {
+        wanted(&[BROWSER], ready);
+    }
+}
+
+fn wanted(missing: &[&str], ready: &mut Ready) {
     if missing.is_empty() {
         return;
     }
     sh::say(&format!("debian: installing {}", missing.join(" ")));
-    if let Err(error) = install(&missing) {
+    if let Err(error) = install(missing) {
         ready.skipped.push(format!("Debian packages {}: {error:#}", missing.join(", ")));
     }
 }
