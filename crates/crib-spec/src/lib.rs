@@ -5,7 +5,7 @@
 //!   with full control over headers and bytes.
 //! - [`fixture`] is a hand-written MCP server of every era; it keeps a [`journal`] of what it received,
 //!   so that a test can assert what the gateway really sent.
-//! - [`conformance`] runs the official suite and compares maps of check results.
+//! - [`sdk`] runs clients on the official SDKs; [`conformance`] runs the official suite and compares maps of check results.
 //!
 //! # Invariants
 //!
@@ -26,6 +26,7 @@ pub mod gateway;
 pub mod http;
 pub mod journal;
 pub mod pipe;
+pub mod sdk;
 pub mod settings;
 pub mod wait;
 

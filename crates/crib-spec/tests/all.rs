@@ -8,5 +8,6 @@ mod all {
     mod fronts;
     mod lifecycle;
     mod real;
+    mod sdk;
     mod traps;
 }
