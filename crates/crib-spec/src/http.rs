@@ -160,6 +160,21 @@ impl Response {
         serde_json::from_str(&text).with_context(|| format!("HTTP {status}: not JSON: {text:?}"))
     }
 
+    /// Reads the body to its end and returns the JSON in it as it came; of a stream, the last message.
+    ///
+    /// # Errors
+    /// When the body cannot be read, or a stream has no message.
+    pub async fn last_text(mut self) -> Result<String> {
+        if !self.is_stream() {
+            return self.text().await;
+        }
+        let mut last = None;
+        while let Some(event) = self.event().await? {
+            last = Some(event.data).filter(|data| !data.is_empty()).or(last);
+        }
+        last.context("the stream ended without a message")
+    }
+
     /// Reads a stream to its end and returns all its messages; of a JSON body, the one message.
     ///
     /// # Errors

@@ -29,14 +29,17 @@ impl Pipe {
     /// # Errors
     /// When it cannot be started.
     pub fn start(program: &Path, args: &[&str]) -> Result<Self> {
-        let mut child = Command::new(program)
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("start {}", program.display()))?;
+        let mut command = Command::new(program);
+        command.args(args);
+        Self::of(command).with_context(|| format!("start {}", program.display()))
+    }
+
+    /// Starts a server by a command with an environment and a folder of its own.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn of(mut command: Command) -> Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
         let stdin = child.stdin.take().context("stdin")?;
         let stdout = child.stdout.take().context("stdout")?;
         Ok(Self { stdin, lines: BufReader::new(stdout).lines(), next: 1, _child: child })
@@ -48,12 +51,20 @@ impl Pipe {
     /// When the server does not answer it.
     pub async fn connect(program: &Path, args: &[&str], capabilities: Value) -> Result<Self> {
         let mut pipe = Self::start(program, args)?;
+        pipe.initialize(capabilities).await?;
+        Ok(pipe)
+    }
+
+    /// Runs the handshake.
+    ///
+    /// # Errors
+    /// When the server does not answer it.
+    pub async fn initialize(&mut self, capabilities: Value) -> Result<()> {
         let info = json!({ "name": "spec-client", "version": "1" });
         let params = json!({ "protocolVersion": "2025-11-25", "capabilities": capabilities, "clientInfo": info });
-        let reply = pipe.call("initialize", params).await?;
+        let reply = self.call("initialize", params).await?;
         anyhow::ensure!(reply["result"].is_object(), "initialize: {reply}");
-        pipe.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?;
-        Ok(pipe)
+        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await
     }
 
     /// Writes one message.
@@ -70,8 +81,12 @@ impl Pipe {
     /// # Errors
     /// When the server is gone or silent.
     pub async fn receive(&mut self) -> Result<Value> {
-        let line = within(PATIENCE, "a line", self.lines.next_line()).await??.context("the server ended")?;
+        let line = self.line().await?;
         serde_json::from_str(&line).with_context(|| format!("not JSON: {line:?}"))
+    }
+
+    async fn line(&mut self) -> Result<String> {
+        within(PATIENCE, "a line", self.lines.next_line()).await??.context("the server ended")
     }
 
     /// Sends a request and returns the reply, answering what the server asks meanwhile.
@@ -79,15 +94,24 @@ impl Pipe {
     /// # Errors
     /// When the server is gone or silent.
     pub async fn call(&mut self, method: &str, params: Value) -> Result<Value> {
+        Ok(serde_json::from_str(&self.call_text(method, params).await?)?)
+    }
+
+    /// Sends a request and returns the reply as it came.
+    ///
+    /// # Errors
+    /// When the server is gone or silent.
+    pub async fn call_text(&mut self, method: &str, params: Value) -> Result<String> {
         let id = self.next;
         self.next += 1;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await?;
         loop {
-            let message = self.receive().await?;
+            let line = self.line().await?;
+            let message: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line:?}"))?;
             if let Some(answer) = oblige(&message) {
                 self.send(&answer).await?;
             } else if message["id"] == id {
-                return Ok(message);
+                return Ok(line);
             }
         }
     }
