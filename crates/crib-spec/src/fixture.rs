@@ -4,6 +4,7 @@
 //! A tool body is written once ([`tools`], [`extra`]); whether it asks its client by a request in
 //! mid-call (legacy), by a round of `input_required` (modern) or through a task is the business of [`cx`].
 
+mod augmented;
 mod catalog;
 mod cx;
 mod dispatch;
@@ -37,7 +38,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use options::{Era, Options, Unknown};
+pub use options::{Era, Options, Tasks, Unknown};
 
 use crate::journal::Journal;
 

@@ -9,5 +9,6 @@ mod all {
     mod lifecycle;
     mod real;
     mod sdk;
+    mod tasks;
     mod traps;
 }

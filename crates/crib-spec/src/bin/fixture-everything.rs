@@ -1,13 +1,13 @@
 //! A hand-written MCP server of every era, for tests.
 //!
 //! `fixture-everything --stdio | --http PORT [--era legacy|modern|dual] [--newest REVISION] [--unknown HOW]
-//! [--tools N] [--page N] [--empty-cursor] [--journal FILE]`; HTTP serves `/mcp` and, for 2024-11-05, `/sse`.
+//! [--tasks] [--tools N] [--page N] [--empty-cursor] [--journal FILE]`; HTTP serves `/mcp` and, for 2024-11-05, `/sse`.
 
 use std::{io::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 use crib_spec::{
-    fixture::{Fixture, Options, serve_stdio},
+    fixture::{Fixture, Options, Tasks, serve_stdio},
     journal::Journal,
 };
 
@@ -24,6 +24,7 @@ async fn main() -> Result<()> {
             "--era" => options.era = value()?.parse()?,
             "--newest" => options.newest = value()?,
             "--unknown" => options.unknown = value()?.parse()?,
+            "--tasks" => options.tasks = Tasks::Asked,
             "--tools" => options.generated = Some(value()?.parse()?),
             "--page" => options.page = value()?.parse()?,
             "--empty-cursor" => options.empty_cursor = true,

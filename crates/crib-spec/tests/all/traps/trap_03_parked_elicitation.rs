@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use anyhow::Result;
 use crib_spec::{
     client::{Modern, answers, bearer},
@@ -67,6 +69,27 @@ async fn trap_03_a_wrong_retry_is_refused_and_never_runs_the_tool_again() -> Res
     let harmless = again["error"]["code"] == -32602 || again["result"]["inputRequests"] == second["result"]["inputRequests"];
     assert!(harmless, "a duplicate retry gets the same round or a refusal: {again}");
     assert_eq!(journal.all("answered").len(), 1, "upstream was answered once");
+    assert_eq!(journal.all("run").len(), 1, "the body of the tool ran once");
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_03_a_person_may_take_longer_than_a_call() -> Result<()> {
+    let (mut server, journal) = stdio_fixture(&["--era", "legacy"])?;
+    server["timeout"] = json!("1s");
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    let client = Modern::full(gateway.address);
+    let first = client.call("tools/call", call(None, None)).await?;
+    assert_eq!(first["result"]["resultType"], "input_required", "{first}");
+    // The time a person takes is what is tested.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let retry = call(first["result"].get("requestState"), Some(answers(&first["result"])));
+    let second = client.call("tools/call", retry).await?;
+    assert_eq!(second["result"]["resultType"], "input_required", "the call still waits for its second answer: {second}");
+    let retry = call(second["result"].get("requestState"), Some(answers(&second["result"])));
+    let done = client.call("tools/call", retry).await?;
+    assert_eq!(done["result"]["resultType"], "complete", "{done}");
     assert_eq!(journal.all("run").len(), 1, "the body of the tool ran once");
     gateway.stop().await?;
     Ok(())

@@ -4,6 +4,8 @@ use crib_spec::{
     client::{Legacy, Modern},
     fixture::{Era, Fixture},
     gateway::{Config, Gateway, url_server},
+    pipe::Pipe,
+    settings::gateway_binary,
 };
 use serde_json::{Value, json};
 
@@ -52,6 +54,28 @@ async fn trap_08_headers_are_computed_for_the_upstream_whoever_calls() -> Result
     }
     assert!(other.journal.received("tools/call").is_empty());
     gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_08_headers_are_computed_for_callers_that_have_none() -> Result<()> {
+    let (gh, other) = (Fixture::of(Era::Modern).await?, Fixture::of(Era::Modern).await?);
+    let config = Config::new().server("gh", url_server(&gh.url())).server("other", url_server(&other.url()));
+    let file = config.write("127.0.0.1:0".parse()?)?.display().to_string();
+    let params = json!({ "name": "gh__search", "arguments": { "query": "x", "region": REGION, "limit": 5 } });
+    let args = ["serve", "-c", &file, "--stdio"];
+
+    let mut legacy = Pipe::connect(&gateway_binary(), &args, json!({})).await?;
+    let reply = legacy.call("tools/call", params.clone()).await?;
+    assert!(reply["result"]["content"].is_array(), "{reply}");
+    check(&gh, 1);
+
+    let mut modern = Pipe::start(&gateway_binary(), &args)?;
+    modern.send(&Modern::new("127.0.0.1:1".parse()?).message("tools/call", params)).await?;
+    let reply = modern.receive().await?;
+    assert_eq!(reply["result"]["resultType"], "complete", "{reply}");
+    check(&gh, 2);
+    assert!(other.journal.received("tools/call").is_empty());
     Ok(())
 }
 
