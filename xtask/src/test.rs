@@ -180,7 +180,12 @@ fn fuzz(skipped: &mut Vec<String>) -> Result<()> {
     let targets: Vec<&str> = listed.lines().map(str::trim).filter(|name| !name.is_empty()).collect();
     let share = format!("-max_total_time={}", (FUZZ_SECONDS / targets.len().max(1)).max(5));
     for target in targets {
-        sh::run(&mut setup::cargo_fuzz(&["run", target, "--", &share, "-verbosity=0"]))?;
+        // What is found goes to the first folder: the kept corpus changes by hand only.
+        let found = sh::cache().join("fuzz").join(target);
+        std::fs::create_dir_all(&found)?;
+        let kept = sh::root().join("fuzz/corpus").join(target);
+        let mut run = setup::cargo_fuzz(&["run", target]);
+        sh::run(run.arg(found).arg(kept).args(["--", &share, "-verbosity=0"]))?;
     }
     Ok(())
 }
