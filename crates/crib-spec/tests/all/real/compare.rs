@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,7 +14,7 @@ use crib_spec::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
-use tokio::process::Command;
+use tokio::{process::Command, time::Instant};
 
 use super::{Server, installed};
 
@@ -30,6 +31,10 @@ const LISTS: [(&str, &str); 4] = [
 
 /// What of a reply is the gateway's, or of one era only.
 const OF_THE_HOP: [&str; 4] = ["resultType", "_meta", "ttlMs", "cacheScope"];
+
+/// Real servers start an interpreter, or a browser.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// No server has it.
 const UNKNOWN: &str = "no_such_tool";
@@ -163,6 +168,7 @@ impl Run {
     async fn all(mut self, table: &Table<'_>) -> Result<Heard> {
         let mut heard = Vec::new();
         let mut tools = Vec::new();
+        self.started(table).await?;
         for (method, field) in LISTS {
             let items = self.walk(method, field).await?;
             for item in &items {
@@ -186,6 +192,16 @@ impl Run {
         }
         self.refused(&tools, &mut heard).await?;
         Ok(heard)
+    }
+
+    /// Waits until the server is listed: the gateway answers without a server that starts slowly.
+    async fn started(&mut self, table: &Table<'_>) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while self.walk("tools/list", "tools").await?.len() < table.tools {
+            ensure!(Instant::now() < end, "{} lists no tools within {PATIENCE:?}", table.test);
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Calls what must be refused: no such tool, and every tool without what it requires.
@@ -282,8 +298,6 @@ impl Run {
         }
     }
 }
-
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Replaces moments as they stand in names of files, `2026-11-21T06-38-22-285Z`.
 fn timeless(text: &str) -> String {
