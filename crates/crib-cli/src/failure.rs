@@ -47,7 +47,9 @@ impl Exit {
             | Code::ClientFileBroken
             | Code::ClientFileRefused
             | Code::ClientMissing
-            | Code::ConsentNeeded => Self::Usage,
+            | Code::ConsentNeeded
+            | Code::SourceInvalid
+            | Code::LockInvalid => Self::Usage,
             Code::ServerUnreachable
             | Code::SpawnFailed
             | Code::StartFailed
@@ -56,7 +58,11 @@ impl Exit {
             | Code::MessageTooLarge
             | Code::ProtocolBroken
             | Code::UpstreamStatus
-            | Code::SessionUnknown => Self::Unreachable,
+            | Code::SessionUnknown
+            | Code::PackageMissing
+            | Code::PullFailed
+            | Code::RuntimeMissing
+            | Code::SandboxFailed => Self::Unreachable,
             Code::UpstreamUnauthorized | Code::Unauthenticated => Self::Authentication,
             Code::InputLost
             | Code::InputImpossible
@@ -64,7 +70,12 @@ impl Exit {
             | Code::ArgumentsInvalid
             | Code::CursorInvalid
             | Code::BodyTooLarge => Self::Tool,
-            Code::Forbidden | Code::OriginRefused | Code::TooBusy | Code::ClientFileChanged => Self::Refused,
+            Code::Forbidden
+            | Code::OriginRefused
+            | Code::TooBusy
+            | Code::ClientFileChanged
+            | Code::PackageUnverified
+            | Code::PackageRefused => Self::Refused,
             Code::Internal => Self::Unexpected,
         }
     }

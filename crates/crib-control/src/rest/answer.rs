@@ -170,9 +170,19 @@ fn status_of(code: Code) -> StatusCode {
         | Code::UpstreamUnauthorized
         | Code::UpstreamStatus => StatusCode::BAD_GATEWAY,
         // What happens on the command line only never becomes an answer.
-        Code::ClientFileBroken | Code::ClientFileRefused | Code::ClientFileChanged | Code::ClientMissing | Code::ConsentNeeded => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        Code::ClientFileBroken
+        | Code::ClientFileRefused
+        | Code::ClientFileChanged
+        | Code::ClientMissing
+        | Code::ConsentNeeded
+        | Code::SourceInvalid
+        | Code::PackageMissing
+        | Code::PullFailed
+        | Code::PackageUnverified
+        | Code::PackageRefused
+        | Code::RuntimeMissing
+        | Code::LockInvalid
+        | Code::SandboxFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Code::ListenRefused | Code::BindNeedsKeys | Code::AuditUnusable | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
