@@ -7,13 +7,14 @@ mod line;
 use std::sync::Arc;
 
 use crib_mcp::ladder::{self, Era, Refusal};
-use crib_mcp::{Message, RpcError, code, message};
-use crib_model::{Answer, Carrier, Code, Fault, Inbound, Principal, Scope, Verb};
+use crib_mcp::{ClientCaps, Message, Revision, RpcError, code, message, meta};
+use crib_model::{Answer, Carrier, Client, Code, Fault, Inbound, Principal, Scope, Verb};
 use http::{HeaderMap, HeaderValue};
 
 use crate::call::fault_error;
 use crate::modern::{self, Caller};
 use crate::plane::Plane;
+use crate::settle::Ticket;
 
 /// Takes one act of a client.
 pub(crate) async fn receive(plane: Arc<Plane>, inbound: Inbound) -> Answer {
@@ -22,7 +23,10 @@ pub(crate) async fn receive(plane: Arc<Plane>, inbound: Inbound) -> Answer {
         Carrier::Stdio(_) => Arc::new(Principal::anonymous()),
         Carrier::Http | Carrier::Sse { .. } => match plane.authenticate(&inbound.headers) {
             Ok(principal) => principal,
-            Err(fault) => return unauthenticated(&fault, &inbound.headers, &inbound.scope),
+            Err(fault) => {
+                write_down(&plane, &inbound, fault.code());
+                return unauthenticated(&fault, &inbound.headers, &inbound.scope);
+            }
         },
     };
     if plane.snapshot().in_scope(&inbound.scope).is_none() {
@@ -76,6 +80,16 @@ pub(crate) fn refuse(status: u16, fault: &Fault) -> Answer {
         headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     answer
+}
+
+/// Settles a call that was refused before anybody knew whose it is.
+fn write_down(plane: &Plane, inbound: &Inbound, code: Code) {
+    let Ok(Message::Request(request)) = Message::parse(&inbound.body) else { return };
+    let is_modern = request.params.meta.as_ref().is_some_and(|meta| meta.has(meta::PROTOCOL_VERSION));
+    let revision = if is_modern { Revision::LATEST } else { Revision::LATEST_LEGACY };
+    let client = Client { revision, caps: ClientCaps::none(), info: None };
+    let nobody = Arc::new(Principal::anonymous());
+    Ticket::open(&plane.ledger, &plane.clock, &nobody, &client, request.method).refuse(code);
 }
 
 /// 401 with the way to this resource's metadata (RFC 9728, RFC 6750).

@@ -95,7 +95,7 @@ async fn rounds(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post)
     let mut inputs = None;
     for _ in 0..crib_model::limits::INPUT_ROUNDS_MAX {
         let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &peer.principal, &peer.client, request.method.clone());
-        let trace = plane.trace(&request.params, post.headers(), &mut ticket);
+        let trace = plane.trace(&request.params, post.parent(), &mut ticket);
         let call = Box::new(Call {
             snapshot: plane.snapshot(),
             scope: peer.scope.clone(),

@@ -31,7 +31,7 @@ pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, 
         Err(fault) => return error_answer(&id, &fault_error(&fault), Some(fault.code())),
     };
     let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &caller.principal, &client, method.clone());
-    let trace = plane.trace(&params, headers.as_ref(), &mut ticket);
+    let trace = plane.trace(&params, headers.as_ref().and_then(|headers| plane.parent(headers)), &mut ticket);
     let front = Front { plane: Arc::clone(&plane), id, principal: Arc::clone(&caller.principal), method, params };
     let call = Box::new(Call {
         snapshot: caller.snapshot,

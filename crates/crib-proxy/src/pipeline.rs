@@ -81,6 +81,8 @@ async fn forward(plane: &Arc<Plane>, mut call: Box<Call>) -> Served {
             return Served::Done(finish);
         }
     };
+    // What is dropped now is still at hand; after the call it would have to be fetched from far away.
+    call.headers = None;
     let timeout = call.snapshot.setup.call_timeout;
     let timeout = permit.inner().upstream.timeout().map_or(timeout, |own| own.min(timeout));
     let deadline = call.ticket.opened() + timeout;

@@ -9,7 +9,7 @@ use crib_mcp::{Json, Payload, meta};
 use crib_model::{Answer, BoxFuture, Clock, Connection, Entropy, Fault, Gateway, Inbound, Ledger, Principal, Scope, TraceContext};
 use crib_plan::sched::{Admission, Width};
 use crib_policy::Seal;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +21,7 @@ use crate::session::Sessions;
 use crate::settle::Ticket;
 use crate::snapshot::{Setup, Snapshot};
 
+const TRACEPARENT: HeaderName = HeaderName::from_static(meta::TRACEPARENT);
 const TICK: Duration = Duration::from_millis(500);
 /// Idle sessions are looked for this often.
 const SWEEP_TICKS: u64 = 60;
@@ -157,15 +158,20 @@ impl Plane {
         session.used_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 
+    /// Reads the trace that headers name, where traces are recorded.
+    pub(crate) fn parent(&self, headers: &HeaderMap) -> Option<TraceContext> {
+        let named = self.ledger.traces().then(|| headers.get(&TRACEPARENT))?;
+        named?.to_str().ok().and_then(TraceContext::parse)
+    }
+
     /// Continues the client's trace, where traces are recorded; otherwise its context passes through untouched.
-    pub(crate) fn trace(&self, params: &Payload, headers: Option<&HeaderMap>, ticket: &mut Ticket) -> Option<TraceContext> {
+    pub(crate) fn trace(&self, params: &Payload, in_header: Option<TraceContext>, ticket: &mut Ticket) -> Option<TraceContext> {
         if !self.ledger.traces() {
             return None;
         }
         let in_meta = params.meta(meta::TRACEPARENT);
         let in_meta = in_meta.as_ref().and_then(Json::as_text).and_then(|text| TraceContext::parse(&text));
-        let in_header = || headers?.get(meta::TRACEPARENT)?.to_str().ok().and_then(TraceContext::parse);
-        let parent = in_meta.or_else(in_header);
+        let parent = in_meta.or(in_header);
         let random = self.entropy.u128();
         let span_id = u64::try_from(random & u128::from(u64::MAX)).unwrap_or(1).max(1);
         let trace = match parent {

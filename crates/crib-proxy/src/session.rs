@@ -52,6 +52,8 @@ pub(crate) struct Session {
     pub(crate) log_level: Mutex<Option<Json>>,
     /// Ends everything the session has under way.
     pub(crate) closed: CancellationToken,
+    /// The same for those who only look: no lock, and on a line of memory they have read anyway.
+    is_closed: AtomicBool,
     pub(crate) subscription: tokio::sync::Mutex<Watching>,
     /// Whether changes are passed on already.
     pub(crate) follows: AtomicBool,
@@ -73,6 +75,7 @@ impl Session {
             client,
             log_level: Mutex::default(),
             closed: CancellationToken::new(),
+            is_closed: AtomicBool::new(false),
             subscription: tokio::sync::Mutex::default(),
             follows: AtomicBool::new(false),
             streams: Mutex::default(),
@@ -81,6 +84,10 @@ impl Session {
             next: AtomicU64::new(1),
             used_ms: AtomicU64::new(0),
         })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
     }
 
     fn next(&self) -> u64 {
@@ -150,7 +157,7 @@ impl Session {
         let since_ms = self.used_ms.load(Ordering::Relaxed);
         running.insert(key, Running { post: Arc::downgrade(post), since_ms });
         // Whoever closes the session does so before it looks for what is running.
-        if self.closed.is_cancelled() {
+        if self.is_closed() {
             post.cancel();
         }
         Ok(())
@@ -188,6 +195,7 @@ impl Session {
 
     /// Ends the session: questions fail, requests are cancelled, streams end.
     pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
         self.closed.cancel();
         let running: Vec<Arc<Post>> = self.running.lock().values().filter_map(|running| running.post.upgrade()).collect();
         running.iter().for_each(|post| post.cancel());

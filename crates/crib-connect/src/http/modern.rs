@@ -131,12 +131,10 @@ impl Modern {
 
     fn headers_of(&self, forward: &Forward) -> HeaderMap {
         let mut headers = self.headers.clone();
-        let method = match &forward.method {
-            Method::ToolsCall => Ok(HeaderValue::from_static("tools/call")),
-            method => HeaderValue::from_str(method.as_str()),
-        };
-        if let Ok(method) = method {
-            headers.insert(MCP_METHOD, method);
+        if forward.method == Method::ToolsCall {
+            headers.insert(MCP_METHOD, HeaderValue::from_static("tools/call"));
+        } else {
+            insert(&mut headers, MCP_METHOD, forward.method.as_str());
         }
         if let Some(name) = forward.target_name() {
             insert(&mut headers, MCP_NAME, &name);

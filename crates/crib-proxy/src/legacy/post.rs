@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use crib_mcp::{Chunks, Request, Revision, message};
-use crib_model::{Answer, BoxFuture, Frame};
+use crib_model::{Answer, BoxFuture, Frame, TraceContext};
 use futures_util::task::AtomicWaker;
 use http::HeaderMap;
 use parking_lot::Mutex;
@@ -25,7 +25,8 @@ const RETRY_MS: u64 = 500;
 pub(crate) struct Post {
     peer: Peer,
     kind: Kind,
-    headers: Option<HeaderMap>,
+    /// The trace the client names in its headers.
+    parent: Option<TraceContext>,
     stream: Mutex<Option<Arc<StreamLog>>>,
     is_open: AtomicBool,
     /// Who waits for the stream to open.
@@ -46,11 +47,11 @@ enum Kind {
 }
 
 impl Post {
-    fn new(peer: &Peer, kind: Kind, headers: Option<HeaderMap>) -> Arc<Self> {
+    fn new(peer: &Peer, kind: Kind, parent: Option<TraceContext>) -> Arc<Self> {
         Arc::new(Self {
             peer: peer.clone(),
             kind,
-            headers,
+            parent,
             stream: Mutex::default(),
             is_open: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
@@ -78,8 +79,8 @@ impl Post {
         .await
     }
 
-    pub(super) fn headers(&self) -> Option<&HeaderMap> {
-        self.headers.as_ref()
+    pub(super) fn parent(&self) -> Option<TraceContext> {
+        self.parent
     }
 
     /// Says something before the end.
@@ -138,7 +139,8 @@ impl Post {
 pub(crate) async fn answer_http(plane: Arc<Plane>, peer: Peer, request: Request, headers: HeaderMap) -> Answer {
     let kind = if accepts_stream(&headers) { Kind::Lazy } else { Kind::Mute };
     let wants_stream = crate::inbound::prefers_stream(&headers);
-    let post = Post::new(&peer, kind, Some(headers));
+    let post = Post::new(&peer, kind, plane.parent(&headers));
+    drop(headers);
     if wants_stream {
         post.open();
     }

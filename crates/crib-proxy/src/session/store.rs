@@ -52,7 +52,7 @@ impl Sessions {
     /// Finds a session of this caller on this endpoint; one of somebody else is as unknown as none.
     pub(crate) fn find(&self, id: &str, principal: &Principal, scope: &Scope) -> Option<Arc<Session>> {
         let session = self.shard(id).read().get(id).map(Arc::clone)?;
-        (*session.principal == *principal && session.scope == *scope && !session.closed.is_cancelled()).then_some(session)
+        (*session.principal == *principal && session.scope == *scope && !session.is_closed()).then_some(session)
     }
 
     pub(crate) fn remove(&self, id: &str) {

@@ -155,6 +155,8 @@ async fn without_a_key_nothing_is_said_but_how_to_get_in() {
     assert_eq!(got.status, 401);
     assert!(got.headers["www-authenticate"].to_str().unwrap().contains("resource_metadata="));
     assert!(fake.asked.lock().is_empty());
+    let endings: Vec<Ending> = rig.book.0.lock().iter().map(|entry| entry.ending).collect();
+    assert_eq!(endings, [Ending::Failed(Code::Unauthenticated)], "a refusal counts too");
 }
 
 #[tokio::test(start_paused = true)]

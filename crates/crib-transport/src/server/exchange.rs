@@ -94,7 +94,9 @@ impl Exchange<'_> {
             Verb::Get | Verb::Delete => Bytes::new(),
         };
         self.pulse.enter(Phase::Busy);
-        let inbound = Inbound { verb, carrier, scope, headers: head.headers, body, peer: Some(self.ends.peer) };
+        // The rest of the head is not kept while the call is under way.
+        let headers = take_headers(head);
+        let inbound = Inbound { verb, carrier, scope, headers, body, peer: Some(self.ends.peer) };
         match self.front.gateway.receive(inbound).await {
             Answer::Message { status, headers, body } => {
                 self.pulse.enter(Phase::Waiting);
@@ -145,6 +147,10 @@ impl Exchange<'_> {
         };
         Err(Box::new(closing(response)))
     }
+}
+
+fn take_headers(head: Parts) -> HeaderMap {
+    head.headers
 }
 
 fn whole(status: StatusCode, headers: HeaderMap, body: Chunks) -> Response<Outgoing> {
