@@ -129,7 +129,8 @@ impl HttpClient {
         loop {
             let (mut live, is_fresh) = match pool.take() {
                 Some(live) => (live, false),
-                None => (self.dial(&pool, deadline).await?, true),
+                // Rare, and large: every call would carry the room for it.
+                None => (Box::pin(self.dial(&pool, deadline)).await?, true),
             };
             match live.exchange(request, deadline).await {
                 Ok(response) => {

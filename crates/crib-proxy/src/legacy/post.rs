@@ -67,8 +67,7 @@ impl Post {
     }
 
     /// Does the work unless it is given up before it is done.
-    async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    async fn unless_cancelled<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         future::poll_fn(|cx| {
             self.working.register(cx.waker());
             if self.is_cancelled.load(Ordering::Acquire) {
@@ -188,7 +187,10 @@ async fn run(plane: Arc<Plane>, peer: Peer, request: Request, post: Arc<Post>) -
     if let Err(error) = session.start(&id, &post) {
         return deliver(&post, message::error(Some(&id), &error));
     }
-    let text = post.unless_cancelled(legacy::respond(&plane, &peer, request, &post)).await;
+    let text = {
+        let work = pin!(legacy::respond(&plane, &peer, request, &post));
+        post.unless_cancelled(work).await
+    };
     session.finish(&id);
     match text {
         Some(text) => deliver(&post, text),
