@@ -172,6 +172,12 @@ impl Link {
         }
     }
 
+    /// Ends the channel for everything but the calls in flight, which find their own ends.
+    pub(crate) fn end(&self, fault: &Fault) {
+        self.state.lock().ended.get_or_insert_with(|| fault.clone());
+        self.over.cancel();
+    }
+
     /// Ends one call with a fault.
     pub(crate) fn fail_call(&self, id: u64, fault: Fault) {
         let slot = self.state.lock().calls.remove(&id);

@@ -268,6 +268,17 @@ impl Pool {
         self.inner.lock().failed.as_ref().map(|(_, fault)| fault.clone())
     }
 
+    /// Lets go of sessions with a server that is not there any more. What runs in them ends by itself.
+    pub(crate) fn dismiss(&self) {
+        let members = std::mem::take(&mut self.inner.lock().members);
+        for member in members {
+            if let Some(Ok(session)) = &*member.session.borrow() {
+                session.link.end(&super::link::closed(&self.options.slug));
+            }
+        }
+        self.freed.notify_waiters();
+    }
+
     /// Ends all sessions and waits for their ends.
     pub(crate) async fn close(&self) {
         self.closing.cancel();

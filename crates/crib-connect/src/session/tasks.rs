@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crib_mcp::{Ability, Json, Method, Payload, Revision, RpcError, code, translate};
-use crib_model::{Fault, Forward, InputResponse, Inputs, Outcome};
+use crib_model::{Code, Fault, Forward, InputResponse, Inputs, Outcome};
 use serde_json::json;
 use translate::Inlined;
 
@@ -77,12 +77,20 @@ pub(super) async fn run_as_task(session: &Arc<Session>, forward: &Forward) -> Re
     if forward.client.caps.set.has(Ability::Tasks) {
         return Ok(Ran::Done(Outcome::Task(translate::task_up(&created), Revision::LATEST)));
     }
-    let waited = wait(session, &id, task, forward.deadline).await;
+    let waited = wait(session, &id, task, forward.deadline).await.map_err(|fault| begun(session, fault));
     if waited.is_err() {
         let cancel = crib_mcp::RequestId::number(session.link.next_id());
         session.link.post(crib_mcp::message::request(&cancel, Method::TasksCancel.as_str(), &id_params(&id)));
     }
     waited
+}
+
+/// A session that is lost under a task was not lost before the tool ran: the call must not be made again.
+fn begun(session: &Session, fault: Fault) -> Fault {
+    if fault.code() != Code::SessionUnknown {
+        return fault;
+    }
+    Fault::new(Code::ServerGone, format!("`{}` has forgotten the session a task ran in", session.slug()))
 }
 
 /// Looks at a task until it is over or asks, then fetches its result.
