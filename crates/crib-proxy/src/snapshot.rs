@@ -54,6 +54,8 @@ pub(crate) struct Snapshot {
     building: Mutex<()>,
     tracker: TaskTracker,
     stop: CancellationToken,
+    /// Ends with `stop`, or before it when only subscriptions have to end.
+    unsubscribed: CancellationToken,
     me: Weak<Self>,
 }
 
@@ -66,6 +68,7 @@ impl Drop for Snapshot {
 impl Snapshot {
     pub(crate) fn new(setup: Setup, tracker: TaskTracker) -> Arc<Self> {
         let by_slug = setup.servers.iter().enumerate().map(|(at, server)| (server.slug.clone(), at)).collect();
+        let stop = CancellationToken::new();
         Arc::new_cyclic(|me| Self {
             setup,
             by_slug,
@@ -73,7 +76,8 @@ impl Snapshot {
             sources: Mutex::default(),
             building: Mutex::default(),
             tracker,
-            stop: CancellationToken::new(),
+            unsubscribed: stop.child_token(),
+            stop,
             me: Weak::clone(me),
         })
     }
@@ -81,6 +85,16 @@ impl Snapshot {
     /// Returns what ends when this snapshot was replaced and nobody uses it any more.
     pub(crate) fn stopped(&self) -> CancellationToken {
         self.stop.clone()
+    }
+
+    /// Returns what ends when subscriptions of clients have to end.
+    pub(crate) fn unsubscribed(&self) -> CancellationToken {
+        self.unsubscribed.clone()
+    }
+
+    /// Ends the subscriptions of clients; everything else goes on.
+    pub(crate) fn end_subscriptions(&self) {
+        self.unsubscribed.cancel();
     }
 
     /// Ends what runs for this snapshot; calls under way keep theirs.
