@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crib_mcp::{Chunks, Json, Payload, Revision, RpcError, code, meta};
-use crib_model::limits::ERA_TTL;
 use crib_model::{Clock, Fault, Slug};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -44,8 +43,8 @@ struct Held {
 // === impl Verdict ===
 
 impl Verdict {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ttl: ERA_TTL, held: Mutex::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>, ttl: Duration) -> Self {
+        Self { clock, ttl, held: Mutex::default() }
     }
 
     /// Returns the era while the verdict holds.

@@ -75,7 +75,7 @@ impl Http {
         let memory = Arc::new(Memory::default());
         let pool = |is_sse: bool| {
             let interactive_max = if is_sse { options.processes_max } else { SESSIONS_MAX };
-            let pool_options = PoolOptions { slug: slug.clone(), interactive_max, is_one_channel: is_sse };
+            let pool_options = PoolOptions { slug: slug.clone(), interactive_max, is_one_channel: is_sse, idle: None };
             let opener = Opener { remote: remote.clone(), memory: Arc::clone(&memory), options: options.clone(), is_sse };
             Pool::new(pool_options, Arc::new(opener), shared.tracker.clone())
         };
@@ -83,8 +83,8 @@ impl Http {
             modern: Modern::new(remote.clone()),
             streamable: pool(false),
             sse: pool(true),
-            lot: Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone()),
-            verdict: Verdict::new(Arc::clone(&shared.clock)),
+            lot: Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone(), options.park_timeout),
+            verdict: Verdict::new(Arc::clone(&shared.clock), options.era_ttl),
             turn: Semaphore::new(1),
             fault: Mutex::default(),
             options,

@@ -135,6 +135,12 @@ impl Snapshot {
         self.rebuild(scope, caps.set, Waited::ForAll)
     }
 
+    /// The same, for who asks what there is and not for lists: many clients give a handshake but a few seconds.
+    pub(crate) async fn view_soon(&self, scope: &Scope, caps: &ClientCaps) -> Arc<View> {
+        let view = tokio::time::timeout(FIRST_WAIT, self.view(scope, caps)).await;
+        view.unwrap_or_else(|_elapsed| self.rebuild(scope, caps.set, Waited::ForSome))
+    }
+
     /// Waits until every source was heard of, or as long as that is worth it.
     async fn first_offers(&self, sources: &[(Slug, Source)]) {
         let is_missing = |source: &&Source| source.offer().is_none();

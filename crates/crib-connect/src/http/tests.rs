@@ -67,6 +67,13 @@ struct Bench {
 
 impl Bench {
     async fn new(behave: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with(behave, |options| ConnectorOptions { processes_max: 2, ..options }).await
+    }
+
+    async fn with(
+        behave: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+        change: impl FnOnce(ConnectorOptions) -> ConnectorOptions,
+    ) -> Self {
         let server = bind(ServerOptions { listen: vec!["127.0.0.1:0".parse().unwrap()], ..ServerOptions::default() }).await.unwrap();
         let url = Endpoint::parse(&format!("http://{}/mcp", server.local_addrs()[0])).unwrap();
         let fake = Arc::new(Fake { behave: Box::new(behave), seen: Mutex::default() });
@@ -75,7 +82,7 @@ impl Bench {
         shared.tracker.spawn(server.run(Arc::clone(&fake) as Arc<dyn Gateway>, Arc::new(NoRoutes), shutdown.clone()));
         let headers = vec![("Authorization".to_owned(), "Bearer secret".to_owned())];
         let options = ConnectorOptions::new(Slug::from_name("web"), Source::Http { url, headers });
-        let options = ConnectorOptions { processes_max: 2, ..options };
+        let options = change(options);
         Self { upstream: connect(options, shared), fake, clock, _serving: shutdown.drop_guard() }
     }
 
@@ -431,6 +438,26 @@ async fn an_upgraded_server_is_noticed_and_a_downgraded_one_too() {
     assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "new");
     *is_new.lock() = false;
     assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "old");
+}
+
+#[tokio::test]
+async fn a_verdict_is_believed_as_long_as_it_was_told_to() {
+    let is_new = Arc::new(Mutex::new(false));
+    let held = Arc::clone(&is_new);
+    let old = legacy(|seen| text(seen, "old"));
+    let both = move |seen: &Seen| match (*held.lock(), seen.is_modern(), seen.method()) {
+        (true, true, "server/discover") => discovered(seen),
+        (true, true, _) => text(seen, "new"),
+        (false, true, _) => Answer::empty(400),
+        (_, false, _) => old(seen),
+    };
+    let bench = Bench::with(both, |options| ConnectorOptions { era_ttl: Duration::from_secs(5), ..options }).await;
+    assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "old");
+    *is_new.lock() = true;
+    bench.clock.advance(Duration::from_secs(4));
+    assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "old");
+    bench.clock.advance(Duration::from_secs(2));
+    assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "new");
 }
 
 /// A server of one era after the other, and how it refuses what belongs to the era it left.

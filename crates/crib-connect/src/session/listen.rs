@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, SelectAll};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use super::call::member;
 use super::follow;
@@ -48,6 +48,7 @@ pub(crate) async fn listen(session: Arc<Session>, lease: Option<Lease>, forward:
     let filter = member(&forward.params, "notifications").unwrap_or_default();
     // Listening starts before the acknowledgement, so that no change falls in between.
     let mut changes = session.link.changes();
+    let mut lists = session.memory.lists().subscribe();
     session.link.wire().hear(&session.link);
     let subscribed = Subscribed::open(session, &filter, forward.deadline).await;
     let steps = steps::talk(|voice| async move {
@@ -59,7 +60,7 @@ pub(crate) async fn listen(session: Arc<Session>, lease: Option<Lease>, forward:
             tokio::select! {
                 biased;
                 Some(status) = tasks.next() => voice.say(Event(status)).await,
-                change = changes.recv() => match change {
+                change = heard(&mut changes, &mut lists) => match change {
                     Ok(change) if subscribed.wants(&change) => voice.say(Event(change)).await,
                     Ok(_) => {}
                     Err(RecvError::Lagged(missed)) => {
@@ -74,6 +75,17 @@ pub(crate) async fn listen(session: Arc<Session>, lease: Option<Lease>, forward:
         Err(subscribed.session.link.fault().unwrap_or_else(|| super::link::closed(slug)))
     });
     Ok(Reply::Stream(Box::pin(steps)))
+}
+
+/// Waits for a change in this session, or of a list in any process of the server.
+async fn heard(
+    here: &mut broadcast::Receiver<Notification>,
+    lists: &mut broadcast::Receiver<Notification>,
+) -> Result<Notification, RecvError> {
+    tokio::select! {
+        change = here.recv() => change,
+        change = lists.recv() => change,
+    }
 }
 
 // === impl Subscribed ===

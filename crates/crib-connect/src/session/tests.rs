@@ -39,7 +39,7 @@ impl Bench {
         server.expect("notifications/initialized").await;
         let session = opening.await.unwrap().unwrap();
         let tracker = TaskTracker::new();
-        let lot = Lot::with_timeout(Arc::new(Counting::default()), tracker.clone(), Duration::from_secs(600));
+        let lot = Lot::new(Arc::new(Counting::default()), tracker.clone(), Duration::from_secs(600));
         Self { server, session, lot, tracker }
     }
 
