@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crib_mcp::{Chunks, Json, Payload, Revision, RpcError, code, meta};
-use crib_model::limits::ERA_TTL;
 use crib_model::{Clock, Fault, Slug};
 use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::outcome::broken;
 use crate::session::legacy::client_info;
+
+/// A server that goes on refusing requests is not probed for each of them.
+const DOUBT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How a server wants to be spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +36,15 @@ struct Held {
     era: Option<(Era, Instant)>,
     /// A probe made the server exit; until then it gets none.
     unprobed_until: Option<Instant>,
+    /// A doubt was settled a moment ago; until then there is none.
+    undoubted_until: Option<Instant>,
 }
 
 // === impl Verdict ===
 
 impl Verdict {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ttl: ERA_TTL, held: Mutex::default() }
+    pub(crate) fn new(clock: Arc<dyn Clock>, ttl: Duration) -> Self {
+        Self { clock, ttl, held: Mutex::default() }
     }
 
     /// Returns the era while the verdict holds.
@@ -67,9 +71,32 @@ impl Verdict {
         self.held.lock().unprobed_until = Some(self.clock.now() + self.ttl);
     }
 
+    /// Tells whether a doubt is worth a probe; many calls that are refused at once are one doubt.
+    pub(crate) fn may_doubt(&self) -> bool {
+        let now = self.clock.now();
+        let mut held = self.held.lock();
+        let may = held.undoubted_until.is_none_or(|until| until <= now);
+        if may {
+            held.undoubted_until = Some(now + DOUBT_PAUSE);
+        }
+        may
+    }
+
     pub(crate) fn may_probe(&self) -> bool {
         let now = self.clock.now();
         self.held.lock().unprobed_until.is_none_or(|until| until <= now)
+    }
+}
+
+/// Tells whether an error is what a server of another era would say to a request it did not look at. It is only a
+/// reason to ask: an error alone never makes a request be made again.
+///
+/// - A modern server refuses a request of a session by what it lacks: its headers or its version.
+/// - A legacy server knows neither modern requests nor, without a session, any.
+pub(crate) fn is_doubtful(spoken: Era, error: &RpcError) -> bool {
+    match spoken {
+        Era::Modern => matches!(error.code, code::METHOD_NOT_FOUND | code::INVALID_REQUEST),
+        Era::Legacy | Era::Sse => matches!(error.code, code::HEADER_MISMATCH | code::UNSUPPORTED_VERSION),
     }
 }
 

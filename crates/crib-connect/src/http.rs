@@ -15,14 +15,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crib_mcp::{ClientCaps, Revision};
-use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, State};
+use crib_model::{BoxFuture, Code, Fault, Forward, Health, Outcome, Reply, State};
 use crib_transport::Endpoint;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::connect::Connect;
-use crate::era::{Era, Verdict};
+use crate::era::{Era, Verdict, is_doubtful};
 use crate::options::{ConnectorOptions, Shared};
+use crate::outcome::broken;
 use crate::session::call;
 use crate::session::legacy::{Session, late};
 use crate::session::link::closed;
@@ -74,7 +75,7 @@ impl Http {
         let memory = Arc::new(Memory::default());
         let pool = |is_sse: bool| {
             let interactive_max = if is_sse { options.processes_max } else { SESSIONS_MAX };
-            let pool_options = PoolOptions { slug: slug.clone(), interactive_max, is_one_channel: is_sse };
+            let pool_options = PoolOptions { slug: slug.clone(), interactive_max, is_one_channel: is_sse, idle: None };
             let opener = Opener { remote: remote.clone(), memory: Arc::clone(&memory), options: options.clone(), is_sse };
             Pool::new(pool_options, Arc::new(opener), shared.tracker.clone())
         };
@@ -82,8 +83,8 @@ impl Http {
             modern: Modern::new(remote.clone()),
             streamable: pool(false),
             sse: pool(true),
-            lot: Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone()),
-            verdict: Verdict::new(Arc::clone(&shared.clock)),
+            lot: Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone(), options.park_timeout),
+            verdict: Verdict::new(Arc::clone(&shared.clock), options.era_ttl),
             turn: Semaphore::new(1),
             fault: Mutex::default(),
             options,
@@ -109,6 +110,11 @@ impl Http {
                 Era::Sse => Box::pin(self.serve_session(&self.sse, &forward)).await,
             };
             match served? {
+                Ok(Reply::Done(Outcome::Error(error, _)))
+                    if is_doubtful(era, &error) && Box::pin(self.has_changed(&forward, era)).await =>
+                {
+                    fault = Some(broken(&self.options.slug, error.message));
+                }
                 Ok(reply) => return Ok(reply),
                 Err(Again::Misjudged(why)) => {
                     self.verdict.forget();
@@ -156,10 +162,50 @@ impl Http {
         if let Some(era) = self.verdict.era() {
             return Ok(era);
         }
-        let deadline = forward.deadline.min(Instant::now() + self.options.start_timeout);
-        let found = self.probe(&forward.client.caps, &forward.principal, deadline).await;
+        let was_wrong = self.verdict.last().is_none();
+        let found = self.look(forward).await;
         *self.fault.lock() = found.as_ref().err().cloned();
         let era = found?;
+        if was_wrong {
+            self.dismiss_others(era);
+        }
+        Ok(era)
+    }
+
+    /// Looks again after a server refused a request as one of another era would. Then, and only then, it has not looked
+    /// at the request, which may be made again in the way the server wants.
+    async fn has_changed(&self, forward: &Forward, spoken: Era) -> bool {
+        let turn = tokio::time::timeout_at(forward.deadline.into(), self.turn.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return false };
+        if let Some(known) = self.verdict.era()
+            && known != spoken
+        {
+            return true;
+        }
+        let may_look = !self.is_sse_only && self.verdict.may_doubt();
+        if !may_look {
+            return false;
+        }
+        let found = self.look(forward).await;
+        let changed = found.ok().filter(|found| *found != spoken);
+        if let Some(era) = changed {
+            self.dismiss_others(era);
+        }
+        changed.is_some()
+    }
+
+    /// Ends the sessions of other eras: whoever listens in one has to listen anew.
+    fn dismiss_others(&self, era: Era) {
+        for (pool, own) in [(&self.streamable, Era::Legacy), (&self.sse, Era::Sse)] {
+            if own != era {
+                pool.dismiss();
+            }
+        }
+    }
+
+    async fn look(&self, forward: &Forward) -> Result<Era, Fault> {
+        let deadline = forward.deadline.min(Instant::now() + self.options.start_timeout);
+        let era = self.probe(&forward.client.caps, &forward.principal, deadline).await?;
         self.verdict.set(era);
         Ok(era)
     }

@@ -6,6 +6,7 @@
 pub(crate) mod call;
 mod chores;
 pub(crate) mod exchange;
+mod follow;
 mod inbox;
 pub(crate) mod legacy;
 pub(crate) mod link;

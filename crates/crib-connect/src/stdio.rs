@@ -69,10 +69,16 @@ impl Stdio {
         let memory = Arc::new(Memory::default());
         let opener =
             Opener { options: options.clone(), command: command.clone(), shared: Arc::clone(&shared), memory: Arc::clone(&memory) };
-        let pool_options = PoolOptions { slug: options.slug.clone(), interactive_max: options.processes_max, is_one_channel: true };
+        let pool_options = PoolOptions {
+            slug: options.slug.clone(),
+            interactive_max: options.processes_max,
+            is_one_channel: true,
+            // A server of which there may be one process keeps its state in it.
+            idle: (options.processes_max > 1).then_some(options.process_idle),
+        };
         let pool = Pool::new(pool_options, Arc::new(opener), shared.tracker.clone());
-        let lot = Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone());
-        let verdict = Verdict::new(Arc::clone(&shared.clock));
+        let lot = Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone(), options.park_timeout);
+        let verdict = Verdict::new(Arc::clone(&shared.clock), options.era_ttl);
         let (modern, turn, fault) = (Mutex::default(), Arc::new(Semaphore::new(1)), Mutex::default());
         Arc::new(Self { options, command, shared, verdict, memory, modern, turn, pool, lot, fault })
     }

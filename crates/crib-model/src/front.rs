@@ -119,6 +119,10 @@ pub trait Gateway: Send + Sync + 'static {
     /// cancelled, a legacy one runs on.
     fn receive(&self, inbound: Inbound) -> BoxFuture<'static, Answer>;
 
+    /// The instance is about to end: calls get the time to finish, and what would never end by itself ends now, with the
+    /// last word it has. There is no way back.
+    fn draining(&self) {}
+
     /// A connection of a carrier that has connections was closed by the client.
     fn closed(&self, connection: Connection);
 }

@@ -32,6 +32,8 @@ pub const BATCH_MAX: usize = 100;
 pub const VIEWS_MAX: usize = 64;
 /// Processes of one interactive stdio server; beyond it callers wait, then TC0401.
 pub const PROCESSES_MAX: usize = 16;
+/// How long a process for a client that can be asked lives without a call; then it is stopped until the next one.
+pub const PROCESS_IDLE: Duration = Duration::from_secs(5 * 60);
 /// How long a server may take to start and answer its first request; then TC0203.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a process gets to exit after its input was closed, and again after SIGTERM.

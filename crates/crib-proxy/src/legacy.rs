@@ -60,7 +60,7 @@ pub(crate) async fn initialize(plane: &Arc<Plane>, scope: &Scope, request: &Requ
     let revision = Revision::parse(&asked).filter(|revision| !revision.is_modern()).unwrap_or(Revision::LATEST_LEGACY);
     let caps = request.params.get("capabilities").unwrap_or_else(|| Json::from_static("{}"));
     let client = plane.clients.intern(revision, &caps, request.params.get("clientInfo").as_ref());
-    let view = plane.snapshot().view(scope, &client.caps).await;
+    let view = plane.snapshot().view_soon(scope, &client.caps).await;
     Ok((client, lists::discover(&view, revision)))
 }
 

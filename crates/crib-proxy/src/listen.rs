@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crib_mcp::{Ability, Json, Method, Notification, Payload, RpcError, code};
 use crib_model::{Code, Ending, Slug};
 use futures_util::stream;
+use tokio_util::sync::CancellationToken;
 
 use crate::call::{Call, Finish, Item, Served};
 use crate::follow::{self, Follow, Subscription};
@@ -27,7 +28,7 @@ struct Filter {
     tasks: BTreeMap<(Slug, String), Json>,
 }
 
-/// Opens the stream. It ends when the client leaves or the configuration is replaced.
+/// Opens the stream. It ends when the client leaves, the configuration is replaced, or the gateway is about to end.
 pub(crate) async fn serve(plane: &Arc<Plane>, mut call: Box<Call>) -> Served {
     let Some(asked) = call.params.get("notifications").and_then(|filter| filter.to_object().ok()) else {
         call.ticket.refuse(Code::ArgumentsInvalid);
@@ -62,7 +63,9 @@ pub(crate) async fn serve(plane: &Arc<Plane>, mut call: Box<Call>) -> Served {
     }
     filter.tasks.retain(|(slug, id), _| honoured.get(slug).is_some_and(|watch| watch.tasks.contains(id)));
     let ack = acknowledgement(&asked, &filter);
-    let listening = Listening { plane: Arc::clone(plane), follow, filter, is_untouched, ack: Some(ack), call: Some(call), _held: held };
+    let over = call.snapshot.unsubscribed();
+    let listening =
+        Listening { plane: Arc::clone(plane), follow, over, filter, is_untouched, ack: Some(ack), call: Some(call), _held: held };
     Served::Stream(Box::pin(stream::unfold(listening, |mut listening| async move {
         let item = listening.next().await?;
         Some((item, listening))
@@ -110,6 +113,7 @@ fn acknowledgement(asked: &Payload, filter: &Filter) -> Notification {
 struct Listening {
     plane: Arc<Plane>,
     follow: Follow,
+    over: CancellationToken,
     filter: Filter,
     is_untouched: bool,
     ack: Option<Notification>,
@@ -125,7 +129,11 @@ impl Listening {
         }
         self.call.as_ref()?;
         loop {
-            let Some((slug, change)) = self.follow.next().await else {
+            let change = tokio::select! {
+                change = self.follow.next() => change,
+                () = self.over.cancelled() => None,
+            };
+            let Some((slug, change)) = change else {
                 let mut call = self.call.take()?;
                 call.ticket.settle(Ending::Ok, 0);
                 return Some(Item::Done(Finish::Result(Json::from_static("{\"resultType\":\"complete\"}").into())));

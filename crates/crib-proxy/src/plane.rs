@@ -206,6 +206,10 @@ impl Gateway for Plane {
         }
     }
 
+    fn draining(&self) {
+        self.snapshot.load().end_subscriptions();
+    }
+
     fn closed(&self, connection: Connection) {
         self.lines.close(&crate::lines::LineKey::Stdio(connection));
     }

@@ -10,7 +10,8 @@ use crib_model::{Scope, Slug, Upstream, limits};
 use crib_policy::{Keys, Rules};
 use crib_registry::NameStyle;
 use foldhash::fast::RandomState;
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,7 +20,12 @@ use crate::ask;
 use crate::source::{Offer, Source};
 use crate::view::{View, Waited};
 
-/// How long the first list waits for servers that are still starting; later ones come with `list_changed`.
+/// How long a first list waits for one more server to come up, once there is one; later ones come with `list_changed`.
+///
+/// The wait begins anew with each server that comes: a slow machine starts them one after the other, and a list without
+/// half of them would be all that a client ever sees that does not heed `list_changed`. A server that hangs is waited
+/// for once and not longer than this. Where no server is there at all, an empty list helps nobody, so the wait goes on
+/// for as long as a start may take.
 const FIRST_WAIT: Duration = Duration::from_secs(8);
 
 /// One server of the configuration.
@@ -54,6 +60,8 @@ pub(crate) struct Snapshot {
     building: Mutex<()>,
     tracker: TaskTracker,
     stop: CancellationToken,
+    /// Ends with `stop`, or before it when only subscriptions have to end.
+    unsubscribed: CancellationToken,
     me: Weak<Self>,
 }
 
@@ -66,6 +74,7 @@ impl Drop for Snapshot {
 impl Snapshot {
     pub(crate) fn new(setup: Setup, tracker: TaskTracker) -> Arc<Self> {
         let by_slug = setup.servers.iter().enumerate().map(|(at, server)| (server.slug.clone(), at)).collect();
+        let stop = CancellationToken::new();
         Arc::new_cyclic(|me| Self {
             setup,
             by_slug,
@@ -73,7 +82,8 @@ impl Snapshot {
             sources: Mutex::default(),
             building: Mutex::default(),
             tracker,
-            stop: CancellationToken::new(),
+            unsubscribed: stop.child_token(),
+            stop,
             me: Weak::clone(me),
         })
     }
@@ -81,6 +91,16 @@ impl Snapshot {
     /// Returns what ends when this snapshot was replaced and nobody uses it any more.
     pub(crate) fn stopped(&self) -> CancellationToken {
         self.stop.clone()
+    }
+
+    /// Returns what ends when subscriptions of clients have to end.
+    pub(crate) fn unsubscribed(&self) -> CancellationToken {
+        self.unsubscribed.clone()
+    }
+
+    /// Ends the subscriptions of clients; everything else goes on.
+    pub(crate) fn end_subscriptions(&self) {
+        self.unsubscribed.cancel();
     }
 
     /// Ends what runs for this snapshot; calls under way keep theirs.
@@ -111,8 +131,41 @@ impl Snapshot {
             return view;
         }
         let sources = self.sources(scope, caps);
-        join_all(sources.iter().map(|(_, source)| source.first_offer(FIRST_WAIT))).await;
+        self.first_offers(&sources).await;
         self.rebuild(scope, caps.set, Waited::ForAll)
+    }
+
+    /// The same, for who asks what there is and not for lists: many clients give a handshake but a few seconds.
+    pub(crate) async fn view_soon(&self, scope: &Scope, caps: &ClientCaps) -> Arc<View> {
+        let view = tokio::time::timeout(FIRST_WAIT, self.view(scope, caps)).await;
+        view.unwrap_or_else(|_elapsed| self.rebuild(scope, caps.set, Waited::ForSome))
+    }
+
+    /// Waits until every source was heard of, or as long as that is worth it.
+    async fn first_offers(&self, sources: &[(Slug, Source)]) {
+        let is_missing = |source: &&Source| source.offer().is_none();
+        let mut missing: FuturesUnordered<_> =
+            sources.iter().map(|(_, source)| source).filter(is_missing).map(|source| source.first_offer(limits::START_TIMEOUT)).collect();
+        let has_listed = |offer: &Option<Arc<Offer>>| offer.as_ref().is_some_and(|offer| offer.fault.is_none());
+        let mut is_any_there = sources.iter().any(|(_, source)| has_listed(&source.offer()));
+        let Some(begun) = sources.iter().map(|(_, source)| source.begun).max() else { return };
+        let last = begun + self.start_wait();
+        let mut pause_ends = begun + FIRST_WAIT;
+        loop {
+            let until = if is_any_there { last.min(pause_ends) } else { last };
+            match tokio::time::timeout_at(until, missing.next()).await {
+                Ok(Some(offer)) => {
+                    is_any_there |= has_listed(&offer);
+                    pause_ends = tokio::time::Instant::now() + FIRST_WAIT;
+                }
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// How long a request may wait for a server to start.
+    fn start_wait(&self) -> Duration {
+        limits::START_TIMEOUT.min(self.setup.call_timeout)
     }
 
     /// Returns a catalogue that is good enough to find one thing by its exposed name: when the name says which server
@@ -129,7 +182,7 @@ impl Snapshot {
         };
         let sources = self.sources(scope, caps);
         if let Some((_, source)) = sources.iter().find(|(slug, _)| named(slug)) {
-            source.first_offer(FIRST_WAIT).await;
+            source.first_offer(self.start_wait()).await;
             let view = self.rebuild(scope, caps.set, Waited::ForSome);
             if view.has(asked) {
                 return view;

@@ -89,6 +89,8 @@ pub(crate) struct Source {
     loaded: watch::Receiver<u64>,
     changes: broadcast::Sender<Change>,
     commands: mpsc::Sender<Command>,
+    /// When it began to read the lists.
+    pub(crate) begun: tokio::time::Instant,
 }
 
 /// Called after the lists of a source changed and before its clients are told.
@@ -107,7 +109,7 @@ impl Source {
         let (changes, _) = broadcast::channel(limits::STREAM_QUEUE_MAX);
         let (commands, inbox) = mpsc::channel(limits::STREAM_QUEUE_MAX);
         let offer = Arc::new(ArcSwapOption::empty());
-        let handle = Self { offer: Arc::clone(&offer), loaded, changes: changes.clone(), commands };
+        let handle = Self { offer: Arc::clone(&offer), loaded, changes: changes.clone(), commands, begun: tokio::time::Instant::now() };
         let task = Task {
             slug,
             upstream,

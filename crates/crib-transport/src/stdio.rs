@@ -79,7 +79,7 @@ where
     let standing = CancellationToken::new();
     let stream = front.open_stream(&standing);
     tokio::select! {
-        () = shutdown.cancelled() => {}
+        () = shutdown.cancelled() => front.say_last(options.drain).await,
         () = gone.cancelled() => {}
         () = front.read(input, options.line_bytes_max, options.concurrency_max) => {}
     }
@@ -188,6 +188,13 @@ impl Front {
     async fn refuse_line(&self, max: usize) {
         let error = RpcError::new(code::INVALID_REQUEST, format!("Invalid Request: the line is longer than {max} bytes"));
         self.outbox.send(line(&message::error(None, &error))).await.ok();
+    }
+
+    /// Lets subscriptions end with their results while the client still reads.
+    async fn say_last(&self, drain: Duration) {
+        self.gateway.draining();
+        self.tasks.close();
+        let _calls_run_on = tokio::time::timeout(drain.min(STREAM_END), self.tasks.wait()).await.is_err();
     }
 
     /// Lets what is in flight finish, within a bound.

@@ -67,6 +67,13 @@ struct Bench {
 
 impl Bench {
     async fn new(behave: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with(behave, |options| ConnectorOptions { processes_max: 2, ..options }).await
+    }
+
+    async fn with(
+        behave: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+        change: impl FnOnce(ConnectorOptions) -> ConnectorOptions,
+    ) -> Self {
         let server = bind(ServerOptions { listen: vec!["127.0.0.1:0".parse().unwrap()], ..ServerOptions::default() }).await.unwrap();
         let url = Endpoint::parse(&format!("http://{}/mcp", server.local_addrs()[0])).unwrap();
         let fake = Arc::new(Fake { behave: Box::new(behave), seen: Mutex::default() });
@@ -75,7 +82,7 @@ impl Bench {
         shared.tracker.spawn(server.run(Arc::clone(&fake) as Arc<dyn Gateway>, Arc::new(NoRoutes), shutdown.clone()));
         let headers = vec![("Authorization".to_owned(), "Bearer secret".to_owned())];
         let options = ConnectorOptions::new(Slug::from_name("web"), Source::Http { url, headers });
-        let options = ConnectorOptions { processes_max: 2, ..options };
+        let options = change(options);
         Self { upstream: connect(options, shared), fake, clock, _serving: shutdown.drop_guard() }
     }
 
@@ -262,7 +269,7 @@ async fn errors_of_the_server_are_answers_and_refusals_are_faults() {
         assert_eq!(bench.upstream.call(Arc::new(tool(name, "{}"))).await.unwrap_err().code(), expected, "{name}");
     }
     assert_eq!(bench.seen("tools/call").len(), 8, "nothing was called twice");
-    assert_eq!(bench.seen("server/discover").len(), 1);
+    assert_eq!(bench.seen("server/discover").len(), 2, "once at first, and once for the method that was not found");
 }
 
 #[tokio::test]
@@ -431,6 +438,77 @@ async fn an_upgraded_server_is_noticed_and_a_downgraded_one_too() {
     assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "new");
     *is_new.lock() = false;
     assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "old");
+}
+
+#[tokio::test]
+async fn a_verdict_is_believed_as_long_as_it_was_told_to() {
+    let is_new = Arc::new(Mutex::new(false));
+    let held = Arc::clone(&is_new);
+    let old = legacy(|seen| text(seen, "old"));
+    let both = move |seen: &Seen| match (*held.lock(), seen.is_modern(), seen.method()) {
+        (true, true, "server/discover") => discovered(seen),
+        (true, true, _) => text(seen, "new"),
+        (false, true, _) => Answer::empty(400),
+        (_, false, _) => old(seen),
+    };
+    let bench = Bench::with(both, |options| ConnectorOptions { era_ttl: Duration::from_secs(5), ..options }).await;
+    assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "old");
+    *is_new.lock() = true;
+    bench.clock.advance(Duration::from_secs(4));
+    assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "old");
+    bench.clock.advance(Duration::from_secs(2));
+    assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "new");
+}
+
+/// A server of one era after the other, and how it refuses what belongs to the era it left.
+async fn changing(is_modern: bool, refusal: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> (Bench, Arc<Mutex<bool>>) {
+    let era = Arc::new(Mutex::new(is_modern));
+    let held = Arc::clone(&era);
+    let old = legacy(|seen| text(seen, "old"));
+    let bench = Bench::new(move |seen| match (*held.lock(), seen.is_modern()) {
+        (true, true) if seen.method() == "server/discover" => discovered(seen),
+        (true, true) => text(seen, "new"),
+        (false, true) if seen.method() == "server/discover" => refuse(seen, 200, -32601, Value::Null),
+        (false, false) => old(seen),
+        (true, false) | (false, true) => refusal(seen),
+    });
+    (bench.await, era)
+}
+
+#[tokio::test]
+async fn a_server_that_became_modern_is_met_again_by_the_call_it_refused() {
+    for error in [code::HEADER_MISMATCH, code::UNSUPPORTED_VERSION] {
+        let (bench, is_modern) = changing(false, move |seen| refuse(seen, 400, error, Value::Null)).await;
+        assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "old");
+        *is_modern.lock() = true;
+        let calls = futures_util::future::join_all((0..8).map(|_| bench.call(tool("a", "{}")))).await;
+        assert!(calls.iter().all(|outcome| text_of(outcome) == "new"), "{error}");
+        assert_eq!(bench.seen("initialize").len(), 1, "a modern server is sent no handshake");
+        assert_eq!(bench.seen("server/discover").len(), 2, "many refusals are one doubt");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_became_legacy_is_met_again_by_the_call_it_refused() {
+    for (status, error) in [(200, code::METHOD_NOT_FOUND), (400, code::INVALID_REQUEST), (404, code::METHOD_NOT_FOUND)] {
+        let (bench, is_modern) = changing(true, move |seen| refuse(seen, status, error, Value::Null)).await;
+        assert_eq!(text_of(&bench.call(tool("a", "{}")).await), "new");
+        *is_modern.lock() = false;
+        let calls = futures_util::future::join_all((0..8).map(|_| bench.call(tool("a", "{}")))).await;
+        assert!(calls.iter().all(|outcome| text_of(outcome) == "old"), "{error}");
+        assert_eq!(bench.seen("initialize").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_server_that_has_not_changed_is_an_answer_and_nothing_is_made_again() {
+    let bench = Bench::new(legacy(|seen| refuse(seen, 400, code::HEADER_MISMATCH, Value::Null))).await;
+    for calls in 1..4 {
+        let Outcome::Error(error, _) = bench.call(tool("a", "{}")).await else { panic!("no error") };
+        assert_eq!(error.code, code::HEADER_MISMATCH);
+        assert_eq!(bench.seen("tools/call").len(), calls);
+    }
+    assert_eq!(bench.seen("server/discover").len(), 2, "it is not probed for each of them");
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crib_mcp::{Ability, Json, Method, Payload, RequestId, Revision, RpcError, code};
-use crib_model::limits::PARK_TIMEOUT;
 use crib_model::{Event, Fault, Forward, Outcome, Reply, State};
 use serde_json::json;
 
@@ -124,7 +123,13 @@ async fn drive(mut running: Running, lot: &Arc<Lot>, (forward, voice): (&Forward
     let slug = running.session.slug().clone();
     let mut timer = running.session.link.timers.until(forward.deadline);
     loop {
-        match timer.limit(running.exchange.next()).await.ok_or_else(|| late(&slug))? {
+        let Some(next) = timer.limit(running.exchange.next()).await else {
+            if let Some(lease) = &running.lease {
+                lease.spoil();
+            }
+            return Err(late(&slug));
+        };
+        match next {
             Next::Said(notification) => {
                 let event = match &forward.progress_token {
                     Some(token) if notification.method == Method::Progress => outcome::progress(&notification, token),
@@ -180,7 +185,7 @@ fn round(lot: &Arc<Lot>, parked: Parked) -> Result<Outcome, Fault> {
     let session = Arc::clone(&parked.session);
     let questions = parked.questions.clone();
     let id = lot.park(parked)?;
-    tracing::debug!(upstream = %session.slug(), seconds = PARK_TIMEOUT.as_secs(), "a call waits for the client");
+    tracing::debug!(upstream = %session.slug(), seconds = lot.timeout.as_secs(), "a call waits for the client");
     Ok(questions::round(&session, &questions, id))
 }
 

@@ -92,6 +92,10 @@ impl Session {
         link.wire().settled(&link, revision);
         link.wire().send(message::notification(Method::Initialized.as_str(), &Chunks::default())).await?;
         let offers = Offers::read(&hello);
+        if link.wire().pid().is_some() {
+            // Sessions over a network share a server, which tells each of them.
+            link.tell_lists(memory.lists());
+        }
         let session = Self {
             link,
             revision,

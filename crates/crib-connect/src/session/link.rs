@@ -1,8 +1,8 @@
 //! A channel to a server, shared by requests: gives ids, finds whom a message is for, answers what needs no one.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use crib_mcp::{Ability, CapSet, Chunks, ClientCaps, Json, Message, Method, Notification, Payload, Request, RequestId, Response, RpcError};
@@ -67,6 +67,8 @@ pub(crate) struct Link {
     ids: AtomicU64,
     state: Mutex<State>,
     changes: broadcast::Sender<Notification>,
+    /// Where all processes of a server tell that its lists have changed.
+    lists: OnceLock<broadcast::Sender<Notification>>,
     over: CancellationToken,
     pub(crate) timers: Arc<Timers>,
 }
@@ -98,6 +100,7 @@ impl Link {
             ids,
             state: Mutex::default(),
             changes,
+            lists: OnceLock::new(),
             over: CancellationToken::new(),
             timers: Arc::default(),
         })
@@ -106,6 +109,11 @@ impl Link {
     /// Gives the number of the next request. It serves as its progress token too.
     pub(crate) fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns how many requests were sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.ids.load(Ordering::Relaxed)
     }
 
     /// Sends a request under a number of [`Self::next_id`].
@@ -141,6 +149,11 @@ impl Link {
         &self.wire
     }
 
+    /// Tells changes of lists here too, and to those who listen in other sessions.
+    pub(super) fn tell_lists(&self, everywhere: &broadcast::Sender<Notification>) {
+        self.lists.get_or_init(|| everywhere.clone());
+    }
+
     /// Listens to changes: `list_changed`, `resources/updated`, task states.
     pub(crate) fn changes(&self) -> broadcast::Receiver<Notification> {
         self.changes.subscribe()
@@ -170,6 +183,12 @@ impl Link {
         for slot in calls.into_values() {
             slot.slip.answer(Err(fault.clone()));
         }
+    }
+
+    /// Ends the channel for everything but the calls in flight, which find their own ends.
+    pub(crate) fn end(&self, fault: &Fault) {
+        self.state.lock().ended.get_or_insert_with(|| fault.clone());
+        self.over.cancel();
     }
 
     /// Ends one call with a fault.
@@ -248,7 +267,9 @@ impl Link {
             self.say(tag.as_str().parse().ok(), notification, |_| true);
         } else {
             // Without listeners there is nobody to tell.
-            let _unheard = self.changes.send(notification).is_err();
+            let is_list = matches!(notification.method, Method::ToolsChanged | Method::PromptsChanged | Method::ResourcesChanged);
+            let to = self.lists.get().filter(|_| is_list).unwrap_or(&self.changes);
+            let _unheard = to.send(notification).is_err();
         }
     }
 

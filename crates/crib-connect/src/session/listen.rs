@@ -5,22 +5,28 @@ use std::time::Instant;
 
 use crib_mcp::{Chunks, Json, Method, Notification, Payload, RequestId, message};
 use crib_model::{Event, Fault, Forward, Reply};
+use futures_util::StreamExt;
+use futures_util::stream::{BoxStream, SelectAll};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use super::call::member;
+use super::follow;
 use super::legacy::{ASIDE_TIMEOUT, Offer, Session};
 use super::pool::Lease;
 use crate::outcome::broken;
 use crate::steps;
+
+/// Tasks of one subscription that are followed; the others are not honoured.
+const TASKS_MAX: usize = 256;
 
 /// What of the filter the server honours, and the subscriptions behind it.
 struct Subscribed {
     session: Arc<Session>,
     lists: Vec<&'static List>,
     uris: Vec<String>,
-    tasks: Vec<String>,
+    tasks: Vec<(String, Arc<Session>)>,
 }
 
 /// A list whose changes can be listened to.
@@ -42,16 +48,19 @@ pub(crate) async fn listen(session: Arc<Session>, lease: Option<Lease>, forward:
     let filter = member(&forward.params, "notifications").unwrap_or_default();
     // Listening starts before the acknowledgement, so that no change falls in between.
     let mut changes = session.link.changes();
+    let mut lists = session.memory.lists().subscribe();
     session.link.wire().hear(&session.link);
     let subscribed = Subscribed::open(session, &filter, forward.deadline).await;
     let steps = steps::talk(|voice| async move {
         let _lease = lease;
         voice.say(subscribed.acknowledgement()).await;
+        let mut tasks = subscribed.follow();
         let over = subscribed.session.link.over().clone();
         loop {
             tokio::select! {
                 biased;
-                change = changes.recv() => match change {
+                Some(status) = tasks.next() => voice.say(Event(status)).await,
+                change = heard(&mut changes, &mut lists) => match change {
                     Ok(change) if subscribed.wants(&change) => voice.say(Event(change)).await,
                     Ok(_) => {}
                     Err(RecvError::Lagged(missed)) => {
@@ -68,6 +77,17 @@ pub(crate) async fn listen(session: Arc<Session>, lease: Option<Lease>, forward:
     Ok(Reply::Stream(Box::pin(steps)))
 }
 
+/// Waits for a change in this session, or of a list in any process of the server.
+async fn heard(
+    here: &mut broadcast::Receiver<Notification>,
+    lists: &mut broadcast::Receiver<Notification>,
+) -> Result<Notification, RecvError> {
+    tokio::select! {
+        change = here.recv() => change,
+        change = lists.recv() => change,
+    }
+}
+
 // === impl Subscribed ===
 
 impl Subscribed {
@@ -78,7 +98,10 @@ impl Subscribed {
         let mut subscribed = Self { session, lists, uris: Vec::new(), tasks: Vec::new() };
         if subscribed.session.offers.has(Offer::ToolTasks) {
             let tasks = filter.get("taskIds").and_then(|json| json.to_elements().ok()).unwrap_or_default();
-            subscribed.tasks = tasks.iter().filter_map(Json::as_text).map(|id| id.into_owned()).collect();
+            let ids = tasks.iter().filter_map(Json::as_text);
+            // What became of a task only the session knows that it runs in.
+            let at_home = ids.filter_map(|id| Some((id.to_string(), subscribed.session.memory.home(&id)?)));
+            subscribed.tasks = at_home.take(TASKS_MAX).collect();
         }
         for uri in asked.iter().filter_map(Json::as_text) {
             if subscribed.session.offers.has(Offer::Subscribe) && subscribed.subscribe(&uri, deadline).await {
@@ -86,6 +109,11 @@ impl Subscribed {
             }
         }
         subscribed
+    }
+
+    /// Tells of the tasks, wherever they run.
+    fn follow(&self) -> SelectAll<BoxStream<'static, Notification>> {
+        self.tasks.iter().map(|(id, home)| follow::follow(Arc::clone(home), id.clone())).collect()
     }
 
     /// Subscribes unless someone has; tells whether the server agreed.
@@ -118,7 +146,8 @@ impl Subscribed {
             honoured.insert("resourceSubscriptions".to_owned(), json!(self.uris));
         }
         if !self.tasks.is_empty() {
-            honoured.insert("taskIds".to_owned(), json!(self.tasks));
+            let ids: Vec<&String> = self.tasks.iter().map(|(id, _)| id).collect();
+            honoured.insert("taskIds".to_owned(), json!(ids));
         }
         Event(Notification { method: Method::Acknowledged, params: Payload::of(&json!({ "notifications": honoured })) })
     }
@@ -126,9 +155,6 @@ impl Subscribed {
     fn wants(&self, change: &Notification) -> bool {
         if change.method == Method::ResourceUpdated {
             return self.concerns(change);
-        }
-        if change.method == Method::TaskStatusLegacy {
-            return change.params.text("taskId").is_some_and(|id| self.tasks.iter().any(|task| *task == id));
         }
         self.lists.iter().any(|list| list.change == change.method)
     }

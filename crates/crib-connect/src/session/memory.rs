@@ -3,8 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
-use crib_mcp::{Method, Payload};
+use crib_mcp::{Method, Notification, Payload};
+use crib_model::limits::STREAM_QUEUE_MAX;
 use parking_lot::Mutex;
+use tokio::sync::broadcast;
 
 use super::legacy::Session;
 
@@ -21,8 +23,10 @@ pub(crate) enum TaskSupport {
 }
 
 /// Shared by all sessions of an upstream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memory {
+    /// Changes of lists, whichever process of the server told of them: what one of them offers the others do too.
+    lists: broadcast::Sender<Notification>,
     tools: Mutex<HashMap<String, TaskSupport>>,
     tasks: Mutex<Tasks>,
 }
@@ -35,7 +39,17 @@ struct Tasks {
 
 // === impl Memory ===
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self { lists: broadcast::channel(STREAM_QUEUE_MAX).0, tools: Mutex::default(), tasks: Mutex::default() }
+    }
+}
+
 impl Memory {
+    pub(crate) fn lists(&self) -> &broadcast::Sender<Notification> {
+        &self.lists
+    }
+
     /// Reads a result that went by: the list of tools says which of them run as tasks.
     pub(crate) fn learn(&self, method: &Method, result: &Payload) {
         if *method != Method::ToolsList {

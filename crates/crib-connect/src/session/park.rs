@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crib_model::limits::{PARK_TIMEOUT, PARKED_MAX};
+use crib_model::limits::PARKED_MAX;
 use crib_model::{Code, Entropy, Fault, ParkId, Principal};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -33,7 +33,7 @@ pub(crate) struct Lot {
     entropy: Arc<dyn Entropy>,
     tracker: TaskTracker,
     closing: CancellationToken,
-    timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
 /// Whoever holds this may take the call back, once.
@@ -50,11 +50,7 @@ fn lost() -> Fault {
 // === impl Lot ===
 
 impl Lot {
-    pub(crate) fn new(entropy: Arc<dyn Entropy>, tracker: TaskTracker) -> Arc<Self> {
-        Self::with_timeout(entropy, tracker, PARK_TIMEOUT)
-    }
-
-    pub(crate) fn with_timeout(entropy: Arc<dyn Entropy>, tracker: TaskTracker, timeout: Duration) -> Arc<Self> {
+    pub(crate) fn new(entropy: Arc<dyn Entropy>, tracker: TaskTracker, timeout: Duration) -> Arc<Self> {
         Arc::new(Self { places: Mutex::default(), entropy, tracker, closing: CancellationToken::new(), timeout })
     }
 

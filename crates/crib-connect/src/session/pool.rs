@@ -47,6 +47,8 @@ pub(crate) struct PoolOptions {
     pub(crate) interactive_max: usize,
     /// The channel does not tell which call a server's question belongs to.
     pub(crate) is_one_channel: bool,
+    /// How long a session for a client that can be asked lives without a call.
+    pub(crate) idle: Option<Duration>,
 }
 
 pub(crate) struct Pool {
@@ -73,6 +75,8 @@ struct Member {
     key: Key,
     session: watch::Receiver<Started>,
     alone: bool,
+    /// A call did not end in it: it hangs, and takes no more.
+    spoilt: bool,
     in_use: usize,
     used: Instant,
 }
@@ -164,7 +168,7 @@ impl Pool {
             return Place::Resting(super::link::closed(&self.options.slug));
         }
         inner.members.retain(|member| !member.is_over());
-        let fits = |member: &&mut Member| member.key == *key && (mode == Mode::Shared || !member.alone);
+        let fits = |member: &&mut Member| member.key == *key && !member.spoilt && (mode == Mode::Shared || !member.alone);
         if let Some(member) = inner.members.iter_mut().find(fits) {
             member.enter(mode);
             return Place::Found(member.number, member.session.clone());
@@ -187,8 +191,9 @@ impl Pool {
         let (publish, session) = watch::channel(None);
         inner.numbers += 1;
         let number = inner.numbers;
-        let mut member = Member { number, key: key.clone(), session: session.clone(), alone: false, in_use: 0, used: Instant::now() };
+        let mut member = Member::new(number, key.clone(), session.clone());
         member.enter(mode);
+        self.look_after(&member);
         inner.members.push(member);
         // The start belongs to all who wait for it, so it outlives the call that caused it.
         let pool = Arc::clone(self);
@@ -205,12 +210,54 @@ impl Pool {
     }
 
     /// Takes a session in that was started elsewhere.
-    pub(crate) fn adopt(&self, session: Arc<Session>, caps: &ClientCaps, principal: &Principal) {
+    pub(crate) fn adopt(self: &Arc<Self>, session: Arc<Session>, caps: &ClientCaps, principal: &Principal) {
         let (_, session) = watch::channel(Some(Ok(session)));
         let mut inner = self.inner.lock();
         inner.numbers += 1;
         let (number, key) = (inner.numbers, Key::of(caps, principal));
-        inner.members.push(Member { number, key, session, alone: false, in_use: 0, used: Instant::now() });
+        let member = Member::new(number, key, session);
+        self.look_after(&member);
+        inner.members.push(member);
+    }
+
+    /// Stops a session for a client that can be asked when it was not used for a while.
+    fn look_after(self: &Arc<Self>, member: &Member) {
+        let Some(idle) = self.options.idle.filter(|_| member.key.caps.is_interactive()) else { return };
+        let (pool, number) = (Arc::clone(self), member.number);
+        self.tracker.spawn(async move {
+            let (mut wait, mut asked) = (idle, None);
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = pool.closing.cancelled() => return,
+                }
+                match pool.still_needed(number, idle, &mut asked) {
+                    Some(rest) => wait = rest,
+                    None => return,
+                }
+            }
+        });
+    }
+
+    /// Says when to look at a session again, and ends it if nobody used it; tasks are asked for without a lease.
+    fn still_needed(&self, number: u64, idle: Duration, asked: &mut Option<u64>) -> Option<Duration> {
+        let mut inner = self.inner.lock();
+        let member = inner.members.iter().find(|member| member.number == number)?;
+        let session = member.session.borrow().as_ref().and_then(|started| started.as_ref().ok().cloned());
+        if session.as_ref().is_some_and(|session| session.link.is_over()) {
+            return None;
+        }
+        let count = session.map(|session| session.link.sent());
+        let rest = idle.saturating_sub(member.used.elapsed());
+        if member.in_use > 0 || std::mem::replace(asked, count) != count {
+            return Some(idle);
+        }
+        if rest > Duration::ZERO {
+            return Some(rest);
+        }
+        tracing::debug!(upstream = %self.options.slug, seconds = idle.as_secs(), "a process that was not used is stopped");
+        self.evict(&mut inner, number);
+        None
     }
 
     /// Notes how a start elsewhere ended.
@@ -252,8 +299,17 @@ impl Pool {
             member.alone = member.alone && mode != Mode::Alone;
             member.used = Instant::now();
         }
+        if inner.members.iter().any(|member| member.number == number && member.spoilt && member.in_use == 0) {
+            self.evict(&mut inner, number);
+        }
         drop(inner);
         self.freed.notify_waiters();
+    }
+
+    fn spoil(&self, number: u64) {
+        if let Some(member) = self.inner.lock().members.iter_mut().find(|member| member.number == number) {
+            member.spoilt = true;
+        }
     }
 
     /// Returns the sessions that are up.
@@ -266,6 +322,17 @@ impl Pool {
     /// Returns why the last start failed, if nothing has been started since.
     pub(crate) fn fault(&self) -> Option<Fault> {
         self.inner.lock().failed.as_ref().map(|(_, fault)| fault.clone())
+    }
+
+    /// Lets go of sessions with a server that is not there any more. What runs in them ends by itself.
+    pub(crate) fn dismiss(&self) {
+        let members = std::mem::take(&mut self.inner.lock().members);
+        for member in members {
+            if let Some(Ok(session)) = &*member.session.borrow() {
+                session.link.end(&super::link::closed(&self.options.slug));
+            }
+        }
+        self.freed.notify_waiters();
     }
 
     /// Ends all sessions and waits for their ends.
@@ -287,6 +354,10 @@ impl Inner {
 }
 
 impl Member {
+    fn new(number: u64, key: Key, session: watch::Receiver<Started>) -> Self {
+        Self { number, key, session, alone: false, spoilt: false, in_use: 0, used: Instant::now() }
+    }
+
     fn enter(&mut self, mode: Mode) {
         self.in_use += 1;
         self.alone |= mode == Mode::Alone;
@@ -295,6 +366,15 @@ impl Member {
 
     fn is_over(&self) -> bool {
         matches!(&*self.session.borrow(), Some(Ok(session)) if session.link.is_over())
+    }
+}
+
+impl Lease {
+    /// A call ran out of time in a session of its own, which may hang: the next call gets another.
+    pub(crate) fn spoil(&self) {
+        if self.mode == Mode::Alone {
+            self.pool.spoil(self.number);
+        }
     }
 }
 

@@ -22,7 +22,10 @@ const FURTHER: Duration = Duration::from_millis(5);
 
 /// The tasks of one session that wait for input.
 #[derive(Debug, Default)]
-pub(crate) struct Talks(Mutex<HashMap<String, Talk>>);
+pub(crate) struct Talks(Mutex<HashMap<String, Held>>);
+
+/// One at a time listens to a task or answers it.
+type Held = Arc<tokio::sync::Mutex<Talk>>;
 
 #[derive(Debug)]
 struct Talk {
@@ -44,7 +47,8 @@ pub(super) enum Heard {
 
 /// Listens for what a task asks.
 pub(super) async fn listen(session: &Session, id: &str) -> Result<Heard, Fault> {
-    let Some(mut talk) = open(session, id)? else { return Ok(Heard::Nothing) };
+    let Some(talk) = open(session, id)? else { return Ok(Heard::Nothing) };
+    let mut talk = talk.lock().await;
     let mut patience = if talk.questions.is_empty() { FIRST } else { FURTHER };
     while let Ok(next) = tokio::time::timeout(patience, talk.exchange.next()).await {
         match next {
@@ -55,23 +59,28 @@ pub(super) async fn listen(session: &Session, id: &str) -> Result<Heard, Fault> 
                 patience = FURTHER;
             }
             Next::Said(_) | Next::Lacks(_) => {}
-            Next::Answered(answer) => return Ok(Heard::Done(answer)),
-            Next::Failed(fault) => return Err(fault),
+            Next::Answered(answer) => {
+                end(session, id);
+                return Ok(Heard::Done(answer));
+            }
+            Next::Failed(fault) => {
+                end(session, id);
+                return Err(fault);
+            }
         }
     }
-    let heard = match talk.questions.as_slice() {
+    Ok(match talk.questions.as_slice() {
         [] => Heard::Nothing,
         open => Heard::Questions(questions::requests(session, open)),
-    };
-    session.talks.0.lock().insert(id.to_owned(), talk);
-    Ok(heard)
+    })
 }
 
 /// Brings answers to a task; tells whether it had asked.
-pub(super) fn answer(session: &Session, id: &str, inputs: &Inputs) -> bool {
-    let Some(mut talk) = session.talks.0.lock().remove(id) else { return false };
-    talk.questions = questions::reply(session, talk.questions, inputs);
-    session.talks.0.lock().insert(id.to_owned(), talk);
+pub(super) async fn answer(session: &Session, id: &str, inputs: &Inputs) -> bool {
+    let held = session.talks.0.lock().get(id).cloned();
+    let Some(talk) = held else { return false };
+    let mut talk = talk.lock().await;
+    talk.questions = questions::reply(session, std::mem::take(&mut talk.questions), inputs);
     true
 }
 
@@ -80,15 +89,18 @@ pub(super) fn end(session: &Session, id: &str) {
     session.talks.0.lock().remove(id);
 }
 
-fn open(session: &Session, id: &str) -> Result<Option<Talk>, Fault> {
-    let (known, count) = {
-        let mut talks = session.talks.0.lock();
-        (talks.remove(id), talks.len())
-    };
-    if known.is_some() || count >= TALKS_MAX {
-        return Ok(known);
+fn open(session: &Session, id: &str) -> Result<Option<Held>, Fault> {
+    let mut talks = session.talks.0.lock();
+    if let Some(known) = talks.get(id) {
+        return Ok(Some(Arc::clone(known)));
     }
-    Ok(Some(Talk { exchange: ask(session, id)?, questions: Vec::new(), asked: 0 }))
+    if talks.len() >= TALKS_MAX {
+        return Ok(None);
+    }
+    let talk = Talk { exchange: ask(session, id)?, questions: Vec::new(), asked: 0 };
+    let held = Arc::new(tokio::sync::Mutex::new(talk));
+    talks.insert(id.to_owned(), Arc::clone(&held));
+    Ok(Some(held))
 }
 
 /// Asks for the result of a task, and so for its questions.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crib_mcp::{Ability, Json, Method, Payload, Revision, RpcError, code, translate};
-use crib_model::{Fault, Forward, InputResponse, Inputs, Outcome};
+use crib_model::{Code, Fault, Forward, InputResponse, Inputs, Outcome};
 use serde_json::json;
 use translate::Inlined;
 
@@ -19,6 +19,7 @@ const TASK_TTL_MS: u64 = 60 * 60 * 1000;
 /// Bounds of the pause between two looks at a task, whatever the server proposes.
 const POLL_MIN: Duration = Duration::from_millis(50);
 const POLL_MAX: Duration = Duration::from_secs(5);
+const POLL_USUAL_MS: u64 = 500;
 
 /// How far a call came that is about a task, or runs as one.
 pub(super) enum Ran {
@@ -33,13 +34,14 @@ pub(super) async fn call(session: &Arc<Session>, forward: &Forward) -> Option<Re
         return None;
     }
     if forward.method == Method::TasksGet {
-        return Some(get(session, forward).await.map(Ran::Done));
+        let id = forward.target_name().unwrap_or_default();
+        return Some(get(session, &id, forward.deadline).await.map(Ran::Done));
     }
     if forward.method == Method::TasksCancel {
         return Some(cancel(session, forward).await.map(Ran::Done));
     }
     if forward.method == Method::TasksUpdate {
-        return Some(Ok(Ran::Done(update(session, forward))));
+        return Some(Ok(Ran::Done(update(session, forward).await)));
     }
     if forward.method != Method::ToolsCall {
         return None;
@@ -77,12 +79,25 @@ pub(super) async fn run_as_task(session: &Arc<Session>, forward: &Forward) -> Re
     if forward.client.caps.set.has(Ability::Tasks) {
         return Ok(Ran::Done(Outcome::Task(translate::task_up(&created), Revision::LATEST)));
     }
-    let waited = wait(session, &id, task, forward.deadline).await;
+    let waited = wait(session, &id, task, forward.deadline).await.map_err(|fault| begun(session, fault));
     if waited.is_err() {
         let cancel = crib_mcp::RequestId::number(session.link.next_id());
         session.link.post(crib_mcp::message::request(&cancel, Method::TasksCancel.as_str(), &id_params(&id)));
     }
     waited
+}
+
+/// How long to wait between two looks at a task.
+pub(super) fn pause(proposed_ms: Option<u64>) -> Duration {
+    Duration::from_millis(proposed_ms.unwrap_or(POLL_USUAL_MS)).clamp(POLL_MIN, POLL_MAX)
+}
+
+/// A session that is lost under a task was not lost before the tool ran: the call must not be made again.
+fn begun(session: &Session, fault: Fault) -> Fault {
+    if fault.code() != Code::SessionUnknown {
+        return fault;
+    }
+    Fault::new(Code::ServerGone, format!("`{}` has forgotten the session a task ran in", session.slug()))
 }
 
 /// Looks at a task until it is over or asks, then fetches its result.
@@ -91,7 +106,7 @@ async fn wait(session: &Session, id: &str, mut task: Payload, deadline: Instant)
         if task.text("status").as_deref() == Some("input_required") {
             return talks::ask(session, id).map(Ran::Asks);
         }
-        let pause = Duration::from_millis(task.object.u64("pollInterval").unwrap_or(500)).clamp(POLL_MIN, POLL_MAX);
+        let pause = pause(task.object.u64("pollInterval"));
         if Instant::now() + pause >= deadline {
             return Err(late(session.slug()));
         }
@@ -107,18 +122,18 @@ async fn wait(session: &Session, id: &str, mut task: Payload, deadline: Instant)
     }))
 }
 
-async fn get(session: &Session, forward: &Forward) -> Result<Outcome, Fault> {
-    let id = forward.target_name().unwrap_or_default();
-    let task = match session.ask(&Method::TasksGet, &id_params(&id), forward.deadline).await? {
+/// Returns a task as the extension shows it, with what its state announces.
+pub(super) async fn get(session: &Session, id: &str, deadline: Instant) -> Result<Outcome, Fault> {
+    let task = match session.ask(&Method::TasksGet, &id_params(id), deadline).await? {
         Ok(task) => task,
         Err(error) => return Ok(Outcome::Error(error, session.revision)),
     };
     if is_over(&task) {
-        talks::end(session, &id);
+        talks::end(session, id);
     }
     let inlined = match task.text("status").as_deref() {
-        Some("completed" | "failed") => inline(session, session.ask(&Method::TasksResult, &id_params(&id), forward.deadline).await?),
-        Some("input_required") => match talks::listen(session, &id).await? {
+        Some("completed" | "failed") => inline(session, session.ask(&Method::TasksResult, &id_params(id), deadline).await?),
+        Some("input_required") => match talks::listen(session, id).await? {
             Heard::Questions(requests) => Inlined::InputRequests(requests.to_json()),
             Heard::Nothing => Inlined::Nothing,
             Heard::Done(answer) => inline(session, answer),
@@ -136,11 +151,11 @@ fn inline(session: &Session, answer: Result<Payload, RpcError>) -> Inlined {
 }
 
 /// Answers what a task has asked.
-fn update(session: &Session, forward: &Forward) -> Outcome {
+async fn update(session: &Session, forward: &Forward) -> Outcome {
     let id = forward.target_name().unwrap_or_default();
     let answers = member(&forward.params, "inputResponses").unwrap_or_default();
     let responses = answers.object.members().map(|(key, answer)| (key.into_owned(), InputResponse::Result(answer))).collect();
-    if talks::answer(session, &id, &Inputs { responses, state: None }) {
+    if talks::answer(session, &id, &Inputs { responses, state: None }).await {
         return Outcome::Complete(Payload::of(&json!({ "resultType": "complete" })), Revision::LATEST);
     }
     Outcome::Error(RpcError::new(code::INVALID_PARAMS, "the task asks nothing"), session.revision)
@@ -154,7 +169,7 @@ async fn cancel(session: &Session, forward: &Forward) -> Result<Outcome, Fault> 
     })
 }
 
-fn is_over(task: &Payload) -> bool {
+pub(super) fn is_over(task: &Payload) -> bool {
     matches!(task.text("status").as_deref(), Some("completed" | "failed" | "cancelled"))
 }
 

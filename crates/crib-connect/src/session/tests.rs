@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::call::{call, resume};
 use super::legacy::Session;
-use super::memory::Memory;
+use super::memory::{Memory, TaskSupport};
 use super::park::Lot;
 use crate::testing::{Counting, ELICIT, FakeServer, asked, caps, done, forward, principal, retry, text_of, tool};
 
@@ -24,8 +24,13 @@ struct Bench {
 impl Bench {
     /// Shakes hands with a fake server of a revision.
     async fn new(client: &str, revision: &str, offers: Value) -> Self {
+        Self::with(client, revision, offers, Arc::default()).await
+    }
+
+    /// The same, of an upstream that is known.
+    async fn with(client: &str, revision: &str, offers: Value, memory: Arc<Memory>) -> Self {
         let mut server = FakeServer::new(client);
-        let (link, memory, client) = (Arc::clone(&server.link), Arc::new(Memory::default()), caps(client));
+        let (link, client) = (Arc::clone(&server.link), caps(client));
         let opening = tokio::task::spawn_local(async move { Session::open(link, &client, &memory, Duration::from_secs(5)).await });
         let hello = server.expect("initialize").await;
         assert_eq!(hello["params"]["protocolVersion"], "2025-11-25");
@@ -34,7 +39,7 @@ impl Bench {
         server.expect("notifications/initialized").await;
         let session = opening.await.unwrap().unwrap();
         let tracker = TaskTracker::new();
-        let lot = Lot::with_timeout(Arc::new(Counting::default()), tracker.clone(), Duration::from_secs(600));
+        let lot = Lot::new(Arc::new(Counting::default()), tracker.clone(), Duration::from_secs(600));
         Self { server, session, lot, tracker }
     }
 
@@ -431,6 +436,43 @@ async fn a_tool_that_runs_only_as_a_task_is_waited_for_or_handed_out() {
         let state: Value = state.to_json().read().unwrap();
         assert_eq!((&state["status"], &state["ttlMs"]), (&json!("completed"), &json!(1000)));
         assert_eq!(state["result"]["content"][0]["text"], "finished");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_listens_to_a_task_hears_how_it_ended_whatever_session_it_runs_in() {
+    local(async {
+        let offers = json!({ "tools": {}, "tasks": { "requests": { "tools": { "call": {} } } } });
+        let client = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+        let mut bench = Bench::new("{}", "2025-11-25", offers.clone()).await;
+        let mut other = Bench::with("{}", "2025-11-25", offers, Arc::clone(&bench.session.memory)).await;
+        let task = |status: &str| json!({ "taskId": "t1", "status": status, "createdAt": "2026-01-01T00:00:00Z", "lastUpdatedAt": "2026-01-01T00:00:00Z", "ttl": 1000, "pollInterval": 5000 });
+        bench.session.memory.note_tool("long", Some(TaskSupport::Optional));
+        let handed = bench.call(tool("long", client));
+        let sent = bench.server.expect("tools/call").await;
+        bench.server.answer(&sent, json!({ "task": task("working") }));
+        done(handed.await.unwrap());
+
+        let filter = json!({ "notifications": { "taskIds": ["t1", "unknown"] } });
+        let Reply::Stream(mut steps) = other.call(forward(Method::Listen, &filter, client)).await.unwrap().unwrap() else { panic!("no stream") };
+        let Some(Step::Event(Event(ack))) = steps.next().await else { panic!("no acknowledgement") };
+        assert_eq!(ack.params.get("notifications").unwrap().as_str(), r#"{"taskIds":["t1"]}"#, "nobody can tell of the other");
+        let hearing = tokio::task::spawn_local(async move { (steps.next().await, steps) });
+        let get = bench.server.expect("tasks/get").await;
+        bench.server.answer(&get, task("working"));
+        bench.server.say(&json!({ "jsonrpc": "2.0", "method": "notifications/tasks/status", "params": task("completed") }));
+        let get = bench.server.expect("tasks/get").await;
+        bench.server.answer(&get, task("completed"));
+        let get = bench.server.expect("tasks/result").await;
+        bench.server.answer_text(&get, "finished");
+        let (Some(Step::Event(Event(status))), _steps) = hearing.await.unwrap() else { panic!("no status") };
+        assert_eq!(status.method, Method::TaskStatus);
+        let status: Value = status.params.to_json().read().unwrap();
+        assert_eq!((&status["taskId"], &status["status"], &status["ttlMs"]), (&json!("t1"), &json!("completed"), &json!(1000)));
+        assert_eq!(status["result"]["content"][0]["text"], "finished");
+        assert!(status.get("resultType").is_none());
+        assert!(other.server.is_quiet(), "the other session knows nothing of the task");
     })
     .await;
 }

@@ -18,7 +18,7 @@ id() { rest=${line#*\"id\":}; id=${rest%%,*}; }
 result() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
 refuse() { printf '{"jsonrpc":"2.0","id":%s,"error":{"code":%s,"message":"no"}}\n' "$id" "$1"; }
 text() { result "{\"content\":[{\"type\":\"text\",\"text\":\"$1\"}]}"; }
-hello() { result '{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}'; }
+hello() { result '{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"sh","version":"1"}}'; }
 next() { read -r line || exit 0; id; }
 "#;
 
@@ -29,6 +29,8 @@ while next; do case "$line" in
 *'"initialize"'*) hello ;;
 *'"name":"pid"'*) text $$ ;;
 *'"name":"die"'*) echo "out of luck" >&2; exit 3 ;;
+*'"name":"hang"'*) ;;
+*'"name":"grow"'*) printf '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n'; text $$ ;;
 *'"name":"noise"'*) echo "Server listening"; text fine ;;
 *'"name":"ask"'*)
   call=$id
@@ -71,9 +73,13 @@ struct Bench {
 
 impl Bench {
     fn new(script: &str, env: &[(&str, &str)]) -> Self {
+        Self::with(script, env, |options| ConnectorOptions { processes_max: 2, ..options })
+    }
+
+    fn with(script: &str, env: &[(&str, &str)], change: impl FnOnce(ConnectorOptions) -> ConnectorOptions) -> Self {
         let (shared, clock) = shared();
         let options = ConnectorOptions::new(Slug::from_name("sh"), Source::Stdio(command(script, env)));
-        Self { upstream: connect(ConnectorOptions { processes_max: 2, ..options }, Arc::clone(&shared)), clock, _shared: shared }
+        Self { upstream: connect(change(options), Arc::clone(&shared)), clock, _shared: shared }
     }
 
     async fn call(&self, forward: Forward) -> Outcome {
@@ -309,5 +315,80 @@ async fn many_calls_of_two_callers_over_one_server_are_never_mixed_up() {
     let calls = (0..60).map(|n| one(if n % 2 == 0 { "ada" } else { "eve" }));
     futures_util::future::join_all(calls).await;
     assert!(bench.upstream.health().processes <= 2);
+    bench.upstream.close().await;
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
+}
+
+#[tokio::test]
+async fn a_change_of_lists_in_the_process_of_one_client_is_heard_by_who_listens_in_another() {
+    let bench = Bench::new(LEGACY, &[]);
+    let shared = text_of(&bench.call(tool("pid", "{}")).await);
+    let filter = json!({ "notifications": { "toolsListChanged": true } });
+    let listening = bench.upstream.call(Arc::new(forward(Method::Listen, &filter, ELICIT))).await.unwrap();
+    let Reply::Stream(mut steps) = listening else { panic!("no stream") };
+    assert!(matches!(steps.next().await, Some(Step::Event(_))), "acknowledged");
+    assert_ne!(text_of(&bench.call(tool("grow", ELICIT)).await), shared, "it has a process of its own");
+    let heard = tokio::time::timeout(Duration::from_secs(5), steps.next()).await.unwrap();
+    assert!(matches!(heard, Some(Step::Event(event)) if event.0.method == Method::ToolsChanged));
+    bench.upstream.close().await;
+}
+
+#[tokio::test]
+async fn a_process_of_a_client_that_can_be_asked_is_stopped_when_it_is_not_used_and_started_again() {
+    let quick = |options| ConnectorOptions { process_idle: Duration::from_millis(150), ..options };
+    let bench = Bench::with(LEGACY, &[], quick);
+    let first = text_of(&bench.call(tool("pid", ELICIT)).await);
+    let common = text_of(&bench.call(tool("pid", "{}")).await);
+    assert_ne!(first, common);
+    until("only the common process is left", || bench.upstream.health().processes == 1).await;
+    assert_ne!(text_of(&bench.call(tool("pid", ELICIT)).await), first);
+    assert_eq!(text_of(&bench.call(tool("pid", "{}")).await), common);
+    // A call that waits for a person is a use.
+    let (_, state) = asked(bench.call(tool("ask", ELICIT)).await);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let answered = bench.call(retry(tool("ask", ELICIT), &[("e", json!({ "action": "accept" }))], state)).await;
+    assert!(text_of(&answered).starts_with("accepted by"));
+    bench.upstream.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_may_have_one_process_keeps_it_with_its_state() {
+    let lone = |options| ConnectorOptions { process_idle: Duration::from_millis(50), processes_max: 1, ..options };
+    let bench = Bench::with(LEGACY, &[], lone);
+    let first = text_of(&bench.call(tool("pid", ELICIT)).await);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(text_of(&bench.call(tool("pid", ELICIT)).await), first);
+    bench.upstream.close().await;
+}
+
+#[tokio::test]
+async fn a_process_of_its_own_in_which_a_call_ran_out_of_time_is_replaced() {
+    let bench = Bench::with(LEGACY, &[], |options| ConnectorOptions { processes_max: 1, ..options });
+    let first = text_of(&bench.call(tool("pid", ELICIT)).await);
+    let hung = Forward { deadline: Instant::now() + Duration::from_millis(100), ..tool("hang", ELICIT) };
+    assert_eq!(bench.upstream.call(Arc::new(hung)).await.unwrap_err().code(), Code::DeadlineExceeded);
+    assert_ne!(text_of(&bench.call(tool("pid", ELICIT)).await), first);
+    until("the hung process is gone", || !std::path::Path::new(&format!("/proc/{first}")).exists()).await;
+    bench.upstream.close().await;
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_person_as_long_as_it_was_told_to() {
+    let hasty = |options| ConnectorOptions { park_timeout: Duration::from_millis(100), ..options };
+    let bench = Bench::with(LEGACY, &[], hasty);
+    let (_, state) = asked(bench.call(tool("ask", ELICIT)).await);
+    assert_eq!(bench.upstream.health().parked, 1);
+    until("the call was given up", || bench.upstream.health().parked == 0).await;
+    let late = bench.upstream.call(Arc::new(retry(tool("ask", ELICIT), &[("e", json!({ "action": "accept" }))], state))).await;
+    assert_eq!(late.unwrap_err().code(), Code::InputLost);
     bench.upstream.close().await;
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crib_policy::RuleSpec;
 use crib_registry::NameStyle;
@@ -61,4 +62,37 @@ async fn a_definition_passes_to_the_byte_but_for_its_name() {
     let got = rig.alice().send("tools/list", json!({})).await;
     assert_eq!(got.last()["result"]["tools"][0]["inputSchema"]["$defs"]["a"]["$anchor"], "z");
     assert_eq!(got.last()["result"]["tools"][0]["name"], "t");
+}
+
+async fn names(caller: &Caller) -> Vec<String> {
+    all(caller).await.0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_list_waits_while_slow_servers_come_up_one_after_the_other() {
+    let fakes: Vec<_> = (1..5).map(|n| Fake::slow(vec![tool("a")], Duration::from_secs(n * 3))).collect();
+    let rig = Rig::new(&[("one", &fakes[0]), ("two", &fakes[1]), ("three", &fakes[2]), ("four", &fakes[3])]);
+    assert_eq!(names(&rig.alice()).await, ["four__a", "one__a", "three__a", "two__a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_are_there_are_not_held_up_for_long_by_one_that_hangs() {
+    let (there, hangs) = (Fake::new(vec![tool("a")], echo()), Fake::silent());
+    let rig = Rig::new(&[("there", &there), ("hangs", &hangs)]);
+    let start = tokio::time::Instant::now();
+    assert_eq!(names(&rig.alice()).await, ["there__a"]);
+    assert_eq!(start.elapsed().as_secs(), 8);
+    assert_eq!(names(&rig.alice()).await, ["there__a"]);
+    assert_eq!(start.elapsed().as_secs(), 8, "it is waited for once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_server_is_there_yet_a_list_waits_for_as_long_as_a_start_may_take() {
+    let (slow, hangs) = (Fake::slow(vec![tool("a")], Duration::from_secs(10)), Fake::silent());
+    let rig = Rig::new(&[("slow", &slow), ("hangs", &hangs)]);
+    assert_eq!(names(&rig.alice()).await, ["slow__a"]);
+    let rig = Rig::new(&[("hangs", &Fake::silent())]);
+    let start = tokio::time::Instant::now();
+    assert_eq!(names(&rig.alice()).await, Vec::<String>::new());
+    assert_eq!(start.elapsed().as_secs(), 30);
 }

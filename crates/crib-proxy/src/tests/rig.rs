@@ -27,19 +27,25 @@ pub(super) struct Fake {
     pub(super) page_size: usize,
     pub(super) handler: Handler,
     pub(super) asked: Mutex<Vec<Forward>>,
-    is_silent: bool,
+    /// How long it takes to start.
+    delay: Duration,
 }
 
 impl Fake {
     pub(super) fn new(tools: Vec<Value>, handler: Handler) -> Arc<Self> {
-        Arc::new(Self { tools: Mutex::new(tools), page_size: 1000, handler, asked: Mutex::default(), is_silent: false })
+        Arc::new(Self { tools: Mutex::new(tools), page_size: 1000, handler, asked: Mutex::default(), delay: Duration::ZERO })
     }
 
     /// A server that never answers.
     pub(super) fn silent() -> Arc<Self> {
-        let mut fake = Self::new(Vec::new(), echo());
+        Self::slow(Vec::new(), Duration::MAX)
+    }
+
+    /// A server that takes its time to start.
+    pub(super) fn slow(tools: Vec<Value>, delay: Duration) -> Arc<Self> {
+        let mut fake = Self::new(tools, echo());
         if let Some(fake) = Arc::get_mut(&mut fake) {
-            fake.is_silent = true;
+            fake.delay = delay;
         }
         fake
     }
@@ -79,9 +85,26 @@ impl Upstream for Own {
         let fake = Arc::clone(&self.0);
         let forward = Arc::unwrap_or_clone(forward);
         fake.asked.lock().push(forward.clone());
-        if fake.is_silent {
-            return Box::pin(std::future::pending());
+        if fake.delay > Duration::ZERO && forward.method == Method::Discover {
+            return Box::pin(async move {
+                tokio::time::sleep(fake.delay).await;
+                Self::answer(fake, forward).await
+            });
         }
+        Self::answer(fake, forward)
+    }
+
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        Box::pin(async {})
+    }
+}
+
+impl Own {
+    fn answer(fake: Arc<Fake>, forward: Forward) -> BoxFuture<'static, Result<Reply, Fault>> {
         match forward.method {
             Method::Discover => Box::pin(async {
                 complete(&json!({
@@ -104,14 +127,6 @@ impl Upstream for Own {
             }),
             _ => (fake.handler)(forward),
         }
-    }
-
-    fn health(&self) -> Health {
-        Health::default()
-    }
-
-    fn close(&self) -> BoxFuture<'static, ()> {
-        Box::pin(async {})
     }
 }
 
@@ -163,7 +178,7 @@ pub(super) fn setup(servers: &[(&str, &Arc<Fake>)], names: NameStyle, page_size:
         names,
         keys: Keys::build(&[key("alice", ALICE), key("bob", BOB)], entropy).unwrap(),
         rules: Rules::build(&RuleSpec::default(), [("bob", bob)]).unwrap(),
-        call_timeout: Duration::from_secs(5),
+        call_timeout: Duration::from_secs(60),
         page_size,
         session_idle: Duration::from_secs(60),
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crib_mcp::{Method, Notification, Payload};
-use crib_model::{Event, Reply, Step};
+use crib_model::{Event, Gateway, Reply, Step};
 use crib_policy::RuleSpec;
 use crib_registry::NameStyle;
 use futures_util::{StreamExt, stream};
@@ -68,6 +68,21 @@ async fn two_clients_on_one_resource_cost_the_server_one_subscription() {
     drop(one);
     changes.send((Method::ResourceUpdated, json!({ "uri": "mem://x" }))).unwrap();
     assert_eq!(next(&mut two).await["method"], "notifications/resources/updated");
+}
+
+#[tokio::test]
+async fn the_end_of_the_gateway_ends_a_subscription_with_a_result_and_leaves_calls_alone() {
+    let (changes, _keep) = broadcast::channel(16);
+    let fake = Fake::new(vec![tool("a")], tells(&changes));
+    let rig = Rig::new(&[("s", &fake)]);
+    let mut stream = frames(rig.alice().open("subscriptions/listen", json!({ "notifications": { "toolsListChanged": true } })).await);
+    next(&mut stream).await;
+    rig.plane.draining();
+    let end = next(&mut stream).await;
+    assert_eq!(end["result"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1);
+    assert!(stream.next().await.is_none());
+    let listed = rig.alice().send("tools/list", json!({})).await;
+    assert_eq!(listed.last()["result"]["tools"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

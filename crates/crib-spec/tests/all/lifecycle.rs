@@ -48,6 +48,25 @@ async fn a_gateway_that_ends_leaves_no_child() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_subscription_ends_with_its_result_and_does_not_hold_up_the_end() -> Result<()> {
+    let (server, _journal) = server("listen")?;
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    let client = Modern::new(gateway.address);
+    let listen = client.message("subscriptions/listen", json!({ "notifications": { "toolsListChanged": true } }));
+    let mut stream = client.send(&listen).await?;
+    let ack = stream.message().await?.context("an acknowledgement")?;
+    assert_eq!(ack["method"], "notifications/subscriptions/acknowledged");
+    let start = std::time::Instant::now();
+    let (ended, last) = tokio::join!(gateway.stop(), stream.message());
+    assert_eq!(ended?, Some(0));
+    let last = last?.context("a result")?;
+    assert_eq!(last["id"], listen["id"]);
+    assert_eq!(last["result"]["resultType"], "complete", "{last}");
+    assert!(start.elapsed() < Duration::from_secs(8), "it ended after {:?}", start.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_gateway_that_is_killed_leaves_no_child() -> Result<()> {
     let (server, journal) = server("kill")?;
     let gateway = Gateway::start(&Config::plain("one", server)).await?;

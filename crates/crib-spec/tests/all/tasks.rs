@@ -132,18 +132,50 @@ async fn a_task_of_a_legacy_server_is_cancelled_there() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_subscription_to_a_task_of_a_legacy_server_is_acknowledged() -> Result<()> {
-    let (_fixture, gateway) = over_http().await?;
-    let client = knowing_tasks(&gateway);
-    let task = start(&client, "slow_compute", json!({ "seconds": 0.2, "label": "x" })).await?;
-    let filter = json!({ "notifications": { "taskIds": [task["taskId"], "nonsense"] } });
+/// Listens to tasks and hears of each what it came to, with what that announces.
+async fn is_told(gateway: &Gateway) -> Result<()> {
+    let client = knowing_tasks(gateway);
+    let quick = start(&client, "slow_compute", json!({ "seconds": 0.3, "label": "x" })).await?;
+    let asks = start(&client, "confirm_delete", json!({ "filename": "a.txt" })).await?;
+    let filter = json!({ "notifications": { "taskIds": [quick["taskId"], asks["taskId"], "nonsense"] } });
     let mut stream = client.send(&client.message("subscriptions/listen", filter)).await?.patience(SOON);
     let first = stream.message().await?.context("nothing came")?;
-    assert_eq!(first["method"], "notifications/subscriptions/acknowledged", "{first}");
-    assert_eq!(first["params"]["notifications"]["taskIds"], json!([task["taskId"]]), "{first}");
-    until(&client, &task, "completed").await?;
-    drop(stream);
+    ensure!(first["method"] == "notifications/subscriptions/acknowledged", "{first}");
+    let honoured = first["params"]["notifications"]["taskIds"].as_array().context("no tasks")?.clone();
+    ensure!(honoured.len() == 2 && honoured.contains(&quick["taskId"]) && honoured.contains(&asks["taskId"]), "{first}");
+    let mut ended = Vec::new();
+    while ended.len() < 2 {
+        let told = stream.message().await?.context("the stream ended")?;
+        ensure!(told["method"] == "notifications/tasks", "{told}");
+        let task = &told["params"];
+        ensure!(task["ttlMs"].is_number() && task.get("resultType").is_none(), "{told}");
+        if task["status"] == "input_required" {
+            ensure!(task["taskId"] == asks["taskId"] && task["inputRequests"].is_object(), "{told}");
+            let update = json!({ "taskId": task["taskId"], "inputResponses": answers(task) });
+            let reply = client.call("tasks/update", update).await?;
+            ensure!(reply["result"]["resultType"] == "complete", "{reply}");
+        } else if task["status"] == "completed" {
+            ended.push(task["result"]["content"][0]["text"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    ended.sort();
+    ensure!(ended == ["a.txt: deleted", "computed x"], "{ended:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_listens_to_tasks_of_a_legacy_server_over_http_hears_what_became_of_them() -> Result<()> {
+    let (_fixture, gateway) = over_http().await?;
+    is_told(&gateway).await?;
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_listens_to_tasks_of_a_legacy_server_over_stdio_hears_what_became_of_them() -> Result<()> {
+    let server = stdio_server(&fixture_binary("fixture-everything"), &["--stdio", "--era", "legacy", "--tasks"]);
+    let gateway = Gateway::start(&Config::plain("one", server)).await?;
+    is_told(&gateway).await?;
     gateway.stop().await?;
     Ok(())
 }

@@ -95,6 +95,7 @@ pub(crate) async fn run(listeners: Vec<Listener>, front: &Arc<Front>, shutdown: 
     acceptors.wait().await;
     connections.close();
     front.drain.begin();
+    front.gateway.draining();
     if tokio::time::timeout(drain, connections.wait()).await.is_err() {
         tracing::warn!(open = connections.len(), "connections are dropped at the end of the drain time");
         front.drain.end();

@@ -29,7 +29,7 @@ const REVISION: &str = "mcp-protocol-version";
 
 /// What all connections of a server share.
 pub(crate) struct Front {
-    gateway: Arc<dyn Gateway>,
+    pub(crate) gateway: Arc<dyn Gateway>,
     routes: Arc<dyn Routes>,
     guard: Guard,
     pub(crate) options: ServerOptions,

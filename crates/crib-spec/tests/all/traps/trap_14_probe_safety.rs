@@ -5,7 +5,8 @@ use crib_spec::{
     client::{Legacy, Modern},
     fixture::{Era, Fixture, Options, Unknown},
     gateway::{Config, Gateway, url_server},
-    wait::within,
+    journal::Journal,
+    wait::{SOON, eventually, within},
 };
 use serde_json::{Value, json};
 
@@ -97,4 +98,35 @@ async fn trap_14_a_modern_server_is_never_sent_initialize() -> Result<()> {
     assert!(journal.received("initialize").is_empty());
     gateway.stop().await?;
     Ok(())
+}
+
+/// Serves another era on the port where the first one was.
+async fn changes(from: Era, to: Era) -> Result<()> {
+    let first = Fixture::of(from).await?;
+    let port = first.address.port();
+    let gateway = Gateway::start(&Config::plain("one", url_server(&first.url()))).await?;
+    let (modern, legacy) = (Modern::new(gateway.address), Legacy::connect(gateway.address, "2025-11-25", json!({})).await?);
+    assert!(text(&first_call(&gateway).await?).starts_with("This is a simple text"), "{from}");
+    drop(first);
+    let options = || Options { era: to, ..Options::default() };
+    let listen = || async { Fixture::listen(options(), Journal::new(), port).await.ok() };
+    let second = eventually(SOON, "the port is free again", listen).await?;
+    let answers = |reply: &Value| text(reply).starts_with("This is a simple text").then_some(());
+    let by_modern = || async { modern.tool("test_simple_text", json!({})).await.ok().as_ref().and_then(answers) };
+    eventually(SOON, &format!("a modern client reaches the server that was {from} and is {to}"), by_modern).await?;
+    let by_legacy = || async { legacy.tool("test_simple_text", json!({})).await.ok().as_ref().and_then(answers) };
+    eventually(SOON, &format!("a legacy client reaches the server that was {from} and is {to}"), by_legacy).await?;
+    assert!(second.journal.received("tools/call").len() <= 4, "{:#?}", second.journal.received("tools/call"));
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_14_a_server_that_became_modern_is_met_again() -> Result<()> {
+    changes(Era::Legacy, Era::Modern).await
+}
+
+#[tokio::test]
+async fn trap_14_a_server_that_became_legacy_is_met_again() -> Result<()> {
+    changes(Era::Modern, Era::Legacy).await
 }
