@@ -10,11 +10,12 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
+use crate::command::{Admin, Approve, Audit};
 use crate::failure::Failure;
 
 pub(crate) use connect::{Connect, Doctor, ScopeName};
 
-const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+pub(crate) const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
 
 /// All your MCP servers behind one endpoint.
@@ -77,6 +78,14 @@ pub(crate) enum Command {
     Connect(Box<Connect>),
     /// Find problems and fix them
     Doctor(Doctor),
+    /// Approvals, secrets and the audit log
+    Admin(Admin),
+    /// Approve changed tools
+    #[command(hide = true)]
+    Approve(Approve),
+    /// Check the audit log
+    #[command(hide = true)]
+    Audit(Audit),
     /// Explain an error code
     Explain(Explain),
     /// Print completions for a shell

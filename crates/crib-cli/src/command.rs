@@ -1,5 +1,8 @@
 //! The commands, one file each.
 
+mod admin;
+mod approve;
+mod audit;
 mod call;
 mod completion;
 mod connect;
@@ -11,6 +14,10 @@ mod serve;
 mod show;
 mod status;
 mod version;
+
+pub(crate) use admin::Admin;
+pub(crate) use approve::Approve;
+pub(crate) use audit::Audit;
 
 use crate::args::{Cli, Command, Show};
 use crate::failure::Failure;
@@ -33,6 +40,9 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::Call(args)) => call::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Connect(args)) => connect::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Doctor(args)) => doctor::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Admin(args)) => admin::run(&args, output),
+        Some(Command::Approve(args)) => approve::run(&args, output),
+        Some(Command::Audit(args)) => audit::run(&args, output),
         Some(Command::Explain(args)) => explain::run(&args, output),
         Some(Command::Completion(args)) => completion::run(&args, output),
         Some(Command::Schema) => schema::run(output),

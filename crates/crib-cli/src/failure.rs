@@ -49,7 +49,8 @@ impl Exit {
             | Code::ClientMissing
             | Code::ConsentNeeded
             | Code::SourceInvalid
-            | Code::LockInvalid => Self::Usage,
+            | Code::LockInvalid
+            | Code::PinsUnusable => Self::Usage,
             Code::ServerUnreachable
             | Code::SpawnFailed
             | Code::StartFailed
@@ -63,7 +64,7 @@ impl Exit {
             | Code::PullFailed
             | Code::RuntimeMissing
             | Code::SandboxFailed => Self::Unreachable,
-            Code::UpstreamUnauthorized | Code::Unauthenticated => Self::Authentication,
+            Code::UpstreamUnauthorized | Code::Unauthenticated | Code::SecretMissing | Code::SecretsUnusable => Self::Authentication,
             Code::InputLost
             | Code::InputImpossible
             | Code::UnknownTarget
@@ -75,7 +76,9 @@ impl Exit {
             | Code::TooBusy
             | Code::ClientFileChanged
             | Code::PackageUnverified
-            | Code::PackageRefused => Self::Refused,
+            | Code::PackageRefused
+            | Code::ToolHeld => Self::Refused,
+            Code::AuditBroken => Self::Check,
             Code::Internal => Self::Unexpected,
         }
     }

@@ -16,6 +16,7 @@ mod logging;
 mod machine;
 mod output;
 mod places;
+mod pins;
 mod runtime;
 mod signals;
 mod telemetry;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crib_model::{Code, Fault, Slug};
+use crib_registry::pins::{Mode, Policies, Policy};
 use secrecy::SecretString;
 
 pub use server::{CompiledServer, Source};
@@ -111,6 +112,7 @@ pub fn default_config() -> Compiled {
         start_timeout: compiled.limits.start_timeout,
         processes: 1,
         tools: Tools::default(),
+        pins: Policy { mode: Mode::Off, ..Policy::default() },
         describe: "A little of everything, to try clients with".to_owned(),
     }];
     compiled
@@ -156,6 +158,13 @@ impl Compiled {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Returns how the tools of each server are judged.
+    #[must_use]
+    pub fn pin_policies(&self) -> Policies {
+        let servers = self.servers.iter().map(|server| (server.slug.clone(), (server.pins, server.source.origin())));
+        Policies { default: Policy::default(), servers: servers.collect() }
     }
 
     /// Keeps one server only.

@@ -3,6 +3,7 @@
 mod duration;
 mod listen;
 
+use crib_registry::pins;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -56,6 +57,8 @@ pub struct Gateway {
     pub allowed_hosts: Vec<String>,
     /// Web origins whose pages may call the gateway, beside those of loopback.
     pub allowed_origins: Vec<String>,
+    /// What happens to tools that are not as they were when their server was first used.
+    pub pins: Pins,
     /// One JSON line for every call: `off`, `stderr`, or the path of a file to append to.
     pub access_log: String,
 }
@@ -105,6 +108,8 @@ pub struct Server {
     pub processes: u32,
     /// Which of the server's tools are offered.
     pub tools: Tools,
+    /// What happens to the server's tools when they change; where absent, what the gateway's `pins` says.
+    pub pins: Pins,
     /// What the server is for, in one line; shown in lists.
     pub describe: String,
 }
@@ -140,6 +145,40 @@ pub struct Tools {
     pub include: Vec<String>,
     /// Not these, whatever `include` says.
     pub exclude: Vec<String>,
+}
+
+/// What happens to tools that are not as they were when their server was first used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Pins {
+    /// `hold`: they are in no list and cannot be called until `toolcrib approve`; `warn`: they are used, and it is said; `off`: nothing is compared. `hold` where absent.
+    pub mode: Option<PinMode>,
+    /// Tools that a known server did not have before: `hold`, or `accept` as they come. `hold` where absent.
+    pub new_tools: Option<NewTools>,
+    /// Whether every sign of an attack in a definition holds the tool back, not only the certain ones. `false` where absent.
+    pub strict: Option<bool>,
+}
+
+/// What happens to definitions that changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PinMode {
+    /// They wait for approval.
+    Hold,
+    /// They are used, and it is said.
+    Warn,
+    /// Nothing is compared.
+    Off,
+}
+
+/// What happens to tools a known server did not have before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NewTools {
+    /// They wait for approval.
+    Hold,
+    /// They are used as they come.
+    Accept,
 }
 
 /// An API key.
@@ -202,6 +241,7 @@ impl Default for Gateway {
             body_bytes_max: limits::REQUEST_BYTES_MAX as u64,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            pins: Pins::default(),
             access_log: "off".to_owned(),
         }
     }
@@ -224,8 +264,26 @@ impl Default for Server {
             start_timeout: None,
             processes: u32::try_from(crib_model::limits::PROCESSES_MAX).unwrap_or(u32::MAX),
             tools: Tools::default(),
+            pins: Pins::default(),
             describe: String::new(),
         }
+    }
+}
+
+impl Pins {
+    /// Returns what holds where a server and the gateway both have a say.
+    #[must_use]
+    pub fn policy(self, gateway: Self) -> pins::Policy {
+        let mode = match self.mode.or(gateway.mode).unwrap_or(PinMode::Hold) {
+            PinMode::Hold => pins::Mode::Hold,
+            PinMode::Warn => pins::Mode::Warn,
+            PinMode::Off => pins::Mode::Off,
+        };
+        let new_tools = match self.new_tools.or(gateway.new_tools).unwrap_or(NewTools::Hold) {
+            NewTools::Hold => pins::NewTools::Hold,
+            NewTools::Accept => pins::NewTools::Accept,
+        };
+        pins::Policy { mode, new_tools, is_strict: self.strict.or(gateway.strict).unwrap_or(false) }
     }
 }
 

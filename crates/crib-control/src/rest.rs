@@ -22,7 +22,7 @@ use crib_proxy::Plane;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use answer::Trouble;
-pub use row::{ServerRow, Servers, Why};
+pub use row::{LeftOutRow, ServerRow, Servers, Why};
 
 /// Where metrics come from.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;

@@ -92,8 +92,17 @@ impl Node {
         if let Value::Text(text) = &self.value { Some(text) } else { None }
     }
 
+    /// Returns the truth this says: as such, from a variable, or in the words of YAML 1.1.
     pub(crate) fn as_bool(&self) -> Option<bool> {
-        if let Value::Bool(value) = self.value { Some(value) } else { None }
+        match &self.value {
+            Value::Bool(value) => Some(*value),
+            Value::Text(text) => match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" => Some(true),
+                "false" | "no" | "off" => Some(false),
+                _ => None,
+            },
+            Value::Null | Value::Number(_) | Value::List(_) | Value::Map(_) => None,
+        }
     }
 
     pub(crate) fn as_map(&self) -> Option<&[(Key, Self)]> {

@@ -108,7 +108,9 @@ codes! {
     InputLost = TC0210, Client, Never, "the answer came too late, twice, or for another call";
     InputImpossible = TC0211, Client, Never, "the server asks for something the client cannot answer";
     Unauthenticated = TC0301, Client, Never, "no valid API key";
+    SecretMissing = TC0302, Client, Never, "a secret that a server needs has no value";
     Forbidden = TC0303, Client, Never, "the key may not use this";
+    SecretsUnusable = TC0304, Client, Never, "secrets cannot be read or kept";
     UnknownTarget = TC0310, Client, Never, "no such tool, prompt or resource";
     ArgumentsInvalid = TC0311, Client, Never, "the arguments do not fit the tool's schema";
     CursorInvalid = TC0312, Client, Never, "the cursor is not one this gateway gave to this caller";
@@ -126,6 +128,9 @@ codes! {
     LockInvalid = TC0508, Client, Never, "the lockfile cannot be read or written";
     SandboxFailed = TC0509, Gateway, Never, "the sandbox cannot be set up";
     AuditUnusable = TC0601, Client, Never, "the audit log cannot be written";
+    ToolHeld = TC0602, Client, Never, "the tool is held back until somebody approves it";
+    PinsUnusable = TC0603, Client, Never, "what is known of tools cannot be read or kept";
+    AuditBroken = TC0604, Client, Never, "the audit log does not hold together";
 }
 
 impl fmt::Display for Code {

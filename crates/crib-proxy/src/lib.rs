@@ -18,6 +18,7 @@ mod ask;
 mod call;
 mod clients;
 mod follow;
+mod held;
 mod inbound;
 mod legacy;
 mod lines;
@@ -38,6 +39,7 @@ mod tasks;
 mod typed;
 mod view;
 
+pub use held::{LeftOut, LeftOutWhy};
 pub use plane::{Parts, Plane};
 pub use snapshot::{Server, Setup};
 pub use typed::{Called, ServerInfo, ToolInfo};

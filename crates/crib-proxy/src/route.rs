@@ -172,11 +172,19 @@ fn plain(call: &Call, (slug, name, exposed): (Slug, Arc<str>, Arc<str>), kind: K
 
 /// What is not listed may exist all the same, where there is only one server to ask; it knows best what to answer.
 fn unlisted(call: &Call, view: &Arc<View>, asked: &str, kind: Kind, what: &str) -> Result<Routed, Fault> {
+    let may = |slug: &Slug, name: &str| call.snapshot.setup.rules.allows(&call.principal, slug, kind, name);
+    if let Some(fault) = view.held_back(asked, may).filter(|_| kind == Kind::Tool) {
+        return Err(fault);
+    }
     if view.catalog.is_untouched()
         && let Some(slug) = only(call)
     {
         if let Some(fault) = view.fault(&slug) {
             return Err(fault.clone());
+        }
+        if kind == Kind::Tool && !view.has_offer(&slug) && call.snapshot.setup.pins.holds(&slug) {
+            let message = format!("`{slug}` has not listed its tools yet, and none is called before it is known");
+            return Err(Fault::new(Code::DeadlineExceeded, message).hint("try again in a moment"));
         }
         return plain(call, (slug, asked.into(), asked.into()), kind, Arc::clone(view));
     }

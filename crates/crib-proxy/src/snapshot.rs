@@ -9,6 +9,7 @@ use crib_mcp::{CapSet, ClientCaps};
 use crib_model::{Scope, Slug, Upstream, limits};
 use crib_policy::{Keys, Rules};
 use crib_registry::NameStyle;
+use crib_registry::pins::Pins;
 use foldhash::fast::RandomState;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ask;
-use crate::source::{Offer, Source};
+use crate::source::{Behind, Offer, Source};
 use crate::view::{View, Waited};
 
 /// How long a first list waits for one more server to come up, once there is one; later ones come with `list_changed`.
@@ -27,6 +28,8 @@ use crate::view::{View, Waited};
 /// for once and not longer than this. Where no server is there at all, an empty list helps nobody, so the wait goes on
 /// for as long as a start may take.
 const FIRST_WAIT: Duration = Duration::from_secs(8);
+/// How often somebody looks whether something was approved.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One server of the configuration.
 #[expect(missing_debug_implementations, reason = "holds a port")]
@@ -48,6 +51,8 @@ pub struct Setup {
     pub page_size: usize,
     /// How long a legacy session lives without a request.
     pub session_idle: Duration,
+    /// What is trusted of the servers' tools; [`crib_registry::pins::Unpinned`] where nothing is compared.
+    pub pins: Arc<dyn Pins>,
 }
 
 /// One state of the configuration and all that was learned under it.
@@ -75,7 +80,7 @@ impl Snapshot {
     pub(crate) fn new(setup: Setup, tracker: TaskTracker) -> Arc<Self> {
         let by_slug = setup.servers.iter().enumerate().map(|(at, server)| (server.slug.clone(), at)).collect();
         let stop = CancellationToken::new();
-        Arc::new_cyclic(|me| Self {
+        let snapshot = Arc::new_cyclic(|me| Self {
             setup,
             by_slug,
             views: ArcSwap::default(),
@@ -85,7 +90,9 @@ impl Snapshot {
             unsubscribed: stop.child_token(),
             stop,
             me: Weak::clone(me),
-        })
+        });
+        snapshot.tracker.spawn(watch_approvals(Arc::downgrade(&snapshot), Arc::clone(&snapshot.setup.pins), snapshot.stop.clone()));
+        snapshot
     }
 
     /// Returns what ends when this snapshot was replaced and nobody uses it any more.
@@ -221,7 +228,8 @@ impl Snapshot {
         });
         let client = ask::gateway_client(caps.clone());
         let upstream = Arc::clone(&server.upstream);
-        let (source, task) = Source::new(server.slug.clone(), upstream, client, on_offer, self.stop.child_token());
+        let behind = Behind { slug: server.slug.clone(), upstream, client, pins: Arc::clone(&self.setup.pins) };
+        let (source, task) = Source::new(behind, on_offer, self.stop.child_token());
         self.tracker.spawn(task);
         source
     }
@@ -281,5 +289,27 @@ impl Snapshot {
 
     pub(crate) fn source(&self, slug: &Slug, set: CapSet) -> Option<Source> {
         self.sources.lock().get(&(slug.clone(), set)).cloned()
+    }
+}
+
+/// Has all lists judged anew whenever something was approved.
+async fn watch_approvals(snapshot: Weak<Snapshot>, pins: Arc<dyn Pins>, stop: CancellationToken) {
+    let mut known = None;
+    loop {
+        let pins = Arc::clone(&pins);
+        // It may look at a disk. A runtime that is going down has nothing to look for.
+        let Ok(edition) = tokio::task::spawn_blocking(move || pins.edition()).await else { return };
+        if known.replace(edition).is_some_and(|known| known != edition) {
+            let Some(snapshot) = snapshot.upgrade() else { return };
+            let sources: Vec<Source> = snapshot.sources.lock().values().cloned().collect();
+            drop(snapshot);
+            for source in sources {
+                source.judge().await;
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
     }
 }

@@ -6,12 +6,14 @@
 
 mod task;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use crib_mcp::Payload;
 use crib_model::{Client, Fault, Slug, Upstream, limits};
+use crib_registry::pins::{INSTRUCTIONS, Pins, Verdict};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,8 @@ pub(crate) struct Offer {
     pub(crate) resources: Pages,
     pub(crate) templates: Pages,
     pub(crate) skills: Pages,
+    /// What of the tools is held back.
+    pub(crate) verdict: Verdict,
     pub(crate) fault: Option<Fault>,
     pub(crate) read_at: Option<Instant>,
 }
@@ -44,6 +48,12 @@ impl Offer {
 
     pub(crate) fn has_extension(&self, id: &str) -> bool {
         self.capability("extensions").is_some_and(|extensions| extensions.object.has(id))
+    }
+
+    /// Returns what the server says of itself to models, unless that is held back.
+    pub(crate) fn instructions(&self) -> Option<Cow<'_, str>> {
+        let is_held = self.verdict.held.iter().any(|held| held.name == INSTRUCTIONS);
+        if is_held { None } else { self.discover.text("instructions") }
     }
 
     fn announces(&self, capability: &str) -> bool {
@@ -80,6 +90,8 @@ enum Command {
     Watch(Watch, oneshot::Sender<Watch>),
     Unwatch(Watch),
     Refresh,
+    /// Something was approved.
+    Judge,
 }
 
 /// The handle of a source.
@@ -96,24 +108,28 @@ pub(crate) struct Source {
 /// Called after the lists of a source changed and before its clients are told.
 pub(crate) type OnOffer = Arc<dyn Fn() + Send + Sync>;
 
+/// What a source is made of.
+pub(crate) struct Behind {
+    pub(crate) slug: Slug,
+    pub(crate) upstream: Arc<dyn Upstream>,
+    pub(crate) client: Arc<Client>,
+    pub(crate) pins: Arc<dyn Pins>,
+}
+
 impl Source {
     /// Returns the handle and the task that somebody has to run.
-    pub(crate) fn new(
-        slug: Slug,
-        upstream: Arc<dyn Upstream>,
-        client: Arc<Client>,
-        on_offer: OnOffer,
-        stop: CancellationToken,
-    ) -> (Self, impl Future<Output = ()> + Send) {
+    pub(crate) fn new(behind: Behind, on_offer: OnOffer, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
         let (loaded_tx, loaded) = watch::channel(0);
         let (changes, _) = broadcast::channel(limits::STREAM_QUEUE_MAX);
         let (commands, inbox) = mpsc::channel(limits::STREAM_QUEUE_MAX);
         let offer = Arc::new(ArcSwapOption::empty());
         let handle = Self { offer: Arc::clone(&offer), loaded, changes: changes.clone(), commands, begun: tokio::time::Instant::now() };
+        let Behind { slug, upstream, client, pins } = behind;
         let task = Task {
             slug,
             upstream,
             client,
+            pins,
             on_offer,
             offer,
             loaded: loaded_tx,
@@ -167,6 +183,12 @@ impl Source {
         if self.commands.send(Command::Refresh).await.is_ok() {
             drop(tokio::time::timeout(wait, loaded.wait_for(|n| *n > before)).await);
         }
+    }
+
+    /// Judges the lists anew, without reading them.
+    pub(crate) async fn judge(&self) {
+        // Gone with its snapshot: then there is nothing to judge.
+        drop(self.commands.send(Command::Judge).await);
     }
 
     pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {

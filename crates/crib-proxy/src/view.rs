@@ -8,6 +8,8 @@ use crib_mcp::{Json, Payload, Revision, meta};
 use crib_model::{Fault, Slug};
 use crib_policy::{Validator, Validators};
 use crib_registry::{CacheScope, Caching, Catalog, List, Listing, NameStyle};
+
+use crate::held::HeldTool;
 use parking_lot::Mutex;
 
 use crate::ask::{self, Pages};
@@ -31,6 +33,8 @@ pub(crate) struct View {
     pub(crate) offers: Vec<(Slug, Option<Arc<Offer>>)>,
     /// Whether every server has been heard of, or was waited for long enough.
     pub(crate) is_settled: bool,
+    /// The tools that wait for approval.
+    pub(crate) held: Vec<HeldTool>,
     /// A `DiscoverResult` for this endpoint.
     pub(crate) discover: Payload,
     validators: Validators,
@@ -48,12 +52,16 @@ impl View {
         for dropped in catalog.dropped() {
             tracing::warn!("{dropped}");
         }
+        for lookalike in catalog.lookalikes() {
+            tracing::warn!("{lookalike}");
+        }
+        let held = HeldTool::all(&offers, style, is_plain);
         let validators = Validators::new(catalog.tools().len());
         let discover = match offers.as_slice() {
             [(_, Some(only))] if is_plain => discover_one(only),
             _ => discover_all(&offers, &catalog),
         };
-        Self { catalog, offers, is_settled, discover, validators, texts: Mutex::default() }
+        Self { catalog, offers, is_settled, held, discover, validators, texts: Mutex::default() }
     }
 
     /// Returns the validator of a tool's arguments, compiled at first use; `None` where its schema cannot be used.
@@ -88,6 +96,11 @@ impl View {
         self.catalog.tool(asked).is_some() || self.catalog.prompt(asked).is_some() || is_uri || dotted()
     }
 
+    /// Tells whether a server has said what it offers.
+    pub(crate) fn has_offer(&self, slug: &Slug) -> bool {
+        self.offers.iter().any(|(other, offer)| other == slug && offer.is_some())
+    }
+
     /// Returns why a server's tools are not there.
     pub(crate) fn fault(&self, slug: &Slug) -> Option<&Fault> {
         let (_, offer) = self.offers.iter().find(|(other, _)| other == slug)?;
@@ -104,6 +117,9 @@ fn listing(slug: &Slug, offer: Option<&Offer>) -> Listing {
         List { items: pages.items.clone(), caching }
     };
     listing.tools = list(&offer.tools);
+    for at in offer.verdict.held.iter().rev().filter_map(|held| held.at).filter(|at| *at < offer.tools.items.len()) {
+        listing.tools.items.remove(at);
+    }
     listing.prompts = list(&offer.prompts);
     listing.resources = list(&offer.resources);
     listing.templates = list(&offer.templates);
@@ -122,6 +138,9 @@ fn discover_one(offer: &Offer) -> Payload {
         return discover_all(&[], &Catalog::default());
     }
     let mut edit = offer.discover.edit();
+    if offer.instructions().is_none() {
+        edit.remove("instructions");
+    }
     edit.set("supportedVersions", Json::of(&versions()))
         .set("resultType", Json::from_static("\"complete\""))
         .set_missing("ttlMs", Json::from_static("0"))
@@ -146,7 +165,7 @@ fn discover_all(offers: &[(Slug, Option<Arc<Offer>>)], catalog: &Catalog) -> Pay
                 extensions.insert(id.to_owned(), serde_json::json!({}));
             }
         }
-        if let Some(text) = offer.discover.text("instructions").filter(|text| !text.is_empty()) {
+        if let Some(text) = offer.instructions().filter(|text| !text.is_empty()) {
             instructions.push(format!("## {slug}\n{text}"));
         }
     }

@@ -15,6 +15,7 @@ mod entry;
 mod listing;
 mod lookalike;
 mod names;
+pub mod pins;
 mod report;
 mod rewrite;
 mod search;

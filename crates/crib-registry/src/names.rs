@@ -148,7 +148,7 @@ pub(crate) fn hidden_character(name: &str) -> Option<char> {
 
 /// Control and format characters, bidirectional overrides, zero-width characters, tags, variation selectors and the
 /// letters that are drawn as nothing.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'

@@ -154,6 +154,7 @@ impl Gateway {
             .arg("-c")
             .arg(&file)
             .current_dir(&dir)
+            .env("TOOLCRIB_HOME", &dir)
             .stdin(Stdio::null())
             .stdout(Stdio::from(log.try_clone()?))
             .stderr(Stdio::from(log))

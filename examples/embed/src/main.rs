@@ -13,6 +13,7 @@ use crib_model::{Entropy, Entry, Ledger, Principal, Slug};
 use crib_policy::{Keys, Rules, Seal};
 use crib_proxy::{Called, Parts, Plane, Server, Setup};
 use crib_registry::NameStyle;
+use crib_registry::pins::{InMemory, Policies};
 use crib_transport::{ClientOptions, Endpoint, HttpClient, NoRoutes, ServerOptions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -51,6 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             call_timeout: Duration::from_secs(30),
             page_size: 1000,
             session_idle: Duration::from_secs(1800),
+            pins: Arc::new(InMemory::new(Policies::default(), Arc::new(Machine))),
         },
         ledger: Arc::new(Quiet),
         clock: Arc::new(Machine),

@@ -24,6 +24,8 @@ struct Server {
     parked: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Why>,
+    #[serde(default, rename = "leftOut", skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<crib_control::LeftOutRow>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -42,6 +44,13 @@ pub(super) struct Servers {
 }
 
 impl Servers {
+    /// Says what clients do not see, or should look at twice; of one server or all.
+    pub(super) fn say_left_out(&self, name: Option<&str>, output: &Output) {
+        for server in self.servers.iter().filter(|server| name.is_none_or(|name| server.name == name)) {
+            super::approve::say_left_out(&server.name, &server.left_out, output);
+        }
+    }
+
     /// Says why a server has nothing to offer.
     pub(super) fn check(&self, name: &str) -> Result<(), Failure> {
         match self.servers.iter().find(|server| server.name == name).and_then(|server| server.error.as_ref()) {
@@ -94,5 +103,7 @@ pub(super) fn show(servers: &Servers, output: &Output) -> Result<(), Failure> {
         vec![server.name.clone(), server.state.clone(), server.revision.clone().unwrap_or_else(dash), tools, pid, note]
     };
     let rows: Vec<Vec<String>> = servers.servers.iter().map(row).collect();
-    output.data(&table(&["NAME", "STATE", "REVISION", "TOOLS", "PID", ""], &rows))
+    output.data(&table(&["NAME", "STATE", "REVISION", "TOOLS", "PID", ""], &rows))?;
+    servers.say_left_out(None, output);
+    Ok(())
 }

@@ -38,10 +38,13 @@ async fn ask(name: &str, client: &Client, output: &Output) -> Result<(), Failure
         return tool(found, output);
     }
     let found: Tools = answer.read()?;
+    let servers = list::servers(client).await?;
     if found.tools.is_empty() {
-        list::servers(client).await?.check(name)?;
+        servers.check(name)?;
     }
-    server(found, output)
+    server(found, output)?;
+    servers.say_left_out(Some(name), output);
+    Ok(())
 }
 
 fn server(found: Tools, output: &Output) -> Result<(), Failure> {

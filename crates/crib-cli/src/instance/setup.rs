@@ -13,6 +13,7 @@ use crib_registry::{NameStyle, Template};
 use crib_transport::{CommandLine, Endpoint};
 
 use super::Running;
+use crate::pins;
 
 /// Makes a connector for every server that has none yet.
 pub(super) fn servers(
@@ -61,6 +62,7 @@ fn upstream(server: &CompiledServer, shared: &Arc<Shared>, catalogue: &Catalogue
 }
 
 pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>, entropy: &dyn Entropy) -> Result<Setup, Fault> {
+    let pins = pins::open(compiled)?;
     let names = match &compiled.names {
         ToolNames::Plain => NameStyle::Plain,
         ToolNames::Template(text) => {
@@ -75,7 +77,7 @@ pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>, entropy: &dyn Ent
     // A server's own `timeout` is the connector's; the plane's is the longest of all.
     let call_timeout = compiled.servers.iter().map(|server| server.timeout).max().unwrap_or(compiled.limits.call_timeout);
     let (page_size, session_idle) = (compiled.limits.page_size, compiled.limits.session_idle);
-    Ok(Setup { servers, names, keys: keys(compiled, entropy)?, rules, call_timeout, page_size, session_idle })
+    Ok(Setup { servers, names, keys: keys(compiled, entropy)?, rules, call_timeout, page_size, session_idle, pins })
 }
 
 fn keys(compiled: &Compiled, entropy: &dyn Entropy) -> Result<Keys, Fault> {

@@ -4,6 +4,7 @@
 
 mod connect;
 mod gateway;
+mod pins;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,12 @@ pub(crate) fn folder(test: &str) -> PathBuf {
 
 pub(crate) fn toolcrib(test: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_toolcrib"));
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/nonexistent").current_dir(folder(test));
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", "/nonexistent")
+        .env("TOOLCRIB_HOME", folder(test).join("home"))
+        .current_dir(folder(test));
     command
 }
 

@@ -71,6 +71,7 @@ fn plane() -> (Arc<Plane>, Catalogue) {
             call_timeout: Duration::from_secs(10),
             page_size: 100,
             session_idle: Duration::from_secs(60),
+            pins: Arc::new(crib_registry::pins::Unpinned),
         },
         ledger: Arc::new(Quiet),
         clock: Arc::new(Machine),

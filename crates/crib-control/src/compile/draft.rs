@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crib_model::{Code, Slug};
+use crib_registry::pins::{Mode, Policy};
 
 use super::Compiled;
 use super::check;
@@ -208,6 +209,11 @@ impl<'w> Draft<'w> {
     fn server(&self, entry: Entry, slug: Slug, source: server::Source) -> CompiledServer {
         let gateway = &self.config.gateway;
         let Entry { name, server, .. } = entry;
+        let pins = match source {
+            // Part of this program, which nobody else can change.
+            server::Source::Builtin(_) => Policy { mode: Mode::Off, ..Policy::default() },
+            server::Source::Command { .. } | server::Source::Url { .. } => server.pins.policy(gateway.pins),
+        };
         CompiledServer {
             slug,
             name,
@@ -216,6 +222,7 @@ impl<'w> Draft<'w> {
             start_timeout: server.start_timeout.unwrap_or(gateway.start_timeout).0,
             processes: usize::try_from(server.processes.max(1)).unwrap_or(1),
             tools: server.tools,
+            pins,
             describe: server.describe,
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crib_model::Slug;
+use crib_registry::pins::Policy;
 use indexmap::IndexMap;
 
 use crate::config::{Builtin, Server, Tools, Transport};
@@ -21,6 +22,8 @@ pub struct CompiledServer {
     pub start_timeout: Duration,
     pub processes: usize,
     pub tools: Tools,
+    /// How its tools are judged.
+    pub pins: Policy,
     pub describe: String,
 }
 
@@ -40,6 +43,46 @@ pub enum Source {
         transport: Transport,
     },
     Builtin(Builtin),
+}
+
+impl Source {
+    /// Returns what tells this server from another one of the same name, and stays the same over its versions: a new
+    /// version of a package is still the server whose tools were approved. None of it can be read back.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |part: &str| {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        };
+        match self {
+            Self::Command { program, args, .. } => {
+                add("command");
+                add(program);
+                args.iter().for_each(|arg| add(versionless(arg)));
+            }
+            Self::Url { url, .. } => {
+                add("url");
+                // What stands behind the path is credentials more often than not, and those are renewed.
+                add(url.split(['?', '#']).next().unwrap_or_default());
+            }
+            Self::Builtin(builtin) => add(&format!("{builtin:?}")),
+        }
+        hasher.finalize().to_hex().as_str().chars().take(16).collect()
+    }
+}
+
+/// Takes the version off the name of a package: `@scope/name@1.2.3`, `name==1.2.3`, `name@latest`.
+fn versionless(arg: &str) -> &str {
+    let is_version = |text: &str| text == "latest" || text.starts_with(|c: char| c.is_ascii_digit());
+    for mark in ["==", "@"] {
+        if let Some((name, version)) = arg.rsplit_once(mark).filter(|(name, version)| !name.is_empty() && is_version(version)) {
+            let is_plain = version.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+'));
+            if is_plain {
+                return name;
+            }
+        }
+    }
+    arg
 }
 
 /// Variables a child gets from the gateway's own environment: where things are and how to speak, no credentials.
@@ -161,5 +204,25 @@ impl fmt::Debug for Source {
             }
             Self::Builtin(builtin) => f.debug_tuple("Builtin").field(builtin).finish(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(args: &[&str]) -> String {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Source::Command { program: "npx".to_owned(), args, env: Vec::new(), cwd: None }.origin()
+    }
+
+    #[test]
+    fn a_new_version_is_the_same_server_and_another_package_is_not() {
+        assert_eq!(origin(&["-y", "@a/b@1.2.3"]), origin(&["-y", "@a/b@2.0.0-rc.1"]));
+        assert_eq!(origin(&["-y", "@a/b"]), origin(&["-y", "@a/b@latest"]));
+        assert_eq!(origin(&["x==1"]), origin(&["x==2.0"]));
+        assert_ne!(origin(&["-y", "@a/b@1"]), origin(&["-y", "@a/c@1"]));
+        assert_ne!(origin(&["a", "b"]), origin(&["ab"]));
+        assert_ne!(origin(&["user@1.example"]), origin(&["user@2.example:80"]));
     }
 }

@@ -132,6 +132,10 @@ impl Trouble {
         self
     }
 
+    pub(super) fn is_of(&self, code: Code) -> bool {
+        self.body.code == code.as_str()
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
@@ -154,7 +158,7 @@ impl Trouble {
 fn status_of(code: Code) -> StatusCode {
     match code {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Forbidden | Code::OriginRefused => StatusCode::FORBIDDEN,
+        Code::Forbidden | Code::OriginRefused | Code::ToolHeld => StatusCode::FORBIDDEN,
         Code::UnknownTarget | Code::SessionUnknown => StatusCode::NOT_FOUND,
         Code::ConfigInvalid | Code::ConfigUnreadable | Code::ArgumentsInvalid | Code::CursorInvalid => StatusCode::BAD_REQUEST,
         Code::InputLost | Code::InputImpossible => StatusCode::CONFLICT,
@@ -168,6 +172,7 @@ fn status_of(code: Code) -> StatusCode {
         | Code::MessageTooLarge
         | Code::ProtocolBroken
         | Code::UpstreamUnauthorized
+        | Code::SecretMissing
         | Code::UpstreamStatus => StatusCode::BAD_GATEWAY,
         // What happens on the command line only never becomes an answer.
         Code::ClientFileBroken
@@ -183,7 +188,13 @@ fn status_of(code: Code) -> StatusCode {
         | Code::RuntimeMissing
         | Code::LockInvalid
         | Code::SandboxFailed => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::ListenRefused | Code::BindNeedsKeys | Code::AuditUnusable | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::ListenRefused
+        | Code::BindNeedsKeys
+        | Code::SecretsUnusable
+        | Code::AuditUnusable
+        | Code::PinsUnusable
+        | Code::AuditBroken
+        | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

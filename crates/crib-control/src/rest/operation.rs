@@ -10,7 +10,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::answer::with_type;
-use super::row::{ServerRow, Servers};
+use super::row::{LeftOutRow, ServerRow, Servers};
 use super::{Ask, Metrics, Reply, Rest, json};
 
 #[derive(Serialize)]
@@ -66,6 +66,11 @@ async fn states(rest: &Rest, principal: &Arc<Principal>, servers: Vec<ServerInfo
             server.tools = tools.ok().map(|tools| tools.len());
         }
         states.push(ServerRow::of(server));
+    }
+    for left_out in rest.plane.left_out(principal) {
+        if let Some(row) = states.iter_mut().find(|row| row.name == left_out.slug.as_str()) {
+            row.left_out.push(LeftOutRow::of(left_out));
+        }
     }
     states
 }

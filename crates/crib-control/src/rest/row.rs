@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crib_model::{Code, Fault};
-use crib_proxy::ServerInfo;
+use crib_proxy::{LeftOut, LeftOutWhy, ServerInfo};
+use crib_registry::pins::{Finding, HeldWhy};
 use serde::{Deserialize, Serialize};
 
 /// The answer of `GET /v1/servers`.
@@ -30,6 +31,48 @@ pub struct ServerRow {
     pub parked: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Why>,
+    /// What of it is not shown, or should be looked at.
+    #[serde(default, rename = "leftOut", skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutRow>,
+}
+
+/// Something of a server that clients do not see, or should look at twice.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct LeftOutRow {
+    /// The server's own name for it.
+    pub name: String,
+    /// `held` and `dropped` are not shown; `warned`, `odd` and `lookalike` are.
+    pub state: Cow<'static, str>,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+impl LeftOutRow {
+    pub(super) fn of(LeftOut { name, why, .. }: LeftOut) -> Self {
+        let says = |why: &HeldWhy| format!("it {why}");
+        let (state, message, findings) = match why {
+            LeftOutWhy::Held(HeldWhy::Suspicious { findings }) => {
+                ("held", says(&HeldWhy::Suspicious { findings: findings.clone() }), findings)
+            }
+            LeftOutWhy::Held(why) => ("held", says(&why), Vec::new()),
+            LeftOutWhy::Warned(why) => ("warned", says(&why), Vec::new()),
+            LeftOutWhy::Dropped(why) => ("dropped", why, Vec::new()),
+            LeftOutWhy::Lookalike(what) => ("lookalike", what, Vec::new()),
+            LeftOutWhy::Odd(findings) => {
+                let mut said: Vec<&str> = findings.iter().map(|finding| finding.rule.describe()).collect();
+                said.dedup();
+                ("odd", format!("its text {}", said.join(", ")), findings)
+            }
+        };
+        Self { name, state: state.into(), message, findings }
+    }
+
+    /// Tells whether clients do not see it.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        matches!(&*self.state, "held" | "dropped")
+    }
 }
 
 /// Why a server has nothing to offer.
@@ -61,6 +104,7 @@ impl ServerRow {
             processes: health.processes,
             parked: health.parked,
             error,
+            left_out: Vec::new(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use crib_mcp::{Chunks, Json, Kind, Pieces};
-use crib_model::{Scope, Slug};
+use crib_model::{Code, Scope, Slug};
 use crib_proxy::{Called, ToolInfo};
 use http::{Response, StatusCode};
 
@@ -59,8 +59,10 @@ pub(super) async fn call(rest: &Rest, ask: &Ask, name: &str) -> Reply {
 
 /// Calls a tool. A tool's own failure is 422, a task that goes on 202.
 pub(super) async fn run(rest: &Rest, ask: &Ask, name: &str, arguments: Json) -> Result<(StatusCode, Json), Trouble> {
-    let tool = match find(rest, ask, name).await {
-        Ok(tool) => tool,
+    let name = match find(rest, ask, name).await {
+        Ok(tool) => tool.name,
+        // The call itself is refused, and counted for what it was.
+        Err(trouble) if trouble.is_of(Code::ToolHeld) => name.into(),
         Err(trouble) => {
             if let Ok(principal) = rest.principal(ask) {
                 rest.plane.note_refusal(&principal, name).await;
@@ -68,7 +70,7 @@ pub(super) async fn run(rest: &Rest, ask: &Ask, name: &str, arguments: Json) -> 
             return Err(trouble);
         }
     };
-    match Box::pin(rest.plane.call_tool(&rest.principal(ask)?, &tool.name, arguments)).await {
+    match Box::pin(rest.plane.call_tool(&rest.principal(ask)?, &name, arguments)).await {
         Called::Result(result) => Ok((status(&result), result)),
         Called::Error(error) => Err(Trouble::of_call(&error)),
         Called::InputRequired(requests) => Err(Trouble::asks(requests)),
@@ -91,6 +93,9 @@ pub(super) async fn find(rest: &Rest, ask: &Ask, name: &str) -> Result<ToolInfo,
     let principal = rest.principal(ask)?;
     if let Some(tool) = rest.plane.find_tool(&principal, name).await {
         return Ok(tool);
+    }
+    if let Some(fault) = rest.plane.held_back(&principal, name).await {
+        return Err(Trouble::of(&fault));
     }
     let tools = rest.plane.tools(&principal, &Scope::All).await;
     let names: Vec<String> = tools.iter().map(|tool| format!("{}.{}", tool.server, tool.own_name)).collect();
@@ -119,7 +124,7 @@ fn known_server(rest: &Rest, name: &str) -> Result<Slug, Trouble> {
     let found = servers.iter().find(|server| server.slug.as_str().eq_ignore_ascii_case(name));
     found.map(|server| server.slug.clone()).ok_or_else(|| {
         let near = crate::nearest(name, servers.iter().map(|server| server.slug.as_str()));
-        let fault = crib_model::Fault::new(crib_model::Code::UnknownTarget, format!("there is no server `{name}`"));
+        let fault = crib_model::Fault::new(Code::UnknownTarget, format!("there is no server `{name}`"));
         Trouble::of(&match near {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
             None => fault,

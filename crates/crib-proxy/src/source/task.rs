@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use crib_mcp::{Json, Method, Payload};
 use crib_model::{Client, Event, Fault, Reply, Slug, Step, Steps, Upstream, limits};
+use crib_registry::pins::{Pins, Verdict};
 use futures_util::StreamExt;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -62,6 +63,7 @@ pub(super) struct Task {
     pub(super) slug: Slug,
     pub(super) upstream: Arc<dyn Upstream>,
     pub(super) client: Arc<Client>,
+    pub(super) pins: Arc<dyn Pins>,
     pub(super) on_offer: OnOffer,
     pub(super) offer: Arc<ArcSwapOption<Offer>>,
     pub(super) loaded: watch::Sender<u64>,
@@ -94,6 +96,7 @@ impl Task {
                         Box::pin(self.listen()).await;
                     }
                 }
+                Wake::Command(Some(Command::Judge)) => Box::pin(self.judge_again()).await,
                 Wake::Command(Some(Command::Watch(watch, ack))) => {
                     if self.watched.add(&watch) || self.steps.is_none() {
                         Box::pin(self.listen()).await;
@@ -149,10 +152,10 @@ impl Task {
         if let Some(fault) = &offer.fault {
             tracing::warn!(upstream = %self.slug, code = %fault.code(), "{fault}");
         }
-        self.publish(offer);
+        self.publish(offer).await;
     }
 
-    fn publish(&self, mut offer: Offer) {
+    async fn publish(&mut self, mut offer: Offer) {
         offer.read_at = Some(Instant::now());
         if let (Some(_), Some(last)) = (&offer.fault, self.offer.load().as_ref()) {
             // What was known stays usable: the next call starts the server again or says why it cannot.
@@ -161,9 +164,46 @@ impl Task {
                 return;
             }
         }
+        if offer.fault.is_none() {
+            offer.verdict = self.judge(&offer).await;
+        }
         self.offer.store(Some(Arc::new(offer)));
         (self.on_offer)();
         self.loaded.send_modify(|n| *n += 1);
+    }
+
+    /// Asks what of the tools may be shown. It may have to be written down, so a thread that may wait asks.
+    async fn judge(&mut self, offer: &Offer) -> Verdict {
+        let (pins, slug, tools) = (Arc::clone(&self.pins), self.slug.clone(), offer.tools.items.clone());
+        let kind = format!("{:?}", self.client.caps.set);
+        let instructions = offer.discover.text("instructions").map(std::borrow::Cow::into_owned);
+        let judged = tokio::task::spawn_blocking(move || pins.judge(&slug, &kind, &tools, instructions.as_deref())).await;
+        let verdict = judged.unwrap_or_else(|error| {
+            tracing::error!(upstream = %self.slug, "tools are held back because they could not be judged: {error}");
+            Verdict::all_held(&offer.tools.items)
+        });
+        for held in &verdict.held {
+            tracing::warn!(upstream = %self.slug, "tool `{}` is held back: it {}", crib_registry::pins::visible(&held.name), held.why);
+        }
+        for warned in &verdict.warned {
+            tracing::warn!(upstream = %self.slug, "tool `{}` {}", crib_registry::pins::visible(&warned.name), warned.why);
+        }
+        verdict
+    }
+
+    /// Judges what is known anew, after something was approved.
+    async fn judge_again(&mut self) {
+        let Some(last) = self.offer.load_full() else { return };
+        if last.fault.is_some() {
+            return;
+        }
+        let verdict = self.judge(&last).await;
+        if verdict == last.verdict {
+            return;
+        }
+        self.offer.store(Some(Arc::new(last.judged(verdict))));
+        (self.on_offer)();
+        drop(self.changes.send(Change::Tools));
     }
 
     async fn read(&mut self) -> Offer {
@@ -304,7 +344,24 @@ impl Task {
             skills: last.skills.share(),
             ..offer
         };
-        self.publish(offer);
+        self.publish(offer).await;
+    }
+}
+
+impl Offer {
+    /// The same offer under another verdict.
+    fn judged(&self, verdict: Verdict) -> Self {
+        Self {
+            discover: self.discover.clone(),
+            tools: self.tools.share(),
+            prompts: self.prompts.share(),
+            resources: self.resources.share(),
+            templates: self.templates.share(),
+            skills: self.skills.share(),
+            verdict,
+            fault: None,
+            read_at: self.read_at,
+        }
     }
 }
 

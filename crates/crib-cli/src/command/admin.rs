@@ -1,0 +1,30 @@
+//! `toolcrib admin`: the commands of who runs the gateway, which also go by their own names.
+
+use clap::{Args, Subcommand};
+
+use super::{approve, audit};
+use crate::args::TEMPLATE;
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[derive(Debug, Args)]
+#[command(help_template = TEMPLATE)]
+pub(crate) struct Admin {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Approve changed tools
+    Approve(approve::Approve),
+    /// Check the audit log
+    Audit(audit::Audit),
+}
+
+pub(super) fn run(args: &Admin, output: &Output) -> Result<(), Failure> {
+    match &args.command {
+        Command::Approve(args) => approve::run(args, output),
+        Command::Audit(args) => audit::run(args, output),
+    }
+}
