@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 
-use crate::command::{Admin, Approve, Audit};
+use crate::command::{Admin, Approve, Audit, Secret};
 use crate::failure::Failure;
 
 pub(crate) use connect::{Connect, Doctor, ScopeName};
@@ -83,6 +83,9 @@ pub(crate) enum Command {
     /// Approve changed tools
     #[command(hide = true)]
     Approve(Approve),
+    /// Keep, list and forget secrets
+    #[command(hide = true)]
+    Secret(Secret),
     /// Check the audit log
     #[command(hide = true)]
     Audit(Audit),

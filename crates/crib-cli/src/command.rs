@@ -10,6 +10,7 @@ mod doctor;
 mod explain;
 mod list;
 mod schema;
+mod secret;
 mod serve;
 mod show;
 mod status;
@@ -18,6 +19,7 @@ mod version;
 pub(crate) use admin::Admin;
 pub(crate) use approve::Approve;
 pub(crate) use audit::Audit;
+pub(crate) use secret::Secret;
 
 use crate::args::{Cli, Command, Show};
 use crate::failure::Failure;
@@ -42,6 +44,7 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::Doctor(args)) => doctor::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Admin(args)) => admin::run(&args, output),
         Some(Command::Approve(args)) => approve::run(&args, output),
+        Some(Command::Secret(args)) => secret::run(&args, output),
         Some(Command::Audit(args)) => audit::run(&args, output),
         Some(Command::Explain(args)) => explain::run(&args, output),
         Some(Command::Completion(args)) => completion::run(&args, output),

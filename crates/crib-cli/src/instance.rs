@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crib_control::audit::AuditLog;
+use crib_control::secrets::Mark;
 use crib_control::{Catalogue, Compiled, CompiledServer, Figures, Metrics, Rest};
 use crib_model::{BoxFuture, Clock, Code, Entropy, Fault, Slug, Upstream};
 use crib_policy::Seal;
@@ -35,6 +36,8 @@ pub(crate) struct Instance {
 
 struct Running {
     server: CompiledServer,
+    /// Tells the secrets it was started with from newer ones.
+    secrets: Mark,
     upstream: Arc<dyn Upstream>,
 }
 
@@ -74,7 +77,10 @@ impl Instance {
         // What is taken over is put back when the rest turns out to be wrong.
         for server in &compiled.servers {
             if let Some(same) = running.get(&server.slug).filter(|known| known.server == *server) {
-                next.insert(server.slug.clone(), Running { server: same.server.clone(), upstream: Arc::clone(&same.upstream) });
+                next.insert(
+                    server.slug.clone(),
+                    Running { server: same.server.clone(), secrets: same.secrets, upstream: Arc::clone(&same.upstream) },
+                );
             }
         }
         let servers: Vec<Server> = setup::servers(&compiled.servers, &mut next, &self.connectors, &self.catalogue)?;

@@ -23,6 +23,7 @@ mod rest;
 mod restart;
 mod rotation;
 mod schema;
+pub mod secrets;
 mod tree;
 mod variables;
 mod world;

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use crib_store::SecretName;
+
+use crate::secrets;
 use crate::tree::{Node, Span, Value};
 use crate::world::World;
 
@@ -12,6 +15,18 @@ pub(crate) enum Spelling {
     Braces,
     /// Files of other programs: also `{env:NAME}`, `{file:PATH}`, and a text that is `$NAME` or `%NAME%` as a whole.
     Foreign,
+}
+
+/// Finds a reference to a secret below a node, but for the members that may hold one.
+pub(crate) fn stray_secret(node: &Node, may: &[&str]) -> Option<Span> {
+    match &node.value {
+        Value::Text(text) => secrets::is_marked(text).then(|| node.span.clone()),
+        Value::List(elements) => elements.iter().find_map(|element| stray_secret(element, may)),
+        Value::Map(members) => {
+            members.iter().filter(|(key, _)| !may.contains(&key.name.as_str())).find_map(|(_, member)| stray_secret(member, may))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
 }
 
 /// A variable that has no value, and where it is used.
@@ -25,6 +40,10 @@ pub(crate) struct Unset {
 /// Puts values in the place of variables, in every text below the node.
 pub(crate) fn expand(node: &mut Node, source: &str, spelling: Spelling, world: &dyn World) -> Result<(), Unset> {
     match &mut node.value {
+        Value::Text(text) if secrets::is_marked(text) => {
+            let message = "U+FDD0 or U+FDD1 is no character: this program has a use of its own for it".to_owned();
+            Err(Unset { message, hint: None, span: node.span.clone() })
+        }
         Value::Text(text) => {
             let expanded = expand_text(text, spelling, world).map_err(|missing| missing.place(source, &node.span))?;
             *text = expanded;
@@ -57,7 +76,7 @@ fn expand_text(text: &str, spelling: Spelling, world: &dyn World) -> Result<Stri
     if spelling == Spelling::Foreign
         && let Some(name) = whole_variable(text)
     {
-        return resolve(text, name, world);
+        return resolved(text, name, world);
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -68,7 +87,7 @@ fn expand_text(text: &str, spelling: Spelling, world: &dyn World) -> Result<Stri
             out.pop();
             out.push_str(written);
         } else {
-            out.push_str(&resolve(written, inner, world)?);
+            out.push_str(&resolved(written, inner, world)?);
         }
         rest = after;
     }
@@ -103,6 +122,16 @@ fn next_variable(text: &str, spelling: Spelling) -> Option<(&str, &str, &str, &s
     None
 }
 
+/// Returns what stands for a variable. No value can pass for a reference to a secret.
+fn resolved(written: &str, inner: &str, world: &dyn World) -> Result<String, Missing> {
+    let value = resolve(written, inner, world)?;
+    if secrets::is_marked(&value) && !inner.starts_with("secret:") {
+        let message = "the value holds U+FDD0 or U+FDD1, which is no character".to_owned();
+        return Err(Missing { written: written.to_owned(), message, hint: None });
+    }
+    Ok(value)
+}
+
 fn resolve(written: &str, inner: &str, world: &dyn World) -> Result<String, Missing> {
     let missing = |message: String, hint: Option<String>| Missing { written: written.to_owned(), message, hint };
     let (inner, default) = match inner.split_once(":-") {
@@ -135,6 +164,13 @@ fn resolve(written: &str, inner: &str, world: &dyn World) -> Result<String, Miss
             Some(value) => Ok(value),
             None => Err(missing(format!("the input `{name}` has no value"), Some(format!("set the variable {}", input_variable(name))))),
         },
+        // The name stays; the value comes when the server is started.
+        "secret" => match SecretName::parse(name) {
+            Ok(name) => Ok(secrets::reference(&name)),
+            Err(error) => {
+                Err(missing(error.to_string(), Some("write ${secret:NAME}, and give it a value: toolcrib secret set NAME".to_owned())))
+            }
+        },
         "file" => {
             let path = world.absolute(Path::new(name));
             let text = world.read(&path).map_err(|error| missing(format!("cannot read `{name}`: {error}"), None))?;
@@ -142,7 +178,7 @@ fn resolve(written: &str, inner: &str, world: &dyn World) -> Result<String, Miss
         }
         _ => Err(missing(
             format!("`{written}` is not a variable"),
-            Some("write ${NAME}, ${NAME:-default}, ${env:NAME} or ${file:PATH}; a literal ${ is $${".to_owned()),
+            Some("write ${NAME}, ${NAME:-default}, ${env:NAME}, ${secret:NAME} or ${file:PATH}; a literal ${ is $${".to_owned()),
         )),
     }
 }

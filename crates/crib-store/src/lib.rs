@@ -7,5 +7,7 @@
 //! - The value of a secret is in no `Debug`, no error and no file that is not encrypted.
 
 mod document;
+mod secrets;
 
 pub use document::{Document, StoreError};
+pub use secrets::{Kept, KeySource, NameError, SecretError, SecretName, Secrets, StoreKind};

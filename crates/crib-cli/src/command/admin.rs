@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{approve, audit};
+use super::{approve, audit, secret};
 use crate::args::TEMPLATE;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -18,6 +18,8 @@ pub(crate) struct Admin {
 enum Command {
     /// Approve changed tools
     Approve(approve::Approve),
+    /// Keep, list and forget secrets
+    Secret(secret::Secret),
     /// Check the audit log
     Audit(audit::Audit),
 }
@@ -25,6 +27,7 @@ enum Command {
 pub(super) fn run(args: &Admin, output: &Output) -> Result<(), Failure> {
     match &args.command {
         Command::Approve(args) => approve::run(args, output),
+        Command::Secret(args) => secret::run(args, output),
         Command::Audit(args) => audit::run(args, output),
     }
 }

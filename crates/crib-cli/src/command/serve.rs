@@ -48,6 +48,7 @@ fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
     if let Some(place) = &args.access_log {
         compiled.access_log = AccessLog::of(place);
     }
+    compiled.files.extend(crate::pins::watched(&compiled));
     if !args.stdio {
         compiled.check_bind()?;
     }

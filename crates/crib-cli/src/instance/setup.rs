@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crib_connect::{ConnectorOptions, Shared, Source as Way};
 use crib_control::config::{Builtin, Transport};
+use crib_control::secrets::{Bound, Unready, filled_text};
 use crib_control::{Catalogue, Compiled, CompiledServer, Source, ToolNames};
 use crib_model::{Code, Entropy, Fault, Slug, Upstream};
 use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
@@ -23,12 +24,18 @@ pub(super) fn servers(
     catalogue: &Catalogue,
 ) -> Result<Vec<Server>, Fault> {
     let mut servers = Vec::with_capacity(wanted.len());
+    let values = pins::source();
     for server in wanted {
-        let upstream = match running.get(&server.slug) {
+        let bound = server.bind(&*values);
+        let secrets = bound.as_ref().map(|bound| bound.mark).unwrap_or_default();
+        let upstream = match running.get(&server.slug).filter(|known| bound.is_ok() && known.secrets == secrets) {
             Some(known) => Arc::clone(&known.upstream),
             None => {
-                let upstream = upstream(server, shared, catalogue)?;
-                running.insert(server.slug.clone(), Running { server: server.clone(), upstream: Arc::clone(&upstream) });
+                let upstream = match bound {
+                    Ok(Bound { source, values, .. }) => Bound::guard(&values, upstream(server, source, shared, catalogue)?),
+                    Err(fault) => Arc::new(Unready(fault)) as Arc<dyn Upstream>,
+                };
+                running.insert(server.slug.clone(), Running { server: server.clone(), secrets, upstream: Arc::clone(&upstream) });
                 upstream
             }
         };
@@ -37,15 +44,13 @@ pub(super) fn servers(
     Ok(servers)
 }
 
-fn upstream(server: &CompiledServer, shared: &Arc<Shared>, catalogue: &Catalogue) -> Result<Arc<dyn Upstream>, Fault> {
-    let way = match &server.source {
+fn upstream(server: &CompiledServer, source: Source, shared: &Arc<Shared>, catalogue: &Catalogue) -> Result<Arc<dyn Upstream>, Fault> {
+    let way = match source {
         Source::Builtin(Builtin::Demo) => return Ok(crib_connect::demo()),
         Source::Builtin(Builtin::Catalogue) => return Ok(Arc::new(catalogue.clone())),
-        Source::Command { program, args, env, cwd } => {
-            Way::Stdio(CommandLine { program: program.clone(), args: args.clone(), env: env.clone(), cwd: cwd.clone() })
-        }
+        Source::Command { program, args, env, cwd } => Way::Stdio(CommandLine { program, args, env, cwd }),
         Source::Url { url, headers, transport } => {
-            let (url, headers) = (Endpoint::parse(url)?, headers.clone());
+            let url = Endpoint::parse(&url)?;
             match transport {
                 Transport::Sse => Way::Sse { url, headers },
                 Transport::Auto | Transport::Http => Way::Http { url, headers },
@@ -84,12 +89,14 @@ fn keys(compiled: &Compiled, entropy: &dyn Entropy) -> Result<Keys, Fault> {
     if !compiled.needs_key {
         return Ok(Keys::none());
     }
+    let values = pins::source();
     let spec = |key: &crib_control::CompiledKey| {
-        let text = key.secret.expose_secret();
-        let secret = if text.starts_with("blake3:") { KeySecret::Digest(text.to_owned()) } else { KeySecret::Plain(key.secret.clone()) };
-        KeySpec { name: key.name.clone(), secret }
+        let secret = filled_text(&key.secret, &format!("the key `{}`", key.name), &*values)?;
+        let text = secret.expose_secret();
+        let secret = if text.starts_with("blake3:") { KeySecret::Digest(text.to_owned()) } else { KeySecret::Plain(secret) };
+        Ok(KeySpec { name: key.name.clone(), secret })
     };
-    Keys::build(&compiled.keys.iter().map(spec).collect::<Vec<_>>(), entropy)
+    Keys::build(&compiled.keys.iter().map(spec).collect::<Result<Vec<_>, Fault>>()?, entropy)
 }
 
 /// The tools that servers offer at all, as rules for everybody.

@@ -5,6 +5,7 @@
 mod connect;
 mod gateway;
 mod pins;
+mod secrets;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

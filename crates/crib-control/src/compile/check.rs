@@ -15,6 +15,10 @@ const KEY_LEN_MIN: usize = 16;
 pub(super) fn key(key: &Key, at: usize, file: &Arc<File>, root: &Node) -> Option<Problem> {
     let place = |member| root.locate(&["keys", &at.to_string(), member]);
     let secret = key.secret.expose_secret();
+    if crate::secrets::is_marked(secret) {
+        // Looked at when its value is known.
+        return key.name.trim().is_empty().then(|| Problem::at(file, place("name"), "a key needs a name"));
+    }
     if secret.len() < KEY_LEN_MIN {
         let problem = Problem::at(file, place("secret"), format!("a key has at least {KEY_LEN_MIN} characters"));
         return Some(problem.hint("make one: openssl rand -hex 32"));

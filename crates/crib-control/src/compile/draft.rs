@@ -86,6 +86,10 @@ impl<'w> Draft<'w> {
         if let Err(unset) = expand_own(&mut root, &file.text, self.world) {
             return self.problems.push(unset_problem(file, unset));
         }
+        if let Some(span) = stray_secret(&root) {
+            let problem = Problem::at(file, span, "this is not the place for a secret");
+            return self.problems.push(problem.hint("secrets go into `env` and `headers` of servers, and into `secret` of keys"));
+        }
         let config: Config = match tree::read(&root) {
             Ok(config) => config,
             Err(error) => return self.problems.push(Problem::read(file, error)),
@@ -262,6 +266,11 @@ fn expand_own(root: &mut Node, source: &str, world: &dyn World) -> Result<(), Un
         }
     }
     Ok(())
+}
+
+/// Finds a secret where none belongs; servers are looked at one by one later.
+fn stray_secret(root: &Node) -> Option<Span> {
+    variables::stray_secret(root, &["servers", "secret"])
 }
 
 fn unset_problem(file: &Arc<File>, unset: Unset) -> Problem {

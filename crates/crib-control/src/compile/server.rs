@@ -9,6 +9,7 @@ use crib_registry::pins::Policy;
 use indexmap::IndexMap;
 
 use crate::config::{Builtin, Server, Tools, Transport};
+use crate::secrets;
 use crate::world::World;
 
 /// A server that can be run.
@@ -155,6 +156,15 @@ fn command(server: &Server, world: &dyn World) -> Result<Source, Complaint> {
     if let Some((member, _)) = misplaced.into_iter().find(|(_, is_given)| *is_given) {
         return Err(Complaint::new(member, format!("`{member}` goes with `url`, not with `command`")));
     }
+    if server.args.iter().any(|arg| secrets::is_marked(arg)) || secrets::is_marked(&server.command) {
+        let member = if secrets::is_marked(&server.command) { "command" } else { "args" };
+        let hint = Some("give it by `env`: env: { TOKEN: \"${secret:NAME}\" }");
+        return Err(Complaint {
+            member: Some(member),
+            message: "everybody on this machine can read the arguments of a program".to_owned(),
+            hint,
+        });
+    }
     let cwd = (!server.cwd.is_empty()).then(|| world.absolute(server.cwd.as_ref()));
     Ok(Source::Command { program: server.command.clone(), args: server.args.clone(), env: environment(&server.env, world), cwd })
 }
@@ -163,6 +173,10 @@ fn url(server: &Server) -> Result<Source, Complaint> {
     let misplaced = [("args", !server.args.is_empty()), ("env", !server.env.is_empty()), ("cwd", !server.cwd.is_empty())];
     if let Some((member, _)) = misplaced.into_iter().find(|(_, is_given)| *is_given) {
         return Err(Complaint::new(member, format!("`{member}` goes with `command`, not with `url`")));
+    }
+    if secrets::is_marked(&server.url) {
+        let hint = Some("give it by `headers`: headers: { Authorization: \"Bearer ${secret:NAME}\" }");
+        return Err(Complaint { member: Some("url"), message: "addresses are shown and logged".to_owned(), hint });
     }
     let uri = server.url.parse::<http::Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
     let Some(host) = uri.as_ref().and_then(http::Uri::host).filter(|host| !host.is_empty()) else {
