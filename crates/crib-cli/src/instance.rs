@@ -2,7 +2,7 @@
 
 mod setup;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,7 +114,11 @@ impl Instance {
         let (plane, telemetry) = (Arc::clone(&self.plane), Arc::clone(&self.telemetry));
         Arc::new(move || {
             let servers = plane.servers().into_iter().map(|server| (server.slug, server.health)).collect();
-            expose(&telemetry, Gauges { servers, sessions: plane.session_count() })
+            let mut left_out = BTreeMap::new();
+            for row in plane.left_out(&Arc::new(crib_model::Principal::anonymous())) {
+                *left_out.entry((row.slug, row.why.state())).or_default() += 1;
+            }
+            expose(&telemetry, Gauges { servers, sessions: plane.session_count(), left_out })
         })
     }
 

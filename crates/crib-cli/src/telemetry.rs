@@ -113,7 +113,7 @@ mod tests {
         });
         telemetry.settle(&Entry { method: Method::ResourcesRead, ..entry("demo", "file:///any/where", Ending::UpstreamError(-32002)) });
         let health = Health { state: "running", processes: 1, ..Health::default() };
-        let gauges = Gauges { servers: vec![(Slug::from_name("demo"), health)], sessions: 3 };
+        let gauges = Gauges { servers: vec![(Slug::from_name("demo"), health)], sessions: 3, ..Gauges::default() };
         let text = expose(&telemetry, gauges);
         let short: String =
             text.lines().filter(|line| !line.contains("_bucket") || line.contains("+Inf")).map(|line| format!("{line}\n")).collect();

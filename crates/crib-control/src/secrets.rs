@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(headers, [("Authorization".to_owned(), "Bearer canary-1".to_owned())]);
         assert!(!shown.contains("canary") && !format!("{bound:?}").contains("canary"));
         let used = compiled.secrets();
-        assert_eq!(used.get(&SecretName::parse("GH").unwrap()).unwrap(), &["a.BOTH", "a.TOKEN", "b.Authorization"]);
+        assert_eq!(used[&SecretName::parse("GH").unwrap()], ["a.BOTH", "a.TOKEN", "b.Authorization"]);
     }
 
     #[test]

@@ -45,6 +45,20 @@ pub enum LeftOutWhy {
     Lookalike(String),
 }
 
+impl LeftOutWhy {
+    /// Returns the state in one word.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        match self {
+            Self::Held(_) => "held",
+            Self::Dropped(_) => "dropped",
+            Self::Warned(_) => "warned",
+            Self::Odd(_) => "odd",
+            Self::Lookalike(_) => "lookalike",
+        }
+    }
+}
+
 impl HeldTool {
     pub(crate) fn all(offers: &[(Slug, Option<Arc<Offer>>)], style: &NameStyle, is_plain: bool) -> Vec<Self> {
         let held = offers

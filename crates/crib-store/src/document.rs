@@ -212,7 +212,7 @@ mod tests {
         assert!(document.read().unwrap().is_none());
         put(&document, b"one\ntwo").unwrap();
         assert_eq!(document.read().unwrap().unwrap(), b"one\ntwo");
-        let other = Document { kind: "toolcrib-other", ..document.clone() };
+        let other = Document { kind: "toolcrib-other", ..document };
         assert!(matches!(other.read(), Err(StoreError::Damaged { .. })));
     }
 
@@ -236,19 +236,12 @@ mod tests {
     #[test]
     fn changes_of_many_writers_are_all_kept() {
         let document = document("many");
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..25 {
-                        let add = |body: Option<Vec<u8>>| {
-                            let count: usize = body.map_or(0, |body| String::from_utf8(body).unwrap().parse().unwrap());
-                            Ok::<_, StoreError>((Some((count + 1).to_string().into_bytes()), ()))
-                        };
-                        document.update(add).unwrap();
-                    }
-                });
-            }
-        });
+        let add = |body: Option<Vec<u8>>| {
+            let count: usize = body.map_or(0, |body| String::from_utf8(body).unwrap().parse().unwrap());
+            Ok::<_, StoreError>((Some((count + 1).to_string().into_bytes()), ()))
+        };
+        let write = || (0..25).for_each(|_| document.update(add).unwrap());
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(write))));
         assert_eq!(document.read().unwrap().unwrap(), b"100");
     }
 

@@ -1,5 +1,6 @@
 //! The metrics as Prometheus reads them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ use super::{AccessLog, Spans, Telemetry};
 pub(crate) struct Gauges {
     pub(crate) servers: Vec<(Slug, Health)>,
     pub(crate) sessions: usize,
+    /// Tools that are not shown, or should be looked at, by server and state.
+    pub(crate) left_out: BTreeMap<(Slug, &'static str), usize>,
 }
 
 /// Writes all metrics as OpenMetrics text.
@@ -113,6 +116,8 @@ impl Collector for Instance {
         gauge(&mut encoder, ("toolcrib_upstream_up", "1 unless the last start or probe failed"), each(is_up))?;
         gauge(&mut encoder, ("toolcrib_children", "Processes of stdio servers"), each(|health| health.processes))?;
         gauge(&mut encoder, ("toolcrib_parked_calls", "Calls that wait for a person"), each(|health| health.parked))?;
+        let left_out = gauges.left_out.iter().map(|((slug, state), count)| ([("server", slug.as_str()), ("state", *state)], *count));
+        gauge(&mut encoder, ("toolcrib_left_out", "Tools that are held back, left out, or odd"), left_out)?;
         let dropped = telemetry.access.as_ref().map(AccessLog::dropped);
         counter(&mut encoder, ("toolcrib_access_log_dropped", "Lines the access log could not take"), dropped)?;
         let audit = telemetry.audit.as_ref();

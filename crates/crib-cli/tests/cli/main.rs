@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on may stop")]
 
+mod audit;
 mod connect;
 mod gateway;
 mod pins;

@@ -50,19 +50,18 @@ pub struct LeftOutRow {
 
 impl LeftOutRow {
     pub(super) fn of(LeftOut { name, why, .. }: LeftOut) -> Self {
-        let says = |why: &HeldWhy| format!("it {why}");
-        let (state, message, findings) = match why {
-            LeftOutWhy::Held(HeldWhy::Suspicious { findings }) => {
-                ("held", says(&HeldWhy::Suspicious { findings: findings.clone() }), findings)
+        let state = why.state();
+        let (message, findings) = match why {
+            LeftOutWhy::Held(why) | LeftOutWhy::Warned(why) => {
+                let message = format!("it {why}");
+                (message, if let HeldWhy::Suspicious { findings } = why { findings } else { Vec::new() })
             }
-            LeftOutWhy::Held(why) => ("held", says(&why), Vec::new()),
-            LeftOutWhy::Warned(why) => ("warned", says(&why), Vec::new()),
-            LeftOutWhy::Dropped(why) => ("dropped", why, Vec::new()),
-            LeftOutWhy::Lookalike(what) => ("lookalike", what, Vec::new()),
+            LeftOutWhy::Dropped(why) => (why, Vec::new()),
+            LeftOutWhy::Lookalike(what) => (what, Vec::new()),
             LeftOutWhy::Odd(findings) => {
                 let mut said: Vec<&str> = findings.iter().map(|finding| finding.rule.describe()).collect();
                 said.dedup();
-                ("odd", format!("its text {}", said.join(", ")), findings)
+                (format!("its text {}", said.join(", ")), findings)
             }
         };
         Self { name, state: state.into(), message, findings }
