@@ -6,10 +6,15 @@ mod connect;
 mod doctor;
 mod explain;
 mod list;
+mod logs;
+mod pull;
+mod rm;
+mod run;
 mod schema;
 mod serve;
 mod show;
 mod status;
+mod stop;
 mod version;
 
 use crate::args::{Cli, Command, Show};
@@ -33,6 +38,11 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::Call(args)) => call::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Connect(args)) => connect::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Doctor(args)) => doctor::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Run(args)) => run::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Pull(args)) => pull::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Rm(args)) => rm::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Stop(args)) => stop::run(&args, output),
+        Some(Command::Logs(args)) => logs::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Explain(args)) => explain::run(&args, output),
         Some(Command::Completion(args)) => completion::run(&args, output),
         Some(Command::Schema) => schema::run(output),

@@ -2,6 +2,7 @@
 
 mod check;
 mod draft;
+mod package;
 mod server;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crib_model::{Code, Fault, Slug};
 use secrecy::SecretString;
 
+pub use package::{Package, SandboxGrants};
 pub use server::{CompiledServer, Source};
 
 use crate::config::{Config, Gateway, Observability, Tools};

@@ -97,7 +97,7 @@ fn line(parameter: &Parameter<'_>, width: usize) -> String {
     format!("  {name}: {kind}{pad}  {need}  {about}{default}").trim_end().to_owned() + "\n"
 }
 
-fn example(parameters: &[Parameter<'_>]) -> String {
+pub(super) fn example(parameters: &[Parameter<'_>]) -> String {
     let value = |parameter: &Parameter<'_>| match parameter.kind.as_str() {
         "number" | "integer" => "1".to_owned(),
         "boolean" => "true".to_owned(),
