@@ -143,12 +143,13 @@ async fn package<'a>(args: &Run, text: &str, known: &impl Fn(&str) -> Option<&'a
     let more = grant::arguments(&args.more);
     let has_own_grants = known(&name).is_some_and(|entry| entry.member("sandbox").is_some());
     let locked = grant::settle(args, &shop, &name, locked, &grant::Case { more: &more, is_first, has_own_grants }, output)?;
-    let entry = entry(args, &locked, &more);
+    let entry = entry(args, &locked, &more, known(&name));
     Ok(Wanted { origin: shop::pinned(&locked), name, entry })
 }
 
 /// Returns what stands in the configuration for a package.
-fn entry(args: &Run, locked: &Locked, more: &[String]) -> Value {
+/// What is not said again stays as it was.
+fn entry(args: &Run, locked: &Locked, more: &[String], before: Option<&Value>) -> Value {
     let mut members = vec![("run".to_owned(), Value::text(shop::pinned(locked)))];
     if !locked.with.is_empty() {
         members.push(("with".to_owned(), Value::texts(locked.with.iter().cloned())));
@@ -156,9 +157,18 @@ fn entry(args: &Run, locked: &Locked, more: &[String]) -> Value {
     if !more.is_empty() {
         members.push(("args".to_owned(), Value::texts(more.iter().cloned())));
     }
-    let env: Vec<_> = args.env.iter().filter_map(|text| text.split_once('=')).collect();
+    let mut env: Vec<(String, Value)> = before.and_then(|entry| entry.member("env")).map(|env| env.members().to_vec()).unwrap_or_default();
+    for (name, value) in args.env.iter().filter_map(|text| text.split_once('=')) {
+        env.retain(|(known, _)| known != name);
+        env.push((name.to_owned(), Value::text(value)));
+    }
     if !env.is_empty() {
-        members.push(("env".to_owned(), Value::Map(env.iter().map(|(name, value)| ((*name).to_owned(), Value::text(*value))).collect())));
+        members.push(("env".to_owned(), Value::Map(env)));
+    }
+    for (name, value) in before.map(Value::members).unwrap_or_default() {
+        if members.iter().all(|(known, _)| known != name) {
+            members.push((name.clone(), value.clone()));
+        }
     }
     Value::Map(members)
 }

@@ -226,6 +226,7 @@ impl Inner {
         words.extend(fault.causes().iter().cloned());
         let Some(remedy) = recognise(&locked, &words) else { return fault };
         let command = match &remedy.kind {
+            RemedyKind::With(_) if !locked.source.starts_with("pypi:") => "install it for the Python that runs the folder".to_owned(),
             RemedyKind::With(with) => {
                 format!("toolcrib run {slug}{}", with.iter().map(|one| format!(" --with '{one}'")).collect::<String>())
             }

@@ -4,6 +4,7 @@
 
 mod connect;
 mod gateway;
+mod run;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,11 @@ macro_rules! cli {
 
 cli!(help, ["--help"]);
 cli!(help_serve, ["serve", "--help"]);
+cli!(help_run, ["run", "--help"]);
+cli!(help_pull, ["pull", "--help"]);
+cli!(help_rm, ["rm", "--help"]);
+cli!(help_stop, ["stop", "--help"]);
+cli!(help_logs, ["logs", "--help"]);
 cli!(help_list, ["list", "--help"]);
 cli!(help_show, ["show", "--help"]);
 cli!(help_call, ["call", "--help"]);
