@@ -116,6 +116,7 @@ pub(crate) enum Command {
   toolcrib serve -c mcp.json --stdio               as one server of a client that starts it
   toolcrib serve -c toolcrib.yaml --check          find mistakes, start nothing
 ")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Serve {
     /// File with servers: our YAML or any MCP client's file
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, env = "TOOLCRIB_CONFIG")]

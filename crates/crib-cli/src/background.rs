@@ -124,7 +124,7 @@ fn is_ours(path: &Path) -> bool {
 }
 
 /// Starts a gateway that outlives this command, and waits until it serves.
-pub(crate) fn start() -> Result<Gateway, Failure> {
+pub(crate) async fn start() -> Result<Gateway, Failure> {
     let data = shop::data()?;
     private_folder(&data)?;
     let path = log(&data);
@@ -153,7 +153,7 @@ pub(crate) fn start() -> Result<Gateway, Failure> {
             }
             return Err(not_started(&mut log, from, &path));
         }
-        std::thread::sleep(LOOK);
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -170,7 +170,7 @@ fn not_started(log: &mut File, from: u64, path: &Path) -> Failure {
 }
 
 /// Has a gateway read its configuration again, and waits until it has.
-pub(crate) fn reload(gateway: &Gateway) -> Result<(), Failure> {
+pub(crate) async fn reload(gateway: &Gateway) -> Result<(), Failure> {
     signal(gateway, Signal::HUP)?;
     let deadline = Instant::now() + START;
     loop {
@@ -180,7 +180,7 @@ pub(crate) fn reload(gateway: &Gateway) -> Result<(), Failure> {
                     .problem
                     .map_or(Ok(()), |why| Err(Failure::coded(Code::ConfigInvalid, "the gateway stays as it was").because(why)));
             }
-            Some(_) if Instant::now() < deadline => std::thread::sleep(LOOK),
+            Some(_) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
             Some(_) => return Err(Failure::coded(Code::DeadlineExceeded, "the gateway does not read its configuration again")),
             None => return Err(Failure::coded(Code::ServerUnreachable, "the gateway has just ended").hint("try again")),
         }
@@ -188,12 +188,12 @@ pub(crate) fn reload(gateway: &Gateway) -> Result<(), Failure> {
 }
 
 /// Ends a gateway and waits until nothing of it is left.
-pub(crate) fn stop(gateway: &Gateway) -> Result<(), Failure> {
+pub(crate) async fn stop(gateway: &Gateway) -> Result<(), Failure> {
     let data = shop::data()?;
     signal(gateway, Signal::TERM)?;
-    if !is_gone(&data, STOP) {
+    if !is_gone(&data, STOP).await {
         signal(gateway, Signal::KILL)?;
-        if !is_gone(&data, KILL) {
+        if !is_gone(&data, KILL).await {
             return Err(Failure::new(Exit::Unexpected, "not_stopped", format!("process {} does not end", gateway.pid)));
         }
     }
@@ -207,13 +207,13 @@ pub(crate) fn stop(gateway: &Gateway) -> Result<(), Failure> {
     Ok(())
 }
 
-fn is_gone(data: &Path, within: Duration) -> bool {
+async fn is_gone(data: &Path, within: Duration) -> bool {
     let deadline = Instant::now() + within;
     while is_held(data) {
         if Instant::now() > deadline {
             return false;
         }
-        std::thread::sleep(LOOK);
+        tokio::time::sleep(LOOK).await;
     }
     true
 }

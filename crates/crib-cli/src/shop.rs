@@ -132,12 +132,18 @@ pub(crate) fn pinned(locked: &Locked) -> String {
 /// Reads what somebody typed; requirements go to a Python package.
 pub(crate) fn source(text: &str, more: &[String]) -> Result<Source, Failure> {
     let mut source = Source::parse(text)?;
-    match &mut source {
-        Source::Pypi { with, .. } => with.extend(more.iter().cloned()),
-        _ if !more.is_empty() => return Err(Failure::usage("--with goes with Python packages")),
-        Source::Folder(path) => *path = std::path::absolute(&*path)?,
-        Source::Mcpb { place, .. } if !place.contains("://") => *place = std::path::absolute(&*place)?.display().to_string(),
-        _ => {}
+    if let Source::Pypi { with, .. } = &mut source {
+        with.extend(more.iter().cloned());
+    } else if !more.is_empty() {
+        return Err(Failure::usage("--with goes with Python packages"));
+    }
+    if let Source::Folder(path) = &mut source {
+        *path = std::path::absolute(&*path)?;
+    }
+    if let Source::Mcpb { place, .. } = &mut source
+        && !place.contains("://")
+    {
+        *place = std::path::absolute(&*place)?.display().to_string();
     }
     Ok(source)
 }

@@ -40,17 +40,19 @@ async fn show(args: &Logs, mut client: Client, output: &Output) -> Result<(), Fa
         output.say("nothing was written");
     }
     let mut next = print(&page.lines, 0, output)?;
+    if !args.follow {
+        return Ok(());
+    }
     let mut signals = Signals::new()?;
-    while args.follow {
+    loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            _ = signals.stop() => break,
+            _ = signals.stop() => return Ok(()),
         }
         client.renew(args.target.timeout);
         let page: Page = client.get(&path(usize::MAX, next)).await?.read()?;
         next = print(&page.lines, next, output)?;
     }
-    Ok(())
 }
 
 /// Prints lines; returns the number of the next one.

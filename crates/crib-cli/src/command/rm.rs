@@ -35,7 +35,7 @@ pub(super) fn run(args: &Remove, output: &Output) -> Result<(), Failure> {
         }
         let gateway = background::find();
         if let Some(gateway) = &gateway {
-            background::reload(gateway)?;
+            background::reload(gateway).await?;
         }
         let lock = shop.change(|lock| {
             args.names.iter().for_each(|name| drop(lock.servers.remove(name)));

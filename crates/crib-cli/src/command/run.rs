@@ -27,27 +27,29 @@ struct Wanted {
 
 pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
     let mut configuration = Configuration::read()?;
-    let wanted = runtime::on_all_cores(async { want(args, &configuration, output).await })?;
-    let is_changed = configuration.put(&wanted.name, &wanted.entry)?;
-    if is_changed {
-        output.say(&format!("written  {}", configuration.shown()));
-    }
-    let gateway = gateway(output)?;
-    runtime::on_all_cores(ready::show(&wanted, args, &gateway, output))?;
+    let (name, gateway) = runtime::on_all_cores(async {
+        let wanted = want(args, &configuration, output).await?;
+        if configuration.put(&wanted.name, &wanted.entry)? {
+            output.say(&format!("written  {}", configuration.shown()));
+        }
+        let gateway = gateway(output).await?;
+        ready::show(&wanted, args, &gateway, output).await?;
+        Ok((wanted.name, gateway))
+    })?;
     let Some((tool, arguments)) = args.call.split_first() else { return Ok(()) };
-    let name = format!("{}.{tool}", slug(&wanted.name));
+    let name = format!("{}.{tool}", slug(&name));
     let target = target(args, &gateway);
     let call = Call { name, arguments: arguments.to_vec(), args: None, raw: false, save: None, ignore_tool_error: false, target };
     call::run(&call, output)
 }
 
 /// Has a gateway serve what the configuration says now.
-fn gateway(output: &Output) -> Result<Gateway, Failure> {
+async fn gateway(output: &Output) -> Result<Gateway, Failure> {
     if let Some(gateway) = background::find() {
-        background::reload(&gateway)?;
+        background::reload(&gateway).await?;
         return Ok(gateway);
     }
-    let gateway = background::start()?;
+    let gateway = background::start().await?;
     output.say(&format!("gateway  {} in the background   (toolcrib stop)", gateway.url));
     Ok(gateway)
 }
@@ -142,7 +144,7 @@ async fn package<'a>(args: &Run, text: &str, known: &impl Fn(&str) -> Option<&'a
     };
     let more = grant::arguments(&args.more);
     let has_own_grants = known(&name).is_some_and(|entry| entry.member("sandbox").is_some());
-    let locked = grant::settle(args, &shop, &name, locked, &grant::Case { more: &more, is_first, has_own_grants }, output)?;
+    let locked = grant::settle(&grant::Case { args, shop: &shop, name: &name, more: &more, is_first, has_own_grants }, locked, output)?;
     let entry = entry(args, &locked, &more, known(&name));
     Ok(Wanted { origin: shop::pinned(&locked), name, entry })
 }
@@ -177,7 +179,13 @@ fn is_same_package(run: &str, source: &Source) -> bool {
     let name = |source: &Source| match source {
         Source::Npm { name, .. } => format!("npm:{name}"),
         Source::Pypi { name, .. } => format!("pypi:{name}"),
-        other => other.to_string(),
+        other @ (Source::Registry { .. }
+        | Source::Oci { .. }
+        | Source::Cargo { .. }
+        | Source::Mcpb { .. }
+        | Source::Url(_)
+        | Source::Folder(_)
+        | Source::Command { .. }) => other.to_string(),
     };
     Source::parse(run).is_ok_and(|known| name(&known) == name(source))
 }

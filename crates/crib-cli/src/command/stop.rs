@@ -6,6 +6,7 @@ use crate::args::Stop;
 use crate::background;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::runtime;
 
 #[derive(Serialize)]
 struct Document {
@@ -20,7 +21,7 @@ pub(super) fn run(args: &Stop, output: &Output) -> Result<(), Failure> {
             let message = format!("the gateway at {} was started by hand (process {})", gateway.url, gateway.pid);
             return Err(Failure::usage(message).hint("end it all the same: toolcrib stop --gateway"));
         }
-        background::stop(gateway)?;
+        runtime::on_all_cores(background::stop(gateway))?;
     }
     if output.is_json {
         return output.document("stop", &Document { stopped: gateway.map(|gateway| gateway.pid) });

@@ -80,7 +80,7 @@ impl Upstream for Confined {
         match upstream {
             Some(upstream) => {
                 let health = upstream.health();
-                let fault = health.fault.as_ref().and(fault.or_else(|| health.fault.clone()));
+                let fault = health.fault.clone().map(|own| fault.unwrap_or(own));
                 Health { fault, ..health }
             }
             None => Health { state: if fault.is_some() { "failed" } else { "idle" }, fault, ..Health::default() },

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -208,26 +208,28 @@ fn registry() -> (String, Pages) {
     let pages = Pages::default();
     let served = Arc::clone(&pages);
     std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
+        for stream in listener.incoming().flatten() {
             let pages = Arc::clone(&served);
-            std::thread::spawn(move || {
-                let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
-                loop {
-                    let mut line = String::new();
-                    if reader.read_line(&mut line).unwrap_or(0) == 0 {
-                        return;
-                    }
-                    let path = line.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default().to_owned();
-                    while reader.read_line(&mut line).unwrap_or(0) > 2 {}
-                    let page = pages.lock().expect("no panic").get(&path).cloned();
-                    let (status, body) = page.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
-                    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
-                    drop(stream.write_all(&[head.into_bytes(), body].concat()));
-                }
-            });
+            std::thread::spawn(move || drop(serve(stream, &pages)));
         }
     });
     (base, pages)
+}
+
+fn serve(mut stream: TcpStream, pages: &Pages) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let path = line.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default().to_owned();
+        while reader.read_line(&mut line)? > 2 {}
+        let page = pages.lock().ok().and_then(|pages| pages.get(&path).cloned());
+        let (status, body) = page.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
+        let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(&[head.into_bytes(), body].concat())?;
+    }
 }
 
 /// Publishes a version of the reader as the latest.

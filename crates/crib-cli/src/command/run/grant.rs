@@ -12,6 +12,10 @@ use crate::shop::Shop;
 
 /// What is known when grants are settled.
 pub(super) struct Case<'a> {
+    pub(super) args: &'a Run,
+    pub(super) shop: &'a Shop,
+    /// The server.
+    pub(super) name: &'a str,
     /// The server's arguments.
     pub(super) more: &'a [String],
     pub(super) is_first: bool,
@@ -27,7 +31,8 @@ pub(super) fn arguments(more: &[String]) -> Vec<String> {
 }
 
 /// Adds what is granted now, and keeps it.
-pub(super) fn settle(args: &Run, shop: &Shop, name: &str, locked: Locked, case: &Case<'_>, output: &Output) -> Result<Locked, Failure> {
+pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result<Locked, Failure> {
+    let Case { args, shop, name, .. } = *case;
     let mut grants = locked.grants.clone();
     flags(args, &mut grants)?;
     if case.has_own_grants && grants != locked.grants {

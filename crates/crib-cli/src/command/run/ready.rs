@@ -65,14 +65,13 @@ fn text(wanted: &Wanted, row: Option<&ServerRow>, tools: Vec<Value>) -> String {
     let mut out = format!("{}\n", head.join(" · "));
     if !tools.is_empty() {
         out.push('\n');
-        tools.iter().for_each(|tool| out.push_str(&format!("  {}\n", tool.signature())));
+        out.extend(tools.iter().map(|tool| format!("  {}\n", tool.signature())));
         out.push('\n');
     }
     if let Some(tool) = tools.first() {
-        out.push_str(&format!("try      toolcrib call {}{}\n", tool.path(), show::example(&tool.parameters())));
+        out += &["try      toolcrib call ", &tool.path(), &show::example(&tool.parameters()), "\n"].concat();
     }
-    out.push_str(&format!("connect  toolcrib connect{}\n", found()));
-    out
+    out + "connect  toolcrib connect" + &found() + "\n"
 }
 
 /// Names the clients that could be connected.

@@ -74,19 +74,17 @@ pub(crate) fn bare() -> Result<Report, Failure> {
 impl Confinement {
     /// Says it in lines.
     pub(super) fn text(&self) -> String {
-        let mut out = format!("\nsource   {}\n", self.source);
+        let mut lines = vec![String::new(), format!("source   {}", self.source)];
         for (at, line) in self.words.lines().enumerate() {
             let head = if at == 0 { "sandbox" } else { "" };
-            out.push_str(&format!("{head:<9}{line}\n"));
+            lines.push(format!("{head:<9}{line}"));
         }
         let (all, gaps) = (self.holds.iter().count(), self.holds.gaps().count());
-        out.push_str(&match gaps {
-            0 => format!("         all {all} promises hold\n"),
-            gaps => format!("         {} of {all} promises hold\n", all - gaps),
+        lines.push(match gaps {
+            0 => format!("         all {all} promises hold"),
+            gaps => format!("         {} of {all} promises hold", all - gaps),
         });
-        for (promise, holds) in self.holds.gaps() {
-            out.push_str(&format!("         {:<30}{holds}\n", promise.as_str()));
-        }
-        out
+        lines.extend(self.holds.gaps().map(|(promise, holds)| format!("         {:<30}{holds}", promise.as_str())));
+        lines.join("\n") + "\n"
     }
 }
