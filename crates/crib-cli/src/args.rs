@@ -116,7 +116,6 @@ pub(crate) enum Command {
   toolcrib serve -c mcp.json --stdio               as one server of a client that starts it
   toolcrib serve -c toolcrib.yaml --check          find mistakes, start nothing
 ")]
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Serve {
     /// File with servers: our YAML or any MCP client's file
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, env = "TOOLCRIB_CONFIG")]
@@ -133,9 +132,9 @@ pub(crate) struct Serve {
     /// Check the configuration and exit
     #[arg(long)]
     pub(crate) check: bool,
-    /// Stay in the background; started by other commands
-    #[arg(long, hide = true)]
-    pub(crate) detached: bool,
+    /// Stay in the background: the process of the command that wants it
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) started_by: Option<u32>,
     /// Log every call as a JSON line: to `stderr` or a file
     #[arg(long, value_name = "WHERE", num_args = 0..=1, default_missing_value = "stderr", require_equals = true)]
     pub(crate) access_log: Option<String>,

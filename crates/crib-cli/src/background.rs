@@ -132,7 +132,7 @@ pub(crate) async fn start() -> Result<Gateway, Failure> {
     let mut log = File::options().create(true).append(!is_long).write(true).truncate(is_long).read(true).open(&path)?;
     let from = log.seek(io::SeekFrom::End(0))?;
     let mut child = Command::new(std::env::current_exe()?)
-        .args(["serve", "--detached"])
+        .args(["serve", "--started-by", &std::process::id().to_string()])
         .env_remove("TOOLCRIB_CONFIG")
         .env_remove("TOOLCRIB_URL")
         .current_dir(&data)

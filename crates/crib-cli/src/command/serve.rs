@@ -28,7 +28,7 @@ pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
         Err(failure) if args.check => return Err(failure.with_exit(Exit::Check)),
         Err(failure) => return Err(failure),
     };
-    if args.detached {
+    if args.started_by.is_some() {
         background::detach();
     }
     if args.check {
@@ -170,13 +170,13 @@ fn register(args: &Serve, addresses: &[SocketAddr]) -> Result<Option<Registratio
     let pid = i32::try_from(std::process::id()).unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let url = format!("http://{address}");
-    let gateway = background::Gateway { pid, url, version, is_background: args.detached, reads: 1, problem: None };
+    let gateway = background::Gateway { pid, url, version, is_background: args.started_by.is_some(), reads: 1, problem: None };
     match Registration::new(gateway) {
-        Ok(None) if args.detached => {
+        Ok(None) if args.started_by.is_some() => {
             Err(Failure::usage("another gateway serves your configuration already").hint("end it: toolcrib stop --gateway"))
         }
         // Without a home directory nobody looks for it.
-        Err(failure) if !args.detached => {
+        Err(failure) if !args.started_by.is_some() => {
             tracing::info!("other commands cannot find this gateway: {}", failure.one_line());
             Ok(None)
         }
