@@ -4,11 +4,14 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crib_clients::Value;
 use crib_package::{Event, Locked, Progress, Pulled, Source};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use super::run::config::Configuration;
 use crate::args::{Fetch, Pull};
+use crate::background;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::runtime;
@@ -45,10 +48,30 @@ pub(super) fn run(args: &Pull, output: &Output) -> Result<(), Failure> {
         for text in &args.servers {
             let (name, source) = wanted(&shop, text, args.name.as_deref(), &args.fetch)?;
             let pulled = pull(&shop, &name, &source, output).await?;
+            pin(&name, &pulled.locked, output).await?;
             rows.push(Row::of(&name, &pulled));
         }
         finish(&rows, output)
     })
+}
+
+/// Has the configuration name what is locked now, where the server is in it, and the gateway start that.
+async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<(), Failure> {
+    let mut configuration = Configuration::read()?;
+    let known = configuration.servers()?.into_iter().find(|(known, entry)| known == name && entry.member("run").is_some());
+    let Some((_, entry)) = known else { return Ok(()) };
+    let run = |(member, value): &(String, Value)| {
+        let value = if member == "run" { Value::text(shop::pinned(locked)) } else { value.clone() };
+        (member.clone(), value)
+    };
+    if !configuration.put(name, &Value::Map(entry.members().iter().map(run).collect()))? {
+        return Ok(());
+    }
+    output.say(&format!("written  {}", configuration.shown()));
+    match background::find() {
+        Some(gateway) => background::reload(&gateway).await,
+        None => Ok(()),
+    }
 }
 
 /// Finds out which package is meant, and what its server is called.

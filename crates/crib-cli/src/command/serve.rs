@@ -176,7 +176,7 @@ fn register(args: &Serve, addresses: &[SocketAddr]) -> Result<Option<Registratio
             Err(Failure::usage("another gateway serves your configuration already").hint("end it: toolcrib stop --gateway"))
         }
         // Without a home directory nobody looks for it.
-        Err(failure) if !args.started_by.is_some() => {
+        Err(failure) if args.started_by.is_none() => {
             tracing::info!("other commands cannot find this gateway: {}", failure.one_line());
             Ok(None)
         }

@@ -286,6 +286,12 @@ fn a_package_is_pulled_updated_and_run_without_its_registry() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("\"schema\":\"toolcrib/v1/run\"") && ran.stdout.contains("npm:reader-server@1.1.0"), "{}", ran.stdout);
     assert!(home.config().contains("run: npm:reader-server@1.1.0"), "{}", home.config());
+    publish(&base, &pages, &home, "reader-server", "1.2.0");
+    let next = of_registry(&home, &base, &["pull", "reader"]);
+    assert_eq!(next.status, 0, "{}", next.stderr);
+    assert!(home.config().contains("run: npm:reader-server@1.2.0"), "{}", home.config());
+    assert!(home.good(&["list"]).stdout.contains("npm:reader-server@1.2.0"));
+    assert!(home.good(&["call", "reader.read", "path=/nowhere"]).stdout.starts_with("refused"));
 }
 
 #[test]
