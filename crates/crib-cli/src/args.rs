@@ -2,6 +2,7 @@
 
 mod connect;
 mod mistake;
+mod package;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::command::{Admin, Approve, Audit, Secret};
 use crate::failure::Failure;
 
 pub(crate) use connect::{Connect, Doctor, ScopeName};
+pub(crate) use package::{Fetch, Logs, Pull, Remove, Run, Stop};
 
 pub(crate) const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
@@ -23,7 +25,7 @@ const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bol
 #[command(name = "toolcrib", bin_name = "toolcrib", version, styles = STYLES, help_template = TEMPLATE, max_term_width = 100)]
 #[command(disable_help_subcommand = true, infer_long_args = false, next_line_help = false)]
 #[command(before_help = "Examples:
-  toolcrib serve                               the gateway, with a built-in server to try
+  toolcrib run time                            start a server, in a sandbox
   toolcrib serve -c ~/.cursor/mcp.json         the servers of any MCP client, unchanged
   toolcrib connect                             add it to the clients that are installed
   toolcrib call demo.add a=88 b=22             call a tool
@@ -65,15 +67,27 @@ pub(crate) struct Show {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Start a server, pulling it first if needed
+    Run(Box<Run>),
     /// Run the gateway
     Serve(Serve),
     /// List servers and their state
-    #[command(visible_alias = "ls")]
+    #[command(visible_alias = "ls", alias = "ps")]
     List(List),
     /// Show a server's tools, or a tool's arguments
     Show(ShowTool),
     /// Call a tool and print the result
     Call(Call),
+    /// Show what a server wrote to standard error
+    Logs(Logs),
+    /// Stop the gateway in the background
+    Stop(Stop),
+    /// Remove servers
+    #[command(alias = "remove", alias = "uninstall")]
+    Rm(Remove),
+    /// Download or update servers without starting them
+    #[command(alias = "install", alias = "add", alias = "update")]
+    Pull(Pull),
     /// Add Toolcrib to Claude, Cursor, VS Code and other clients
     Connect(Box<Connect>),
     /// Find problems and fix them
@@ -130,6 +144,9 @@ pub(crate) struct Serve {
     /// Check the configuration and exit
     #[arg(long)]
     pub(crate) check: bool,
+    /// Stay in the background: the process of the command that wants it
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) started_by: Option<u32>,
     /// Log every call as a JSON line: to `stderr` or a file
     #[arg(long, value_name = "WHERE", num_args = 0..=1, default_missing_value = "stderr", require_equals = true)]
     pub(crate) access_log: Option<String>,

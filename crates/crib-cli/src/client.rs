@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Request};
 use serde::Deserialize;
 
 use crate::args::Target;
+use crate::background;
 use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::instance::{Instance, PlainHttp};
@@ -62,9 +63,7 @@ impl Client {
     /// Connects; `server` is the one that will be asked, if only one will.
     pub(crate) async fn connect(target: &Target, server: Option<&str>, output: &Output) -> Result<Self, Failure> {
         let deadline = Instant::now() + target.timeout;
-        let key = target.key.as_ref().filter(|key| !key.is_empty());
-        let key = key.map(|key| HeaderValue::try_from(format!("Bearer {key}"))).transpose();
-        let key = key.map_err(|error| Failure::usage("TOOLCRIB_KEY cannot be a key: no header can carry it").because(error.to_string()))?;
+        let key = key(target)?;
         let running = if target.config.is_empty() { Self::running(target, deadline).await? } else { None };
         let carrier = match running {
             Some(carrier) => carrier,
@@ -84,10 +83,24 @@ impl Client {
         Ok(Self { carrier, key, deadline })
     }
 
+    /// Connects to the running gateway, and starts nothing in its place.
+    pub(crate) async fn running_only(target: &Target) -> Result<Self, Failure> {
+        let deadline = Instant::now() + target.timeout;
+        let none = || Failure::coded(Code::ServerUnreachable, "no gateway is running").hint("start a server: toolcrib run NAME");
+        let carrier = Self::running(target, deadline).await?.ok_or_else(none)?;
+        Ok(Self { carrier, key: key(target)?, deadline })
+    }
+
+    /// Gives the next answers as much time as the first one had.
+    pub(crate) fn renew(&mut self, timeout: Duration) {
+        self.deadline = Instant::now() + timeout;
+    }
+
     /// Finds the running gateway. The usual place may be empty, a named one must not.
     async fn running(target: &Target, deadline: Instant) -> Result<Option<Carrier>, Failure> {
         let http = HttpClient::new(ClientOptions::default())?;
-        let base = target.url.as_deref().unwrap_or(USUAL).trim_end_matches('/').trim_end_matches("/mcp").to_owned();
+        let own = if target.url.is_none() { background::find().map(|gateway| gateway.url) } else { None };
+        let base = target.url.as_deref().or(own.as_deref()).unwrap_or(USUAL).trim_end_matches('/').trim_end_matches("/mcp").to_owned();
         let endpoint = Endpoint::parse(&format!("{base}/healthz"))?;
         let near = deadline.min(Instant::now() + Duration::from_secs(10));
         match http.send(&endpoint, Method::GET, HeaderMap::new(), Chunks::default(), near).await {
@@ -144,6 +157,12 @@ impl Client {
             Carrier::Here { instance, .. } => instance.close().await,
         }
     }
+}
+
+fn key(target: &Target) -> Result<Option<HeaderValue>, Failure> {
+    let key = target.key.as_ref().filter(|key| !key.is_empty());
+    let key = key.map(|key| HeaderValue::try_from(format!("Bearer {key}"))).transpose();
+    key.map_err(|error| Failure::usage("TOOLCRIB_KEY cannot be a key: no header can carry it").because(error.to_string()))
 }
 
 /// Starts a gateway for this command. Who may start the servers may use them: keys are for those who come by network.

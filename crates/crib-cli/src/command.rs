@@ -9,11 +9,16 @@ mod connect;
 mod doctor;
 mod explain;
 mod list;
+mod logs;
+mod pull;
+mod rm;
+mod run;
 mod schema;
 mod secret;
 mod serve;
 mod show;
 mod status;
+mod stop;
 mod version;
 
 pub(crate) use admin::Admin;
@@ -46,6 +51,11 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::Approve(args)) => approve::run(&args, output),
         Some(Command::Secret(args)) => secret::run(&args, output),
         Some(Command::Audit(args)) => audit::run(&args, output),
+        Some(Command::Run(args)) => run::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Pull(args)) => pull::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Rm(args)) => rm::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Stop(args)) => stop::run(&args, output),
+        Some(Command::Logs(args)) => logs::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Explain(args)) => explain::run(&args, output),
         Some(Command::Completion(args)) => completion::run(&args, output),
         Some(Command::Schema) => schema::run(output),

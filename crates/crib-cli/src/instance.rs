@@ -1,6 +1,10 @@
 //! The parts put together: from a compiled configuration to a running data plane, and to the next one on a reload.
 
+mod http;
+pub(crate) mod package;
 mod setup;
+
+pub(crate) use http::PlainHttp;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -9,15 +13,17 @@ use std::time::Duration;
 
 use crib_control::audit::AuditLog;
 use crib_control::secrets::Mark;
-use crib_control::{Catalogue, Compiled, CompiledServer, Figures, Metrics, Rest};
-use crib_model::{BoxFuture, Clock, Code, Entropy, Fault, Slug, Upstream};
+use crib_control::{Catalogue, Compiled, CompiledServer, Figures, Metrics, Source};
+use crib_model::{Clock, Code, Entropy, Fault, Slug, Upstream};
+use crib_package::{Lock, Locked, Policy};
 use crib_policy::Seal;
 use crib_proxy::{Parts, Plane, Server};
-use crib_transport::{ClientOptions, HttpClient, Routes};
+use crib_transport::{ClientOptions, HttpClient};
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::machine::Machine;
+use crate::shop::Shop;
 use crate::telemetry::{AccessLog, Exporter, Gauges, Spans, Telemetry, expose};
 
 /// How long calls under way may still use a server that is no longer configured.
@@ -32,13 +38,37 @@ pub(crate) struct Instance {
     exporter: Option<Exporter>,
     tracker: TaskTracker,
     servers: Mutex<HashMap<Slug, Running>>,
+    shop: Mutex<Option<Arc<Shop>>>,
 }
 
+#[derive(Clone)]
 struct Running {
     server: CompiledServer,
     /// Tells the secrets it was started with from newer ones.
     secrets: Mark,
+    /// What the lockfile had for it.
+    locked: Option<Locked>,
     upstream: Arc<dyn Upstream>,
+}
+
+impl Running {
+    /// Returns whether the lockfile still says the same of it; what it may have stands there.
+    fn is_locked_as(&self, lock: &Lock) -> bool {
+        self.locked.as_ref() == lock.servers.get(&self.server.name)
+    }
+}
+
+/// Opens the store, where there is a server from a package.
+fn shop(compiled: &Compiled, known: Option<Arc<Shop>>) -> Result<(Option<Arc<Shop>>, Lock), Fault> {
+    if !compiled.servers.iter().any(|server| matches!(server.source, Source::Package(_))) {
+        return Ok((known, Lock::default()));
+    }
+    let shop = match known {
+        Some(shop) => shop,
+        None => Arc::new(Shop::open(Policy::default())?),
+    };
+    let lock = shop.lock()?;
+    Ok((Some(shop), lock))
 }
 
 impl Instance {
@@ -61,29 +91,31 @@ impl Instance {
         let connectors =
             Arc::new(crib_connect::Shared { http, clock: Arc::clone(&clock), entropy: Arc::clone(&entropy), tracker: tracker.clone() });
         let mut running = HashMap::new();
-        let servers = setup::servers(&compiled.servers, &mut running, &connectors, &catalogue)?;
+        let (shop, lock) = shop(compiled, None)?;
+        let parts = setup::Parts { shared: &connectors, catalogue: &catalogue, shop: shop.clone(), lock };
+        let servers = setup::servers(&compiled.servers, &mut running, &parts)?;
         let setup = setup::setup(compiled, servers, &*entropy)?;
         let seal = Seal::random(Arc::clone(&entropy));
         let ledger = Arc::clone(&telemetry) as Arc<dyn crib_model::Ledger>;
         let plane = Plane::new(Parts { setup, ledger, clock, entropy, seal });
         catalogue.attach(&plane);
-        Ok(Self { plane, telemetry, connectors, catalogue, exporter, tracker, servers: Mutex::new(running) })
+        Ok(Self { plane, telemetry, connectors, catalogue, exporter, tracker, servers: Mutex::new(running), shop: Mutex::new(shop) })
     }
 
     /// Goes over to another configuration. Servers that did not change run on; calls under way are not disturbed.
     pub(crate) fn reload(&self, compiled: &Compiled) -> Result<(), Fault> {
+        let (shop, lock) = shop(compiled, self.shop.lock().clone())?;
+        self.shop.lock().clone_from(&shop);
         let mut running = self.servers.lock();
         let mut next: HashMap<Slug, Running> = HashMap::new();
         // What is taken over is put back when the rest turns out to be wrong.
         for server in &compiled.servers {
-            if let Some(same) = running.get(&server.slug).filter(|known| known.server == *server) {
-                next.insert(
-                    server.slug.clone(),
-                    Running { server: same.server.clone(), secrets: same.secrets, upstream: Arc::clone(&same.upstream) },
-                );
+            if let Some(same) = running.get(&server.slug).filter(|known| known.server == *server && known.is_locked_as(&lock)) {
+                next.insert(server.slug.clone(), same.clone());
             }
         }
-        let servers: Vec<Server> = setup::servers(&compiled.servers, &mut next, &self.connectors, &self.catalogue)?;
+        let parts = setup::Parts { shared: &self.connectors, catalogue: &self.catalogue, shop, lock };
+        let servers: Vec<Server> = setup::servers(&compiled.servers, &mut next, &parts)?;
         self.plane.swap(setup::setup(compiled, servers, &Machine)?);
         self.plane.warm();
         let old = std::mem::replace(&mut *running, next);
@@ -107,7 +139,7 @@ impl Instance {
     /// Returns the plain HTTP interface.
     pub(crate) fn routes(&self, compiled: &Compiled) -> Arc<PlainHttp> {
         let metrics = compiled.metrics.clone().map(|path| (path, self.metrics()));
-        Arc::new(PlainHttp(Rest::new(Arc::clone(&self.plane), metrics)))
+        Arc::new(PlainHttp::new(&self.plane, metrics))
     }
 
     fn metrics(&self) -> Metrics {
@@ -136,14 +168,4 @@ impl Instance {
 /// Opens the audit log. Without it nothing is served: who wants one wants all of it.
 fn audit(path: &Path, clock: &Arc<dyn Clock>) -> Result<AuditLog, Fault> {
     AuditLog::open(path, Arc::clone(clock)).map_err(|error| Fault::new(Code::AuditUnusable, error.to_string()))
-}
-
-/// The plain HTTP interface as the transport wants it.
-#[derive(Debug)]
-pub(crate) struct PlainHttp(pub(crate) Arc<Rest>);
-
-impl Routes for PlainHttp {
-    fn handle(&self, request: http::Request<bytes::Bytes>, _: std::net::IpAddr) -> BoxFuture<'static, http::Response<crib_mcp::Chunks>> {
-        Box::pin(Arc::clone(&self.0).handle(request))
-    }
 }

@@ -6,6 +6,7 @@
 //! - Every failure has a code, says what and why and what to do, and ends with the exit status of its kind.
 
 mod args;
+mod background;
 mod client;
 mod command;
 mod config;
@@ -13,11 +14,13 @@ mod failure;
 mod gateway;
 mod instance;
 mod logging;
+mod logs;
 mod machine;
 mod output;
-mod places;
 mod pins;
+mod places;
 mod runtime;
+mod shop;
 mod signals;
 mod telemetry;
 mod tool;
@@ -38,6 +41,9 @@ fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
     if words.get(1).is_some_and(|word| word == WARDEN) {
         return crib_transport::run_warden();
+    }
+    if words.get(1).is_some_and(|word| word == crib_sandbox::ENTRY) {
+        return crib_sandbox::enter(words.into_iter().skip(2));
     }
     watch_over_children();
     let parsed = args::parse(&words);

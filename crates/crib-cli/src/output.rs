@@ -94,6 +94,10 @@ impl Output {
         to_stderr(text);
     }
 
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
     pub(crate) fn warn(&self, text: &str) {
         if !self.is_quiet {
             to_stderr(&format!("{YELLOW}warning{RESET}: {text}\n"));
@@ -110,6 +114,11 @@ impl Output {
             to_stderr(&format!("{RED}{}{RESET}: {failure}\n", failure.label()));
         }
     }
+}
+
+/// Writes over the line on a terminal.
+pub(crate) fn note(text: &str) {
+    to_stderr(text);
 }
 
 fn to_stderr(text: &str) {

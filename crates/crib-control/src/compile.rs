@@ -2,6 +2,7 @@
 
 mod check;
 mod draft;
+mod package;
 mod server;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crib_model::{Code, Fault, Slug};
 use crib_registry::pins::{Mode, Policies, Policy};
 use secrecy::SecretString;
 
+pub use package::{Package, SandboxGrants};
 pub use server::{CompiledServer, Source};
 
 use crate::config::{Config, Gateway, Observability, Tools};

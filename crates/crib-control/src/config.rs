@@ -2,6 +2,7 @@
 
 mod duration;
 mod listen;
+mod sandbox;
 
 use crib_registry::pins;
 use indexmap::IndexMap;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 pub use duration::Timespan;
 pub use listen::{Listen, ListenOn, PORT};
+pub use sandbox::Sandbox;
 
 /// The version of the format this program reads.
 pub const VERSION: u32 = 1;
@@ -23,7 +25,7 @@ pub struct Config {
     pub version: u32,
     /// How clients reach the gateway.
     pub gateway: Gateway,
-    /// The servers behind the gateway, by name. A server has one of `command`, `url` or `builtin`.
+    /// The servers behind the gateway, by name. A server has one of `run`, `command`, `url` or `builtin`.
     pub servers: IndexMap<String, Server>,
     /// Other files to take servers from: of this format or of any MCP client, unchanged. Paths are relative to this file.
     pub include: Vec<String>,
@@ -80,6 +82,12 @@ pub enum Auth {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Server {
+    /// A package to start in a sandbox: `npm:NAME@VERSION`, `pypi:NAME@VERSION`, a `.mcpb` file or a folder.
+    pub run: String,
+    /// Further requirements of a Python package in `run`, such as `mcp<2`.
+    pub with: Vec<String>,
+    /// What a package in `run` may have; the grants in the lockfile where absent.
+    pub sandbox: Option<Sandbox>,
     /// The program to start; it speaks MCP on standard input and output.
     pub command: String,
     /// Arguments of the program.
@@ -250,6 +258,9 @@ impl Default for Gateway {
 impl Default for Server {
     fn default() -> Self {
         Self {
+            run: String::new(),
+            with: Vec::new(),
+            sandbox: None,
             command: String::new(),
             args: Vec::new(),
             env: IndexMap::new(),

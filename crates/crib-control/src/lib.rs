@@ -29,7 +29,9 @@ mod variables;
 mod world;
 
 pub use catalogue::{Catalogue, Figure, Figures, Latency};
-pub use compile::{AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Source, ToolNames, Traces, compile, default_config};
+pub use compile::{
+    AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Package, SandboxGrants, Source, ToolNames, Traces, compile, default_config,
+};
 pub use machine::Machine;
 pub use nearest::nearest;
 pub use problem::{File, Place, Problem};

@@ -95,6 +95,7 @@ impl CompiledServer {
         let mut found: BTreeMap<SecretName, Vec<String>> = BTreeMap::new();
         let pairs: &[(String, String)] = match &self.source {
             Source::Command { env, .. } => env,
+            Source::Package(package) => &package.env,
             Source::Url { headers, .. } => headers,
             Source::Builtin(_) => &[],
         };
@@ -124,6 +125,11 @@ impl CompiledServer {
         match &mut source {
             Source::Command { env: pairs, .. } | Source::Url { headers: pairs, .. } => {
                 for (_, text) in pairs.iter_mut() {
+                    *text = filled(text, &values);
+                }
+            }
+            Source::Package(package) => {
+                for (_, text) in &mut package.env {
                     *text = filled(text, &values);
                 }
             }

@@ -130,7 +130,7 @@ fn confined(text: &str) -> Option<Remedy> {
         let advice = "grant the host it needs: --allow-net HOST".to_owned();
         return Some(remedy(RemedyKind::Grant("net"), "it reaches for the network, and none is granted".to_owned(), advice));
     }
-    if has(&["EACCES", "EROFS", "Permission denied", "PermissionError", "Read-only file system"]) {
+    if has(&["EACCES", "EROFS", "Cannot access directory", "Permission denied", "PermissionError", "Read-only file system"]) {
         let advice = "grant the folder it needs: --allow-read DIR or --allow-write DIR".to_owned();
         return Some(remedy(RemedyKind::Grant("write"), "it reaches for files that are not granted".to_owned(), advice));
     }

@@ -123,12 +123,20 @@ fn command(store: &Store, locked: &Locked, base: &Path) -> Result<Start, Fault> 
     };
     let mut runtime = Vec::new();
     if locked.tree.is_none() {
-        let folder = args.first().map_or(program.as_path(), Path::new).parent().map(Path::to_owned);
-        runtime.extend(folder.filter(|_| !matches!(locked.entry, Entry::Command { .. })));
+        runtime.extend(own_folder(&locked.entry));
         runtime.extend(program.canonicalize().ok());
         runtime.push(program.clone());
     }
     Ok(Start { program, args, env: Vec::new(), cwd, runtime })
+}
+
+/// Returns the folder of what is run from where it is; a command has none of its own.
+fn own_folder(entry: &Entry) -> Option<PathBuf> {
+    let file = match entry {
+        Entry::Node { script: file } | Entry::Script { file, .. } | Entry::Binary { program: file } => file,
+        Entry::Python { .. } | Entry::Command { .. } | Entry::Url { .. } => return None,
+    };
+    file.parent().filter(|folder| folder.is_absolute()).map(Path::to_owned)
 }
 
 /// `-I` leaves out the folder it starts in, the user's modules and what the environment says.

@@ -73,7 +73,8 @@ impl Validator {
         if schema.bytes().len() > SCHEMA_BYTES_MAX {
             return Err(SchemaUnusable::new("the schema is larger than 256 KiB"));
         }
-        let value: Value = schema.read().map_err(|e| SchemaUnusable::new(e.to_string()))?;
+        let mut value: Value = schema.read().map_err(|e| SchemaUnusable::new(e.to_string()))?;
+        excuse_defaults(&mut value);
         let cost = Cost::of(&value)?;
         let patterns = jsonschema::PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX);
         let full = jsonschema::options()
@@ -127,6 +128,17 @@ impl Validator {
         let mut problems: Vec<Problem> = self.full.iter_errors(&value).take(PROBLEMS_MAX).map(|error| words::problem(&error)).collect();
         problems.sort_by(|a, b| a.path.cmp(&b.path));
         Err(problems)
+    }
+}
+
+/// Takes arguments with a `default` off the list of those that must be there: servers fill them in, and many SDKs
+/// list them as required all the same.
+fn excuse_defaults(schema: &mut Value) {
+    let has_default = |property: &Value| property.get("default").is_some();
+    let described = schema.get("properties").and_then(Value::as_object);
+    let excused: HashSet<String> = described.into_iter().flatten().filter(|(_, p)| has_default(p)).map(|(name, _)| name.clone()).collect();
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.retain(|name| !name.as_str().is_some_and(|name| excused.contains(name)));
     }
 }
 

@@ -5,18 +5,24 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::Invocation;
 use crate::failure::Failure;
 
-const COMMANDS: &[&str] = &["serve", "list", "show", "call", "connect", "doctor", "explain", "completion"];
+const COMMANDS: &[&str] =
+    &["run", "serve", "list", "show", "call", "logs", "stop", "rm", "pull", "connect", "doctor", "explain", "completion"];
 
 /// What people type who come from other tools, and what does it here.
 const SYNONYMS: &[(&[&str], &str)] = &[
     (&["tools", "describe", "info", "get", "inspect", "view"], "show"),
-    (&["start", "up", "run", "gateway", "proxy", "server", "daemon"], "serve"),
+    (&["start", "launch"], "run"),
+    (&["up", "gateway", "proxy", "server", "daemon"], "serve"),
     (&["ui", "open"], "serve"),
-    (&["ps", "status", "servers", "health"], "list"),
+    (&["status", "servers", "health"], "list"),
+    (&["log", "tail"], "logs"),
+    (&["kill", "down", "shutdown", "quit"], "stop"),
+    (&["delete", "unadd"], "rm"),
+    (&["download", "upgrade", "fetch"], "pull"),
     (&["exec", "invoke", "execute", "tool"], "call"),
     (&["error", "errors", "why"], "explain"),
     (&["completions", "autocomplete"], "completion"),
-    (&["client", "clients", "setup", "link", "launch"], "connect"),
+    (&["client", "clients", "setup", "link"], "connect"),
     (&["disconnect", "unlink"], "connect --remove"),
     (&["import"], "connect --import"),
     (&["restore", "undo"], "connect --restore"),

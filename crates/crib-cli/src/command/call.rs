@@ -61,7 +61,12 @@ fn object(text: &str, source: &str) -> Result<Map<String, Value>, Failure> {
 
 /// Returns the tool's place in the plain HTTP interface.
 pub(super) fn path(name: &str) -> String {
-    let mut path = String::from("/v1/tools/");
+    format!("/v1/tools/{}", encode(name))
+}
+
+/// Makes a name fit for one part of a path.
+pub(super) fn encode(name: &str) -> String {
+    let mut path = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
             path.push(char::from(byte));

@@ -2,7 +2,7 @@
 
 mod check;
 mod consent;
-mod file;
+pub(super) mod file;
 mod import;
 mod journal;
 mod plan;
@@ -13,14 +13,16 @@ mod view;
 use crib_clients::{Client, Local, Places, Remote, Scope, Support};
 
 use crate::args::{Connect, ScopeName};
+use crate::background;
 use crate::client::USUAL;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::places::{self, Own};
 use consent::Asked;
+pub(super) use import::verify;
 use journal::{Intent, Shelf};
 use plan::Change;
-pub(super) use survey::{Seen, State, Wanted};
+pub(super) use survey::{OUR_SERVERS, Seen, State, Wanted};
 use view::{Line, Report};
 
 /// What a run works with.
@@ -73,7 +75,8 @@ impl<'a> Task<'a> {
     pub(super) fn new(args: &'a Connect) -> Result<Self, Failure> {
         let places = places::places()?;
         let own = places::own(&places);
-        let url = args.url.as_deref().unwrap_or(USUAL).trim_end_matches('/').trim_end_matches("/mcp");
+        let running = if args.url.is_none() { background::find().map(|gateway| gateway.url) } else { None };
+        let url = args.url.as_deref().or(running.as_deref()).unwrap_or(USUAL).trim_end_matches('/').trim_end_matches("/mcp");
         crib_transport::Endpoint::parse(url)?;
         let scope = match args.scope {
             ScopeName::User => Scope::User,

@@ -6,6 +6,7 @@ use crib_control::Source;
 use serde::Serialize;
 
 use super::connect::{self, Standing, State, Task};
+use super::show::sandbox;
 use crate::args::{Connect, Doctor};
 use crate::failure::{Exit, Failure};
 use crate::gateway::{self, Running};
@@ -94,6 +95,7 @@ fn examine(args: &Doctor, output: &Output) -> Result<Vec<Finding>, Failure> {
     let (configuration, commands) = configuration(&task, output);
     findings.push(configuration);
     findings.extend(runtimes::look(&commands)?);
+    findings.push(sandbox_finding());
     findings.extend(running.iter().flat_map(servers));
     findings.extend(standing.iter().zip(alive).map(|(client, is_alive)| client_finding(client, is_alive)));
     Ok(findings)
@@ -134,11 +136,27 @@ fn configuration(task: &Task<'_>, output: &Output) -> (Finding, Vec<String>) {
     }
 }
 
+/// What of the sandbox holds on this machine.
+fn sandbox_finding() -> Finding {
+    let report = match sandbox::bare() {
+        Ok(report) => report,
+        Err(failure) => return Finding::new("sandbox", Health::Plain, format!("cannot be tried out: {}", failure.one_line())),
+    };
+    let all = report.iter().count();
+    let gaps: Vec<String> = report.gaps().map(|(promise, holds)| format!("{promise}: {holds}")).collect();
+    match gaps.as_slice() {
+        [] => Finding::new("sandbox", Health::Good, format!("all {all} promises hold")),
+        gaps => Finding::new("sandbox", Health::Plain, format!("{} of {all} promises hold; {}", all - gaps.len(), gaps.join("; "))),
+    }
+}
+
 fn servers(running: &Running) -> Vec<Finding> {
     let failed = running.servers.iter().flatten().filter_map(|server| Some((&server.name, server.error.as_ref()?)));
     let finding = |(name, why): (&String, &gateway::Why)| {
         let finding = Finding::new("servers", Health::Bad, format!("{name}: {} {}", why.code, why.message));
-        finding.fix(why.hint.clone().unwrap_or_else(|| format!("toolcrib show {name}")))
+        // The last line of a hint is what to type.
+        let fix = why.hint.as_deref().and_then(|hint| hint.lines().last()).map(str::to_owned);
+        finding.fix(fix.unwrap_or_else(|| format!("toolcrib show {name}")))
     };
     failed.map(finding).collect()
 }

@@ -3,11 +3,12 @@
 use crib_model::Code;
 use serde::{Deserialize, Serialize};
 
-use crate::args::List;
+use super::serve;
+use crate::args::{List, Target};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, table};
-use crate::runtime;
+use crate::{config, runtime};
 
 /// A server as the gateway describes it.
 #[derive(Debug, Deserialize, Serialize)]
@@ -22,6 +23,9 @@ struct Server {
     pid: Option<u32>,
     processes: usize,
     parked: usize,
+    /// Where it comes from, for the servers of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Why>,
     #[serde(default, rename = "leftOut", skip_serializing_if = "Vec::is_empty")]
@@ -48,6 +52,18 @@ impl Servers {
     pub(super) fn say_left_out(&self, name: Option<&str>, output: &Output) {
         for server in self.servers.iter().filter(|server| name.is_none_or(|name| server.name == name)) {
             super::approve::say_left_out(&server.name, &server.left_out, output);
+        }
+    }
+
+    /// Says where the servers come from, where the files that name them are here.
+    fn find_sources(&mut self, target: &Target, output: &Output) {
+        if target.url.is_some() {
+            return;
+        }
+        let Ok(compiled) = config::load(&target.config, output) else { return };
+        for server in &mut self.servers {
+            let known = compiled.servers.iter().find(|known| known.slug.as_str() == server.name);
+            server.source = known.map(|known| serve::describe(&known.source));
         }
     }
 
@@ -81,7 +97,9 @@ pub(super) fn run(args: &List, output: &Output) -> Result<(), Failure> {
         let client = Client::connect(&args.target, None, output).await?;
         let servers = servers(&client).await;
         client.close().await;
-        show(&servers?, output)
+        let mut servers = servers?;
+        servers.find_sources(&args.target, output);
+        show(&servers, output)
     })
 }
 
@@ -100,10 +118,11 @@ pub(super) fn show(servers: &Servers, output: &Output) -> Result<(), Failure> {
         let note = server.error.as_ref().map(|why| format!("{} {}", why.code, why.message)).unwrap_or_default();
         let tools = server.tools.map_or_else(dash, |tools| tools.to_string());
         let pid = server.pid.map_or_else(dash, |pid| pid.to_string());
-        vec![server.name.clone(), server.state.clone(), server.revision.clone().unwrap_or_else(dash), tools, pid, note]
+        let source = server.source.clone().unwrap_or_else(dash);
+        vec![server.name.clone(), server.state.clone(), server.revision.clone().unwrap_or_else(dash), tools, pid, source, note]
     };
     let rows: Vec<Vec<String>> = servers.servers.iter().map(row).collect();
-    output.data(&table(&["NAME", "STATE", "REVISION", "TOOLS", "PID", ""], &rows))?;
+    output.data(&table(&["NAME", "STATE", "ERA", "TOOLS", "PID", "SOURCE", ""], &rows))?;
     servers.say_left_out(None, output);
     Ok(())
 }

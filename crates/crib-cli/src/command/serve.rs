@@ -14,6 +14,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Serve;
+use crate::background::{self, Registration};
 use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::instance::Instance;
@@ -27,6 +28,9 @@ pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
         Err(failure) if args.check => return Err(failure.with_exit(Exit::Check)),
         Err(failure) => return Err(failure),
     };
+    if args.started_by.is_some() {
+        background::detach();
+    }
     if args.check {
         return report(&compiled, output);
     }
@@ -58,10 +62,13 @@ fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
 async fn serve(args: &Serve, compiled: Compiled, output: &Output) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let instance = Instance::new(&compiled)?;
-    let ended =
-        if args.stdio { on_stdio(&instance, &mut signals).await } else { on_http(args, &compiled, &instance, &mut signals, output).await };
-    let wish = match ended {
-        Ok(wish) => wish,
+    let ended = if args.stdio {
+        on_stdio(&instance, &mut signals).await.map(|wish| (wish, None))
+    } else {
+        on_http(args, &compiled, &instance, &mut signals, output).await
+    };
+    let (wish, registration) = match ended {
+        Ok(ended) => ended,
         Err(failure) => {
             instance.close().await;
             return Err(failure);
@@ -72,6 +79,8 @@ async fn serve(args: &Serve, compiled: Compiled, output: &Output) -> Result<(), 
         () = instance.close() => {}
         _ = signals.stop() => {}
     }
+    // Whoever waits for the end waits for the servers too.
+    drop(registration);
     if wish == Wish::Interrupt { Err(Failure::shown(Exit::Interrupted)) } else { Ok(()) }
 }
 
@@ -94,7 +103,10 @@ async fn on_stdio(instance: &Instance, signals: &mut Signals) -> Result<Wish, Fa
     }
 }
 
-async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals: &mut Signals, output: &Output) -> Result<Wish, Failure> {
+/// How serving ended, and what tells others that it has not.
+type Ended = (Wish, Option<Registration>);
+
+async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals: &mut Signals, output: &Output) -> Result<Ended, Failure> {
     let options = ServerOptions {
         listen: compiled.listen.clone(),
         allowed_hosts: compiled.allowed_hosts.clone(),
@@ -103,6 +115,7 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
         ..ServerOptions::default()
     };
     let server = crib_transport::bind(options).await?;
+    let mut registration = register(args, &server.local_addrs())?;
     announce(&server.local_addrs(), compiled, output)?;
     let shutdown = CancellationToken::new();
     let gateway = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
@@ -113,15 +126,15 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
     let mut reload = reload::Reload::new(args, compiled);
     let wish = loop {
         tokio::select! {
-            () = &mut serving => return Ok(Wish::Terminate),
+            () = &mut serving => return Ok((Wish::Terminate, registration)),
             wish = signals.next() => match wish {
                 Wish::Reload => {
                     instance.reopen_logs();
-                    reload.now(instance, &pages, output);
+                    read_again(&mut reload, &mut registration, instance, &pages, output);
                 }
                 Wish::Interrupt | Wish::Terminate => break wish,
             },
-            () = reload.changed() => reload.now(instance, &pages, output),
+            () = reload.changed() => read_again(&mut reload, &mut registration, instance, &pages, output),
         }
     };
     shutdown.cancel();
@@ -129,7 +142,47 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
         () = &mut serving => {}
         _ = signals.stop() => {}
     }
-    Ok(wish)
+    Ok((wish, registration))
+}
+
+/// Reads the configuration again, and tells whoever waits for it.
+fn read_again(
+    reload: &mut reload::Reload<'_>,
+    registration: &mut Option<Registration>,
+    instance: &Instance,
+    pages: &pages::Pages,
+    output: &Output,
+) {
+    let problem = reload.now(instance, pages, output).err();
+    if let Some(why) = &problem {
+        tracing::error!("the configuration stays as it was: {why}");
+    }
+    if let Some(registration) = registration {
+        registration.has_read(problem);
+    }
+}
+
+/// Lets other commands find the gateway that serves the user's own configuration.
+fn register(args: &Serve, addresses: &[SocketAddr]) -> Result<Option<Registration>, Failure> {
+    if !args.config.is_empty() || args.server.is_some() {
+        return Ok(None);
+    }
+    let Some(address) = addresses.first() else { return Ok(None) };
+    let pid = i32::try_from(std::process::id()).unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let url = format!("http://{address}");
+    let gateway = background::Gateway { pid, url, version, is_background: args.started_by.is_some(), reads: 1, problem: None };
+    match Registration::new(gateway) {
+        Ok(None) if args.started_by.is_some() => {
+            Err(Failure::usage("another gateway serves your configuration already").hint("end it: toolcrib stop --gateway"))
+        }
+        // Without a home directory nobody looks for it.
+        Err(failure) if args.started_by.is_none() => {
+            tracing::info!("other commands cannot find this gateway: {}", failure.one_line());
+            Ok(None)
+        }
+        other => other,
+    }
 }
 
 #[derive(Serialize)]
@@ -170,9 +223,10 @@ fn announce(addresses: &[SocketAddr], compiled: &Compiled, output: &Output) -> R
 }
 
 /// A server's origin in one line, without what may be secret.
-fn describe(source: &Source) -> String {
+pub(super) fn describe(source: &Source) -> String {
     match source {
         Source::Builtin(_) => "built in".to_owned(),
+        Source::Package(package) => package.run.clone(),
         Source::Command { program, args, .. } => {
             let mut line = program.clone();
             for arg in args.iter().take(4) {

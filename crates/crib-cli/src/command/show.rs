@@ -1,5 +1,7 @@
 //! `toolcrib show`: a server's tools, or one tool.
 
+pub(super) mod sandbox;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,18 +17,21 @@ use crate::tool::{Parameter, Tool};
 #[derive(Deserialize, Serialize)]
 struct Tools {
     tools: Vec<Value>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    package: Option<sandbox::Confinement>,
 }
 
 pub(super) fn run(args: &ShowTool, output: &Output) -> Result<(), Failure> {
     runtime::on_all_cores(async {
         let client = Client::connect(&args.target, Some(&args.name), output).await?;
-        let result = ask(&args.name, &client, output).await;
+        let result = ask(args, &client, output).await;
         client.close().await;
         result
     })
 }
 
-async fn ask(name: &str, client: &Client, output: &Output) -> Result<(), Failure> {
+async fn ask(args: &ShowTool, client: &Client, output: &Output) -> Result<(), Failure> {
+    let name = args.name.as_str();
     if name.contains(['.', '/']) || name.contains("__") {
         return tool(client.get(&path(name)).await?.read()?, output);
     }
@@ -37,11 +42,12 @@ async fn ask(name: &str, client: &Client, output: &Output) -> Result<(), Failure
     {
         return tool(found, output);
     }
-    let found: Tools = answer.read()?;
+    let mut found: Tools = answer.read()?;
     let servers = list::servers(client).await?;
     if found.tools.is_empty() {
         servers.check(name)?;
     }
+    found.package = sandbox::look(&args.target, name, output);
     server(found, output)?;
     servers.say_left_out(Some(name), output);
     Ok(())
@@ -51,13 +57,14 @@ fn server(found: Tools, output: &Output) -> Result<(), Failure> {
     if output.is_json {
         return output.document("tools", &found);
     }
+    let package = found.package.as_ref().map(sandbox::Confinement::text).unwrap_or_default();
     let tools = found.tools.into_iter().filter_map(|tool| serde_json::from_value::<Tool>(tool).ok());
     let text: String = tools.map(|tool| format!("{}\n{}", tool.signature(), indented(tool.summary(), "    "))).collect();
     if text.is_empty() {
         output.say("no tools");
-        return Ok(());
     }
-    output.data(&text)
+    let whole = text + &package;
+    if whole.is_empty() { Ok(()) } else { output.data(&whole) }
 }
 
 fn tool(found: Value, output: &Output) -> Result<(), Failure> {
@@ -100,7 +107,7 @@ fn line(parameter: &Parameter<'_>, width: usize) -> String {
     format!("  {name}: {kind}{pad}  {need}  {about}{default}").trim_end().to_owned() + "\n"
 }
 
-fn example(parameters: &[Parameter<'_>]) -> String {
+pub(super) fn example(parameters: &[Parameter<'_>]) -> String {
     let value = |parameter: &Parameter<'_>| match parameter.kind.as_str() {
         "number" | "integer" => "1".to_owned(),
         "boolean" => "true".to_owned(),

@@ -8,21 +8,28 @@ use crib_control::config::{Builtin, Transport};
 use crib_control::secrets::{Bound, Unready, filled_text};
 use crib_control::{Catalogue, Compiled, CompiledServer, Source, ToolNames};
 use crib_model::{Code, Entropy, Fault, Slug, Upstream};
+use crib_package::Lock;
 use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
 use crib_proxy::{Server, Setup};
 use crib_registry::{NameStyle, Template};
 use crib_transport::{CommandLine, Endpoint};
 
 use super::Running;
+use super::package::Confined;
 use crate::pins;
+use crate::shop::Shop;
+
+/// What connectors are made with.
+pub(super) struct Parts<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) catalogue: &'a Catalogue,
+    /// Where there is a server from a package.
+    pub(super) shop: Option<Arc<Shop>>,
+    pub(super) lock: Lock,
+}
 
 /// Makes a connector for every server that has none yet.
-pub(super) fn servers(
-    wanted: &[CompiledServer],
-    running: &mut HashMap<Slug, Running>,
-    shared: &Arc<Shared>,
-    catalogue: &Catalogue,
-) -> Result<Vec<Server>, Fault> {
+pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Running>, parts: &Parts<'_>) -> Result<Vec<Server>, Fault> {
     let mut servers = Vec::with_capacity(wanted.len());
     let values = pins::source();
     for server in wanted {
@@ -32,10 +39,11 @@ pub(super) fn servers(
             Some(known) => Arc::clone(&known.upstream),
             None => {
                 let upstream = match bound {
-                    Ok(Bound { source, values, .. }) => Bound::guard(&values, upstream(server, source, shared, catalogue)?),
+                    Ok(Bound { source, values, .. }) => Bound::guard(&values, upstream(server, source, parts)?),
                     Err(fault) => Arc::new(Unready(fault)) as Arc<dyn Upstream>,
                 };
-                running.insert(server.slug.clone(), Running { server: server.clone(), secrets, upstream: Arc::clone(&upstream) });
+                let locked = parts.lock.servers.get(&server.name).cloned();
+                running.insert(server.slug.clone(), Running { server: server.clone(), secrets, locked, upstream: Arc::clone(&upstream) });
                 upstream
             }
         };
@@ -44,10 +52,15 @@ pub(super) fn servers(
     Ok(servers)
 }
 
-fn upstream(server: &CompiledServer, source: Source, shared: &Arc<Shared>, catalogue: &Catalogue) -> Result<Arc<dyn Upstream>, Fault> {
+fn upstream(server: &CompiledServer, source: Source, parts: &Parts<'_>) -> Result<Arc<dyn Upstream>, Fault> {
     let way = match source {
         Source::Builtin(Builtin::Demo) => return Ok(crib_connect::demo()),
-        Source::Builtin(Builtin::Catalogue) => return Ok(Arc::new(catalogue.clone())),
+        Source::Builtin(Builtin::Catalogue) => return Ok(Arc::new(parts.catalogue.clone())),
+        Source::Package(package) => {
+            let missing = || Fault::new(Code::Internal, "a package without a store");
+            let shop = parts.shop.as_ref().ok_or_else(missing)?;
+            return Ok(Arc::new(Confined::new(server, &package, shop, parts.shared)));
+        }
         Source::Command { program, args, env, cwd } => Way::Stdio(CommandLine { program, args, env, cwd }),
         Source::Url { url, headers, transport } => {
             let url = Endpoint::parse(&url)?;
@@ -63,7 +76,7 @@ fn upstream(server: &CompiledServer, source: Source, shared: &Arc<Shared>, catal
         processes_max: server.processes,
         ..ConnectorOptions::new(server.slug.clone(), way)
     };
-    Ok(crib_connect::connect(options, Arc::clone(shared)))
+    Ok(crib_connect::connect(options, Arc::clone(parts.shared)))
 }
 
 pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>, entropy: &dyn Entropy) -> Result<Setup, Fault> {

@@ -6,6 +6,7 @@ mod audit;
 mod connect;
 mod gateway;
 mod pins;
+mod run;
 mod secrets;
 
 use std::io::Write as _;
@@ -64,6 +65,11 @@ macro_rules! cli {
 
 cli!(help, ["--help"]);
 cli!(help_serve, ["serve", "--help"]);
+cli!(help_run, ["run", "--help"]);
+cli!(help_pull, ["pull", "--help"]);
+cli!(help_rm, ["rm", "--help"]);
+cli!(help_stop, ["stop", "--help"]);
+cli!(help_logs, ["logs", "--help"]);
 cli!(help_list, ["list", "--help"]);
 cli!(help_show, ["show", "--help"]);
 cli!(help_call, ["call", "--help"]);

@@ -216,7 +216,7 @@ impl<'w> Draft<'w> {
         let pins = match source {
             // Part of this program, which nobody else can change.
             server::Source::Builtin(_) => Policy { mode: Mode::Off, ..Policy::default() },
-            server::Source::Command { .. } | server::Source::Url { .. } => server.pins.policy(gateway.pins),
+            server::Source::Command { .. } | server::Source::Url { .. } | server::Source::Package(_) => server.pins.policy(gateway.pins),
         };
         CompiledServer {
             slug,

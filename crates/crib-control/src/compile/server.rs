@@ -8,6 +8,7 @@ use crib_model::Slug;
 use crib_registry::pins::Policy;
 use indexmap::IndexMap;
 
+use super::package::{self, Package};
 use crate::config::{Builtin, Server, Tools, Transport};
 use crate::secrets;
 use crate::world::World;
@@ -44,6 +45,8 @@ pub enum Source {
         transport: Transport,
     },
     Builtin(Builtin),
+    /// A package, started in a sandbox.
+    Package(Package),
 }
 
 impl Source {
@@ -65,6 +68,11 @@ impl Source {
                 add("url");
                 // What stands behind the path is credentials more often than not, and those are renewed.
                 add(url.split(['?', '#']).next().unwrap_or_default());
+            }
+            Self::Package(package) => {
+                add("package");
+                add(versionless(&package.run));
+                package.args.iter().for_each(|arg| add(versionless(arg)));
             }
             Self::Builtin(builtin) => add(&format!("{builtin:?}")),
         }
@@ -128,21 +136,29 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    fn new(member: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(member: &'static str, message: impl Into<String>) -> Self {
         Self { member: Some(member), message: message.into(), hint: None }
     }
 }
 
 /// Decides how a server is reached.
 pub(super) fn source(server: &Server, world: &dyn World) -> Result<Source, Complaint> {
-    let ways = [("command", !server.command.is_empty()), ("url", !server.url.is_empty()), ("builtin", server.builtin.is_some())];
+    let ways = [
+        ("run", !server.run.is_empty()),
+        ("command", !server.command.is_empty()),
+        ("url", !server.url.is_empty()),
+        ("builtin", server.builtin.is_some()),
+    ];
     let mut given = ways.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name);
     match (given.next(), given.next()) {
         (Some(first), Some(second)) => Err(Complaint::new(second, format!("a server has either `{first}` or `{second}`"))),
         (None, _) => {
-            let hint = Some("give it a `command` to start, the `url` of a running server, or `builtin: demo`");
+            let hint = Some("give it a package to `run`, a `command` to start, the `url` of a running server, or `builtin: demo`");
             Err(Complaint { member: None, message: "this server has nothing to run".to_owned(), hint })
         }
+        (Some("run"), None) => package::package(server, world).map(Source::Package),
+        (Some(_), None) if server.sandbox.is_some() => Err(Complaint::new("sandbox", "`sandbox` goes with `run`")),
+        (Some(_), None) if !server.with.is_empty() => Err(Complaint::new("with", "`with` goes with `run`")),
         (Some(_), None) => match server.builtin {
             Some(builtin) => Ok(Source::Builtin(builtin)),
             None if server.url.is_empty() => command(server, world),
@@ -217,6 +233,7 @@ impl fmt::Debug for Source {
                 f.debug_struct("Url").field("url", url).field("headers", &names(headers)).field("transport", transport).finish()
             }
             Self::Builtin(builtin) => f.debug_tuple("Builtin").field(builtin).finish(),
+            Self::Package(package) => f.debug_tuple("Package").field(package).finish(),
         }
     }
 }

@@ -348,3 +348,12 @@ fn null_stands_for_an_argument_that_is_left_out() {
     assert!(!check(r#"{"b":"x","c":null}"#));
     assert!(!check(r#"{"a":"no","b":"x"}"#));
 }
+
+#[test]
+fn a_required_argument_with_a_default_may_be_left_out() {
+    let schema =
+        json!({"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string", "default": "x"}, "b": {"type": "string"}}});
+    check(schema.clone(), json!({"b": "y"}), &[]);
+    check(schema.clone(), json!({"a": 1, "b": "y"}), &["a: expected string, got 1"]);
+    check(schema, json!({}), &["b: required, missing"]);
+}

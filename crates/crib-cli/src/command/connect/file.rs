@@ -15,17 +15,17 @@ const BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A file as it was found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(in crate::command) struct Found {
     /// Where the bytes are, behind any links.
-    pub(super) real: PathBuf,
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::command) real: PathBuf,
+    pub(in crate::command) bytes: Vec<u8>,
 }
 
 /// Reads a file, `None` if there is none.
 ///
 /// # Errors
 /// It is something else than a plain file, lies behind a link that leaves its directory, or cannot be read.
-pub(super) fn read(path: &Path, places: &Places) -> Result<Option<Found>, Failure> {
+pub(in crate::command) fn read(path: &Path, places: &Places) -> Result<Option<Found>, Failure> {
     let Some(real) = locate(path, places)? else { return Ok(None) };
     let refused = |why: String| refuse(path, places, &why);
     let meta = fs::metadata(&real).map_err(|error| refused(error.to_string()))?;
@@ -80,7 +80,7 @@ fn is_inside_its_base(path: &Path, real: &Path, places: &Places) -> bool {
 }
 
 /// Says no before anything is written, if writing is bound to fail.
-pub(super) fn check_writable(found: &Found, path: &Path, places: &Places) -> Result<(), Failure> {
+pub(in crate::command) fn check_writable(found: &Found, path: &Path, places: &Places) -> Result<(), Failure> {
     let meta = fs::metadata(&found.real).map_err(|error| refuse(path, places, &error.to_string()))?;
     if is_read_only(&meta) { Err(refuse(path, places, "it is read-only")) } else { Ok(()) }
 }
@@ -103,7 +103,7 @@ fn refuse(path: &Path, places: &Places, why: &str) -> Failure {
 
 /// What a file held.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Before<'a> {
+pub(in crate::command) enum Before<'a> {
     Absent,
     Bytes(&'a [u8]),
 }
@@ -112,7 +112,7 @@ pub(super) enum Before<'a> {
 ///
 /// # Errors
 /// It holds something else by now, or the system refuses; the file is as it was.
-pub(super) fn replace(path: &Path, before: Before<'_>, after: &[u8], places: &Places) -> Result<Vec<PathBuf>, Failure> {
+pub(in crate::command) fn replace(path: &Path, before: Before<'_>, after: &[u8], places: &Places) -> Result<Vec<PathBuf>, Failure> {
     let real = locate(path, places)?.unwrap_or_else(|| path.to_owned());
     let refused = |error: &io::Error| refuse(path, places, &error.to_string());
     let made = make_directories(&real).map_err(|error| refused(&error))?;

@@ -216,7 +216,7 @@ impl World for Anything<'_> {
 }
 
 /// Reads the new configuration the way the gateway will.
-fn verify(path: &Path, after: &str) -> Result<(), Failure> {
+pub(in crate::command) fn verify(path: &Path, after: &str) -> Result<(), Failure> {
     let mut result = Ok(());
     // A variable may stand for a part of a text, or for a URL as a whole.
     for value in ["x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x", "http://127.0.0.1/x-x-x-x-x-x-x-x"] {

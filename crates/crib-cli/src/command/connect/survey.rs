@@ -160,4 +160,4 @@ pub(super) fn starts_us(entry: &Value) -> bool {
 }
 
 /// Returns where the entries of a configuration of ours stand.
-pub(super) const OUR_SERVERS: Place = Place::Map(&["servers"]);
+pub(in crate::command) const OUR_SERVERS: Place = Place::Map(&["servers"]);

@@ -46,30 +46,23 @@ impl<'a> Reload<'a> {
     }
 
     /// Goes over to what the files say now; what is wrong changes nothing, what has to wait is said.
-    pub(super) fn now(&mut self, instance: &Instance, routes: &Pages, output: &Output) {
-        if self.args.config.is_empty() {
-            return;
-        }
-        let stays = |why: &str| tracing::error!("the configuration stays as it was: {why}");
-        let mut compiled = match load(self.args, output) {
-            Ok(compiled) => compiled,
-            Err(failure) => return stays(&failure.one_line()),
-        };
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub(super) fn now(&mut self, instance: &Instance, routes: &Pages, output: &Output) -> Result<(), String> {
+        let mut compiled = load(self.args, output).map_err(|failure| failure.one_line())?;
         self.files = stamped(&compiled.files);
         let pending = self.at_start.pending(&compiled);
         // Keys take effect now and addresses do not: what is listened on must not lose its keys.
         compiled.listen.clone_from(&self.at_start.listen);
-        if let Err(fault) = compiled.check_bind() {
-            return stays(&fault.to_string());
-        }
-        if let Err(fault) = instance.reload(&compiled) {
-            return stays(&fault.to_string());
-        }
+        compiled.check_bind().map_err(|fault| fault.to_string())?;
+        instance.reload(&compiled).map_err(|fault| fault.to_string())?;
         routes.renew(instance, &compiled);
         for pending in pending {
             tracing::warn!("{pending}");
         }
         output.say(&format!("reloaded {} servers", compiled.servers.len()));
+        Ok(())
     }
 }
 

@@ -1,0 +1,234 @@
+//! The gateway in the background: where it is, how it is started, and how it ends.
+//!
+//! A gateway that serves the user's own configuration holds a lock in the data directory as long as it lives, and says
+//! beside it who and where it is. What is not locked is not there, whatever the file says.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Seek as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crib_model::Code;
+use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Exit, Failure};
+use crate::shop::{self, private_folder};
+
+/// How long a gateway may take to start.
+const START: Duration = Duration::from_secs(20);
+/// How long calls under way may hold up the end.
+const STOP: Duration = Duration::from_secs(15);
+/// How long the system may take to end what was killed.
+const KILL: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(20);
+/// What is told of a gateway that did not start.
+const LAST_WORDS_BYTES: u64 = 2000;
+/// The log is begun anew beyond this size.
+const LOG_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Who serves the user's own configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Gateway {
+    pub(crate) pid: i32,
+    pub(crate) url: String,
+    pub(crate) version: String,
+    /// Whether another command started it.
+    pub(crate) is_background: bool,
+    /// How often it has read the configuration.
+    pub(crate) reads: u64,
+    /// Why it did not take over what it has read last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) problem: Option<String>,
+}
+
+/// Held by a gateway as long as it serves the user's own configuration.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    state: PathBuf,
+    gateway: Gateway,
+    _held: File,
+}
+
+fn state(data: &Path) -> PathBuf {
+    data.join("gateway.json")
+}
+
+fn lock(data: &Path) -> PathBuf {
+    data.join("gateway.lock")
+}
+
+pub(crate) fn log(data: &Path) -> PathBuf {
+    data.join("gateway.log")
+}
+
+impl Registration {
+    /// Becomes the one that serves the user's own configuration, if nobody is.
+    pub(crate) fn new(gateway: Gateway) -> Result<Option<Self>, Failure> {
+        let data = shop::data()?;
+        private_folder(&data)?;
+        let held = File::options().create(true).truncate(false).write(true).open(lock(&data))?;
+        match held.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        let this = Self { state: state(&data), gateway, _held: held };
+        this.write()?;
+        Ok(Some(this))
+    }
+
+    /// Says that the configuration was read again, and what was wrong with it.
+    pub(crate) fn has_read(&mut self, problem: Option<String>) {
+        self.gateway.reads += 1;
+        self.gateway.problem = problem;
+        if let Err(error) = self.write() {
+            tracing::warn!(%error, "other commands are not told of the reload");
+        }
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let beside = self.state.with_extension("json.new");
+        fs::write(&beside, serde_json::to_vec(&self.gateway).unwrap_or_default())?;
+        fs::rename(&beside, &self.state)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.state));
+    }
+}
+
+/// Finds the gateway that serves the user's own configuration.
+pub(crate) fn find() -> Option<Gateway> {
+    let data = shop::data().ok()?;
+    if !is_held(&data) {
+        return None;
+    }
+    let path = state(&data);
+    is_ours(&path).then(|| fs::read(path).ok()).flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+}
+
+fn is_held(data: &Path) -> bool {
+    let Ok(file) = File::options().write(true).open(lock(data)) else { return false };
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+/// Returns whether a file was written by this user, and can be by nobody else.
+fn is_ours(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    path.symlink_metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0)
+}
+
+/// Starts a gateway that outlives this command, and waits until it serves.
+pub(crate) async fn start() -> Result<Gateway, Failure> {
+    let data = shop::data()?;
+    private_folder(&data)?;
+    let path = log(&data);
+    let is_long = path.metadata().is_ok_and(|meta| meta.len() > LOG_BYTES_MAX);
+    let mut log = File::options().create(true).append(!is_long).write(true).truncate(is_long).read(true).open(&path)?;
+    let from = log.seek(io::SeekFrom::End(0))?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["serve", "--started-by", &std::process::id().to_string()])
+        .env_remove("TOOLCRIB_CONFIG")
+        .env_remove("TOOLCRIB_URL")
+        .current_dir(&data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log.try_clone()?)
+        .spawn()?;
+    let deadline = Instant::now() + START;
+    loop {
+        if let Some(gateway) = find() {
+            return Ok(gateway);
+        }
+        let ended = child.try_wait()?;
+        if ended.is_some() || Instant::now() > deadline {
+            if ended.is_none() {
+                drop(child.kill());
+                drop(child.wait());
+            }
+            return Err(not_started(&mut log, from, &path));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn not_started(log: &mut File, from: u64, path: &Path) -> Failure {
+    let mut words = String::new();
+    if log.seek(io::SeekFrom::Start(from)).is_ok() {
+        // What cannot be read is not told.
+        drop(log.take(LAST_WORDS_BYTES).read_to_string(&mut words));
+    }
+    let failure = Failure::coded(Code::ListenRefused, "the gateway in the background did not start").with_exit(Exit::Unreachable);
+    let words = words.trim();
+    let failure = if words.is_empty() { failure } else { failure.because(words) };
+    failure.hint(format!("its log: {}   by hand: toolcrib serve", path.display()))
+}
+
+/// Has a gateway read its configuration again, and waits until it has.
+pub(crate) async fn reload(gateway: &Gateway) -> Result<(), Failure> {
+    signal(gateway, Signal::HUP)?;
+    let deadline = Instant::now() + START;
+    loop {
+        match find() {
+            Some(now) if now.pid == gateway.pid && now.reads > gateway.reads => {
+                return now
+                    .problem
+                    .map_or(Ok(()), |why| Err(Failure::coded(Code::ConfigInvalid, "the gateway stays as it was").because(why)));
+            }
+            Some(_) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            Some(_) => return Err(Failure::coded(Code::DeadlineExceeded, "the gateway does not read its configuration again")),
+            None => return Err(Failure::coded(Code::ServerUnreachable, "the gateway has just ended").hint("try again")),
+        }
+    }
+}
+
+/// Ends a gateway and waits until nothing of it is left.
+pub(crate) async fn stop(gateway: &Gateway) -> Result<(), Failure> {
+    let data = shop::data()?;
+    signal(gateway, Signal::TERM)?;
+    if !is_gone(&data, STOP).await {
+        signal(gateway, Signal::KILL)?;
+        if !is_gone(&data, KILL).await {
+            return Err(Failure::new(Exit::Unexpected, "not_stopped", format!("process {} does not end", gateway.pid)));
+        }
+    }
+    // One that was killed could not clean up.
+    drop(fs::remove_file(state(&data)));
+    if let Ok(entries) = fs::read_dir(data.join("run")) {
+        let start = format!("{}-", gateway.pid);
+        let sockets = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&start));
+        sockets.for_each(|entry| drop(fs::remove_file(entry.path())));
+    }
+    Ok(())
+}
+
+async fn is_gone(data: &Path, within: Duration) -> bool {
+    let deadline = Instant::now() + within;
+    while is_held(data) {
+        if Instant::now() > deadline {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    true
+}
+
+fn signal(gateway: &Gateway, signal: Signal) -> Result<(), Failure> {
+    let pid = Pid::from_raw(gateway.pid).filter(|_| gateway.pid > 1);
+    let pid = pid.ok_or_else(|| Failure::new(Exit::Unexpected, "no_process", "the gateway's file has no process in it"))?;
+    match rustix::process::kill_process(pid, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(io::Error::from(error).into()),
+    }
+}
+
+/// Leaves the terminal of whoever started this.
+pub(crate) fn detach() {
+    // It leads a group already where a service manager started it.
+    let _led_a_group = rustix::process::setsid().is_err();
+}

@@ -1,0 +1,69 @@
+//! `toolcrib logs`: what a server wrote to standard error.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::call::encode;
+use crate::args::Logs;
+use crate::client::Client;
+use crate::failure::{Exit, Failure};
+use crate::logs::Line;
+use crate::output::Output;
+use crate::runtime;
+use crate::signals::Signals;
+
+/// How often it is asked whether there is more.
+const LOOK: Duration = Duration::from_millis(300);
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Page {
+    server: String,
+    lines: Vec<Line>,
+}
+
+pub(super) fn run(args: &Logs, output: &Output) -> Result<(), Failure> {
+    runtime::on_all_cores(async {
+        let client = Client::running_only(&args.target).await?;
+        let result = show(args, client, output).await;
+        if matches!(&result, Err(failure) if args.follow && failure.exit() == Exit::Interrupted) { Ok(()) } else { result }
+    })
+}
+
+async fn show(args: &Logs, mut client: Client, output: &Output) -> Result<(), Failure> {
+    let path = |tail: usize, from: u64| format!("/v1/servers/{}/logs?tail={tail}&from={from}", encode(&args.server));
+    let page: Page = client.get(&path(args.tail, 0)).await?.read()?;
+    if output.is_json && !args.follow {
+        return output.document("logs", &page);
+    }
+    if page.lines.is_empty() && !args.follow {
+        output.say("nothing was written");
+    }
+    let mut next = print(&page.lines, 0, output)?;
+    if !args.follow {
+        return Ok(());
+    }
+    let mut signals = Signals::new()?;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = signals.stop() => return Ok(()),
+        }
+        client.renew(args.target.timeout);
+        let page: Page = client.get(&path(usize::MAX, next)).await?.read()?;
+        next = print(&page.lines, next, output)?;
+    }
+}
+
+/// Prints lines; returns the number of the next one.
+fn print(lines: &[Line], next: u64, output: &Output) -> Result<u64, Failure> {
+    for line in lines {
+        if output.is_json {
+            output.data(&serde_json::to_string(line).unwrap_or_default())?;
+        } else {
+            let seconds = line.time / 1000 % 86_400;
+            output.data(&format!("{:02}:{:02}:{:02}  {}", seconds / 3600, seconds / 60 % 60, seconds % 60, line.text))?;
+        }
+    }
+    Ok(lines.last().map_or(next, |line| line.number + 1))
+}

@@ -1,0 +1,204 @@
+//! `toolcrib pull`: packages into the store, without starting them.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crib_clients::Value;
+use crib_package::{Event, Locked, Progress, Pulled, Source};
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::run::config::Configuration;
+use crate::args::{Fetch, Pull};
+use crate::background;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::runtime;
+use crate::shop::{self, Shop};
+use crate::signals::Signals;
+
+/// A package as programs are told of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) source: String,
+    pub(super) version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    packages: usize,
+    findings: Vec<Found>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Found {
+    kind: String,
+    message: String,
+}
+
+pub(super) fn run(args: &Pull, output: &Output) -> Result<(), Failure> {
+    if args.name.is_some() && args.servers.len() > 1 {
+        return Err(Failure::usage("--name goes with one package"));
+    }
+    runtime::on_all_cores(async {
+        let shop = Shop::open(shop::policy(&args.fetch.allow)?)?;
+        let mut rows = Vec::new();
+        for text in &args.servers {
+            let (name, source) = wanted(&shop, text, args.name.as_deref(), &args.fetch)?;
+            let pulled = pull(&shop, &name, &source, output).await?;
+            pin(&name, &pulled.locked, output).await?;
+            rows.push(Row::of(&name, &pulled));
+        }
+        finish(&rows, output)
+    })
+}
+
+/// Has the configuration name what is locked now, where the server is in it, and the gateway start that.
+async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<(), Failure> {
+    let mut configuration = Configuration::read()?;
+    let known = configuration.servers()?.into_iter().find(|(known, entry)| known == name && entry.member("run").is_some());
+    let Some((_, entry)) = known else { return Ok(()) };
+    let run = |(member, value): &(String, Value)| {
+        let value = if member == "run" { Value::text(shop::pinned(locked)) } else { value.clone() };
+        (member.clone(), value)
+    };
+    if !configuration.put(name, &Value::Map(entry.members().iter().map(run).collect()))? {
+        return Ok(());
+    }
+    output.say(&format!("written  {}", configuration.shown()));
+    match background::find() {
+        Some(gateway) => background::reload(&gateway).await,
+        None => Ok(()),
+    }
+}
+
+/// Finds out which package is meant, and what its server is called.
+pub(super) fn wanted(shop: &Shop, text: &str, name: Option<&str>, fetch: &Fetch) -> Result<(String, Source), Failure> {
+    let lock = shop.lock()?;
+    if let Some(known) = lock.servers.get(text) {
+        let mut with = known.with.clone();
+        with.extend(fetch.with.iter().filter(|one| !known.with.contains(one)).cloned());
+        return Ok((name.unwrap_or(text).to_owned(), shop::source(&known.source, &with)?));
+    }
+    let source = shop::source(text, &fetch.with)?;
+    if let Source::Registry { name, .. } = &source {
+        let hint = format!("say where it is from: toolcrib run npm:{name}   or   toolcrib run pypi:{name}");
+        return Err(Failure::coded(crib_model::Code::PackageMissing, format!("there is no server called `{text}` here")).hint(hint));
+    }
+    let name = name.map_or_else(|| source.suggested_name(), str::to_owned);
+    Ok((name, source))
+}
+
+/// Gets a package and says what happens and what was noticed.
+pub(super) async fn pull(shop: &Shop, name: &str, source: &Source, output: &Output) -> Result<Pulled, Failure> {
+    let clock = Instant::now();
+    let seen: Arc<Mutex<Seen>> = Arc::default();
+    let progress = progress(Arc::clone(&seen), output);
+    let mut signals = Signals::new()?;
+    let pulled = tokio::select! {
+        pulled = shop.pull(name, source, &progress) => pulled,
+        _ = signals.stop() => {
+            clear(output);
+            return Err(Failure::shown(Exit::Interrupted));
+        }
+    };
+    clear(output);
+    let pulled = pulled?;
+    let size = seen.lock().bytes.map(|bytes| format!("   {}", megabytes(bytes))).unwrap_or_default();
+    let version = if pulled.locked.version.is_empty() { String::new() } else { format!(" {}", pulled.locked.version) };
+    output.say(&format!("pulled   {}{version}{size}   {:.1}s", pulled.locked.source, clock.elapsed().as_secs_f64()));
+    for finding in &pulled.findings {
+        output.warn(&format!("{} ({})", finding.message, finding.kind));
+    }
+    if let Some(changes) = pulled.changes.as_ref().filter(|changes| !changes.is_empty()) {
+        for line in changes.to_string().lines() {
+            output.say(&format!("         {line}"));
+        }
+    }
+    Ok(pulled)
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    bytes: Option<u64>,
+    last: Option<Instant>,
+}
+
+/// One line that changes where somebody watches, and nothing elsewhere.
+fn progress(seen: Arc<Mutex<Seen>>, output: &Output) -> Progress {
+    let is_shown = is_watched(output);
+    Progress::new(move |event| {
+        let text = match event {
+            Event::Resolving { source } => format!("pulling  {source}   looking for the newest version"),
+            Event::Resolved { source, version, packages } => format!("pulling  {source} {version}   {packages} packages"),
+            Event::Verifying => "pulling  checking signatures".to_owned(),
+            Event::Downloading { done, total } => {
+                let mut seen = seen.lock();
+                // A terminal is not to be drowned in numbers.
+                if seen.last.is_some_and(|last| last.elapsed().as_millis() < 100) {
+                    return;
+                }
+                seen.last = Some(Instant::now());
+                let of = total.map(|total| format!(" of {}", megabytes(total))).unwrap_or_default();
+                format!("pulling  {}{of}", megabytes(done))
+            }
+            Event::Installing { packages } => format!("pulling  downloading {packages} packages"),
+            Event::Hashing => "pulling  hashing every file".to_owned(),
+            Event::Stored { files, bytes } => {
+                seen.lock().bytes = Some(bytes);
+                format!("pulling  {files} files, {}", megabytes(bytes))
+            }
+        };
+        if is_shown {
+            crate::output::note(&format!("\r\x1b[2K{text}"));
+        }
+    })
+}
+
+fn is_watched(output: &Output) -> bool {
+    !output.is_json && !output.is_quiet() && std::io::stderr().is_terminal()
+}
+
+fn clear(output: &Output) {
+    if is_watched(output) {
+        crate::output::note("\r\x1b[2K");
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    let tenths = bytes / (1024 * 1024 / 10);
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}
+
+impl Row {
+    pub(super) fn of(name: &str, pulled: &Pulled) -> Self {
+        let Pulled { locked, findings, changes } = pulled;
+        let Locked { source, version, tree, packages, .. } = locked;
+        let findings = findings.iter().map(|finding| Found { kind: finding.kind.to_string(), message: finding.message.clone() });
+        Self {
+            name: name.to_owned(),
+            source: source.clone(),
+            version: version.clone(),
+            digest: tree.as_ref().map(ToString::to_string),
+            packages: packages.len(),
+            findings: findings.collect(),
+            changes: changes.as_ref().filter(|changes| !changes.is_empty()).map(ToString::to_string),
+        }
+    }
+}
+
+fn finish(rows: &[Row], output: &Output) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        servers: &'a [Row],
+    }
+    if output.is_json {
+        return output.document("pull", &Document { servers: rows });
+    }
+    for row in rows {
+        output.say(&format!("start    toolcrib run {}", row.name));
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! `toolcrib run`: from a name to a server whose tools can be called.
+
+pub(super) mod config;
+mod grant;
+mod ready;
+
+use crib_clients::Value;
+use crib_package::{Locked, Source};
+
+use super::{call, pull};
+use crate::args::{Call, Run, Target};
+use crate::background::{self, Gateway};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::shop::{self, Shop};
+use crate::{runtime, world};
+use config::Configuration;
+
+/// A server that is to run.
+struct Wanted {
+    name: String,
+    /// As the configuration has it.
+    entry: Value,
+    /// What people are told of its origin.
+    origin: String,
+}
+
+pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
+    let mut configuration = Configuration::read()?;
+    let (name, gateway) = runtime::on_all_cores(async {
+        let wanted = want(args, &configuration, output).await?;
+        if configuration.put(&wanted.name, &wanted.entry)? {
+            output.say(&format!("written  {}", configuration.shown()));
+        }
+        let gateway = gateway(output).await?;
+        ready::show(&wanted, args, &gateway, output).await?;
+        Ok((wanted.name, gateway))
+    })?;
+    let Some((tool, arguments)) = args.call.split_first() else { return Ok(()) };
+    let name = format!("{}.{tool}", slug(&name));
+    let target = target(args, &gateway);
+    let call = Call { name, arguments: arguments.to_vec(), args: None, raw: false, save: None, ignore_tool_error: false, target };
+    call::run(&call, output)
+}
+
+/// Has a gateway serve what the configuration says now.
+async fn gateway(output: &Output) -> Result<Gateway, Failure> {
+    if let Some(gateway) = background::find() {
+        background::reload(&gateway).await?;
+        return Ok(gateway);
+    }
+    let gateway = background::start().await?;
+    output.say(&format!("gateway  {} in the background   (toolcrib stop)", gateway.url));
+    Ok(gateway)
+}
+
+fn target(args: &Run, gateway: &Gateway) -> Target {
+    Target { config: Vec::new(), url: Some(gateway.url.clone()), key: world::variable("TOOLCRIB_KEY"), timeout: args.timeout }
+}
+
+/// Returns the name the gateway serves a server under.
+fn slug(name: &str) -> crib_model::Slug {
+    crib_model::Slug::parse(name).unwrap_or_else(|| crib_model::Slug::from_name(name))
+}
+
+async fn want(args: &Run, configuration: &Configuration, output: &Output) -> Result<Wanted, Failure> {
+    let servers = configuration.servers()?;
+    let known = |name: &str| servers.iter().find(|(known, _)| known == name).map(|(_, entry)| entry);
+    let Some(text) = args.server.as_deref() else { return command(args, &known) };
+    let is_package = |entry: &Value| entry.member("run").is_some();
+    // A server that is there already, and is no package, has nothing to be found out.
+    if let Some(entry) = known(text).filter(|entry| !is_package(entry)) {
+        refuse_package_flags(args, text)?;
+        return Ok(Wanted { name: text.to_owned(), entry: entry.clone(), origin: origin(entry) });
+    }
+    if matches!(text, "demo" | "builtin:demo" | "catalogue" | "builtin:catalogue") {
+        refuse_package_flags(args, text)?;
+        let builtin = text.trim_start_matches("builtin:");
+        let name = args.name.clone().unwrap_or_else(|| builtin.to_owned());
+        let entry = Value::map([("builtin", Value::text(builtin))]);
+        return checked(Wanted { name, entry, origin: "built in".to_owned() }, &known);
+    }
+    if text.starts_with("http")
+        && let Source::Url(url) = shop::source(text, &[])?
+    {
+        refuse_package_flags(args, text)?;
+        let name = args.name.clone().unwrap_or_else(|| Source::Url(url.clone()).suggested_name());
+        let entry = Value::map([("url", Value::text(&url))]);
+        return checked(Wanted { name, entry, origin: url }, &known);
+    }
+    package(args, text, &known, output).await
+}
+
+/// A command of this machine.
+fn command<'a>(args: &Run, known: &impl Fn(&str) -> Option<&'a Value>) -> Result<Wanted, Failure> {
+    let Some((program, rest)) = args.more.split_first() else { return Err(Failure::usage("there is no command after `--`")) };
+    let is_confined = !args.allow.allow_read.is_empty() || !args.allow.allow_write.is_empty() || !args.allow.allow_net.is_empty();
+    if is_confined || !args.fetch.with.is_empty() {
+        return Err(Failure::usage("a command of this machine is not confined, so nothing can be granted to it"));
+    }
+    let source = Source::command(program, rest.to_vec());
+    let name = args.name.clone().unwrap_or_else(|| source.suggested_name());
+    let mut members = vec![("command".to_owned(), Value::text(program))];
+    if !rest.is_empty() {
+        members.push(("args".to_owned(), Value::texts(rest.iter().cloned())));
+    }
+    let env: Vec<(String, Value)> = args
+        .env
+        .iter()
+        .map(|text| match text.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Value::text(value)),
+            None => (text.clone(), Value::text(format!("${{env:{text}}}"))),
+        })
+        .collect();
+    if !env.is_empty() {
+        members.push(("env".to_owned(), Value::Map(env)));
+    }
+    checked(Wanted { name, entry: Value::Map(members), origin: source.to_string() }, known)
+}
+
+/// A package: pulled where it is missing, granted what is asked for.
+async fn package<'a>(args: &Run, text: &str, known: &impl Fn(&str) -> Option<&'a Value>, output: &Output) -> Result<Wanted, Failure> {
+    let shop = Shop::open(shop::policy(&args.fetch.allow)?)?;
+    let (name, source) = match known(text).and_then(|entry| entry.member("run")?.as_text()) {
+        // One of ours, by its name: as it is pinned, with what it was given before.
+        Some(run) => {
+            let locked = shop.lock()?.servers.remove(text);
+            let mut with = locked.map(|locked| locked.with).unwrap_or_default();
+            with.extend(args.fetch.with.iter().filter(|one| !with.contains(one)).cloned().collect::<Vec<_>>());
+            (args.name.clone().unwrap_or_else(|| text.to_owned()), shop::source(run, &with)?)
+        }
+        None => pull::wanted(&shop, text, args.name.as_deref(), &args.fetch)?,
+    };
+    // Before anything is downloaded.
+    let is_same = |entry: &Value| entry.member("run").and_then(Value::as_text).is_some_and(|run| is_same_package(run, &source));
+    if let Some(entry) = known(&name).filter(|entry| !is_same(entry)) {
+        return Err(taken(&name, entry));
+    }
+    let before = shop.locked(&name, &source)?;
+    let is_first = before.is_none();
+    let locked = match before.filter(|locked| shop.start(locked).is_ok()) {
+        Some(locked) => locked,
+        None => pull::pull(&shop, &name, &source, output).await?.locked,
+    };
+    let more = grant::arguments(&args.more);
+    let has_own_grants = known(&name).is_some_and(|entry| entry.member("sandbox").is_some());
+    let locked = grant::settle(&grant::Case { args, shop: &shop, name: &name, more: &more, is_first, has_own_grants }, locked, output)?;
+    let entry = entry(args, &locked, &more, known(&name));
+    Ok(Wanted { origin: shop::pinned(&locked), name, entry })
+}
+
+/// Returns what stands in the configuration for a package.
+/// What is not said again stays as it was.
+fn entry(args: &Run, locked: &Locked, more: &[String], before: Option<&Value>) -> Value {
+    let mut members = vec![("run".to_owned(), Value::text(shop::pinned(locked)))];
+    if !locked.with.is_empty() {
+        members.push(("with".to_owned(), Value::texts(locked.with.iter().cloned())));
+    }
+    if !more.is_empty() {
+        members.push(("args".to_owned(), Value::texts(more.iter().cloned())));
+    }
+    let mut env: Vec<(String, Value)> = before.and_then(|entry| entry.member("env")).map(|env| env.members().to_vec()).unwrap_or_default();
+    for (name, value) in args.env.iter().filter_map(|text| text.split_once('=')) {
+        env.retain(|(known, _)| known != name);
+        env.push((name.to_owned(), Value::text(value)));
+    }
+    if !env.is_empty() {
+        members.push(("env".to_owned(), Value::Map(env)));
+    }
+    for (name, value) in before.map(Value::members).unwrap_or_default() {
+        if members.iter().all(|(known, _)| known != name) {
+            members.push((name.clone(), value.clone()));
+        }
+    }
+    Value::Map(members)
+}
+
+fn is_same_package(run: &str, source: &Source) -> bool {
+    let name = |source: &Source| match source {
+        Source::Npm { name, .. } => format!("npm:{name}"),
+        Source::Pypi { name, .. } => format!("pypi:{name}"),
+        other @ (Source::Registry { .. }
+        | Source::Oci { .. }
+        | Source::Cargo { .. }
+        | Source::Mcpb { .. }
+        | Source::Url(_)
+        | Source::Folder(_)
+        | Source::Command { .. }) => other.to_string(),
+    };
+    Source::parse(run).is_ok_and(|known| name(&known) == name(source))
+}
+
+/// Refuses to take the name of another server.
+fn checked<'a>(wanted: Wanted, known: &impl Fn(&str) -> Option<&'a Value>) -> Result<Wanted, Failure> {
+    let way = |entry: &Value| {
+        ["run", "command", "url", "builtin"].iter().find_map(|way| Some(format!("{way} {}", entry.member(way)?.as_text()?)))
+    };
+    match known(&wanted.name) {
+        Some(entry) if way(entry) != way(&wanted.entry) => Err(taken(&wanted.name, entry)),
+        Some(_) | None => Ok(wanted),
+    }
+}
+
+fn taken(name: &str, entry: &Value) -> Failure {
+    let message = format!("there is another server called `{name}`: {}", origin(entry));
+    Failure::usage(message).hint(format!("give this one a name: --name NAME   or remove the other: toolcrib rm {name}"))
+}
+
+/// Returns where a server of the configuration comes from.
+fn origin(entry: &Value) -> String {
+    let text = |way: &&str| entry.member(way).and_then(Value::as_text).map(str::to_owned);
+    ["run", "command", "url", "builtin"].iter().find_map(text).unwrap_or_default()
+}
+
+fn refuse_package_flags(args: &Run, text: &str) -> Result<(), Failure> {
+    let allow = &args.allow;
+    let flags = [
+        ("--allow-read", !allow.allow_read.is_empty()),
+        ("--allow-write", !allow.allow_write.is_empty()),
+        ("--allow-net", !allow.allow_net.is_empty()),
+        ("--with", !args.fetch.with.is_empty()),
+        ("--env", !args.env.is_empty()),
+        ("-- ARGS", !args.more.is_empty()),
+    ];
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => Err(Failure::usage(format!("{flag} goes with a package, and `{text}` is none"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,93 @@
+//! Our own configuration file, changed without touching a byte that is not about the server in question.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crib_clients::{Language, Places, Refusal, Spot, Value};
+use crib_control::Problem;
+
+use super::super::connect::file::{self, Before};
+use super::super::connect::{OUR_SERVERS, verify};
+use crate::failure::Failure;
+use crate::places::{self, shown};
+
+/// What a file begins with that did not exist.
+const EMPTY: &str = "version: 1\n";
+
+/// The user's configuration as it was found.
+pub(crate) struct Configuration {
+    places: Places,
+    path: PathBuf,
+    bytes: Option<Vec<u8>>,
+    text: String,
+}
+
+impl Configuration {
+    pub(crate) fn read() -> Result<Self, Failure> {
+        let places = places::places()?;
+        let path = places::own(&places).config;
+        let found = file::read(&path, &places)?;
+        if let Some(found) = &found {
+            file::check_writable(found, &path, &places)?;
+        }
+        let bytes = found.map(|found| found.bytes);
+        let text = match &bytes {
+            Some(bytes) => crib_clients::decode(bytes).map(str::to_owned),
+            None => Ok(EMPTY.to_owned()),
+        };
+        let text =
+            text.map_err(|refusal| broken(&path, &places, &String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()), &refusal))?;
+        Ok(Self { places, path, bytes, text })
+    }
+
+    /// Returns the servers it has.
+    pub(crate) fn servers(&self) -> Result<Vec<(String, Value)>, Failure> {
+        crib_clients::entries(&self.text, Language::Yaml, OUR_SERVERS).map_err(|refusal| self.broken(&refusal))
+    }
+
+    /// Puts a server in, or changes the one that is there; returns whether anything is different.
+    pub(crate) fn put(&mut self, name: &str, value: &Value) -> Result<bool, Failure> {
+        let after = crib_clients::upsert(&self.text, spot(name), value).map_err(|refusal| self.broken(&refusal))?.text;
+        self.write(after)
+    }
+
+    /// Takes a server out; returns whether there was one.
+    pub(crate) fn remove(&mut self, name: &str) -> Result<bool, Failure> {
+        if !self.servers()?.iter().any(|(known, _)| known == name) {
+            return Ok(false);
+        }
+        let after = crib_clients::remove(&self.text, spot(name), None).map_err(|refusal| self.broken(&refusal))?.text;
+        self.write(after)
+    }
+
+    fn write(&mut self, after: String) -> Result<bool, Failure> {
+        if after == self.text && self.bytes.is_some() {
+            return Ok(false);
+        }
+        verify(&self.path, &after)?;
+        let before = self.bytes.as_deref().map_or(Before::Absent, Before::Bytes);
+        file::replace(&self.path, before, after.as_bytes(), &self.places)?;
+        self.bytes = Some(after.clone().into_bytes());
+        self.text = after;
+        Ok(true)
+    }
+
+    /// Returns the path as people write it.
+    pub(crate) fn shown(&self) -> String {
+        shown(&self.path, &self.places)
+    }
+
+    fn broken(&self, refusal: &Refusal) -> Failure {
+        broken(&self.path, &self.places, &self.text, refusal)
+    }
+}
+
+fn spot(name: &str) -> Spot<'_> {
+    Spot { language: Language::Yaml, place: OUR_SERVERS, name }
+}
+
+fn broken(path: &Path, places: &Places, text: &str, refusal: &Refusal) -> Failure {
+    let file = crib_control::File { path: PathBuf::from(shown(path, places)), text: text.to_owned() };
+    let problem = Problem::at(&Arc::new(file), refusal.span.clone(), refusal.message.clone());
+    Failure::problems(&[problem.hint("nothing was changed; mend the file first")])
+}

@@ -1,0 +1,128 @@
+//! What a server may have: from flags, or asked for once, and kept in the lockfile.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::{Path, PathBuf};
+
+use crib_package::{Grants, Locked, NetGrant};
+
+use crate::args::Run;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::shop::Shop;
+
+/// What is known when grants are settled.
+pub(super) struct Case<'a> {
+    pub(super) args: &'a Run,
+    pub(super) shop: &'a Shop,
+    /// The server.
+    pub(super) name: &'a str,
+    /// The server's arguments.
+    pub(super) more: &'a [String],
+    pub(super) is_first: bool,
+    /// Whether the configuration says what it may have.
+    pub(super) has_own_grants: bool,
+}
+
+/// Makes arguments that name something of this directory absolute: the server starts elsewhere.
+pub(super) fn arguments(more: &[String]) -> Vec<String> {
+    let is_place = |text: &str| matches!(text, "." | "..") || (text.contains('/') && !text.contains("://") && Path::new(text).exists());
+    let absolute = |text: &String| Path::new(text).canonicalize().map_or_else(|_gone| text.clone(), |path| path.display().to_string());
+    more.iter().map(|text| if is_place(text) { absolute(text) } else { text.clone() }).collect()
+}
+
+/// Adds what is granted now, and keeps it.
+pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result<Locked, Failure> {
+    let Case { args, shop, name, .. } = *case;
+    let mut grants = locked.grants.clone();
+    flags(args, &mut grants)?;
+    if case.has_own_grants && grants != locked.grants {
+        return Err(Failure::usage(format!("the configuration says what `{name}` may have")).hint("change `sandbox` there, or remove it"));
+    }
+    let wishes: Vec<PathBuf> = case.more.iter().map(PathBuf::from).filter(|path| path.is_absolute() && path.exists()).collect();
+    let missing: Vec<&PathBuf> = wishes.iter().filter(|path| !is_granted(path, &grants)).collect();
+    if !case.has_own_grants && !missing.is_empty() {
+        match consent(args, name, &missing, output)? {
+            Answer::Write => grants.write.extend(missing.into_iter().cloned()),
+            Answer::Read => grants.read.extend(missing.into_iter().cloned()),
+            Answer::No => {}
+        }
+    }
+    if case.is_first || grants != locked.grants {
+        for line in grants.to_string().lines() {
+            output.say(&format!("sandbox  {line}"));
+        }
+    }
+    if grants == locked.grants {
+        return Ok(locked);
+    }
+    let locked = Locked { grants, ..locked };
+    shop.change(|lock| lock.servers.insert(name.to_owned(), locked.clone()))?;
+    Ok(locked)
+}
+
+fn flags(args: &Run, grants: &mut Grants) -> Result<(), Failure> {
+    let place = |path: &PathBuf| {
+        let why = |error: std::io::Error| Failure::usage(format!("`{}` cannot be granted", path.display())).because(error.to_string());
+        let path = path.canonicalize().map_err(why)?;
+        if path.parent().is_none() { Err(Failure::usage("the root directory cannot be granted")) } else { Ok(path) }
+    };
+    for path in &args.allow.allow_read {
+        add(&mut grants.read, place(path)?);
+    }
+    for path in &args.allow.allow_write {
+        add(&mut grants.write, place(path)?);
+    }
+    if !args.allow.allow_net.is_empty() {
+        let mut hosts: Vec<String> = if args.allow.allow_net.iter().any(|host| host == "*") {
+            vec!["*".to_owned()]
+        } else {
+            Vec::from(grants.net.clone()).into_iter().chain(args.allow.allow_net.iter().cloned()).collect()
+        };
+        if hosts.iter().any(|host| host == "*") {
+            hosts = vec!["*".to_owned()];
+        }
+        hosts.dedup();
+        grants.net = NetGrant::try_from(hosts).map_err(|why| Failure::usage(format!("--allow-net: {why}")))?;
+    }
+    for name in args.env.iter().filter(|text| !text.contains('=')) {
+        add(&mut grants.env, name.clone());
+    }
+    Ok(())
+}
+
+fn add<T: PartialEq>(list: &mut Vec<T>, one: T) {
+    if !list.contains(&one) {
+        list.push(one);
+    }
+}
+
+fn is_granted(path: &Path, grants: &Grants) -> bool {
+    grants.read.iter().chain(&grants.write).any(|granted| path.starts_with(granted))
+}
+
+enum Answer {
+    Write,
+    Read,
+    No,
+}
+
+/// Asks for the places that stand in the arguments.
+fn consent(args: &Run, name: &str, missing: &[&PathBuf], output: &Output) -> Result<Answer, Failure> {
+    if args.yes {
+        return Ok(Answer::Write);
+    }
+    let places: Vec<String> = missing.iter().map(|path| path.display().to_string()).collect();
+    if !output.can_ask() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        let flags: Vec<String> = places.iter().map(|path| format!("--allow-write {path}")).collect();
+        output.warn(&format!("`{name}` is told of {} and may not look there; grant it: {}", places.join(", "), flags.join(" ")));
+        return Ok(Answer::No);
+    }
+    output.ask(&format!("`{name}` is told of {}. May it read and write there? [w = read and write, r = read only, N] ", places.join(", ")));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(match answer.trim().to_lowercase().as_str() {
+        "w" | "y" | "yes" | "j" | "ja" | "是" | "好" => Answer::Write,
+        "r" | "read" => Answer::Read,
+        _ => Answer::No,
+    })
+}

@@ -1,0 +1,84 @@
+//! A server that is there: its tools, and what to do with them.
+
+use crib_control::{ServerRow, Servers};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::connect::{self, Task};
+use super::super::{list, show};
+use super::{Wanted, slug, target};
+use crate::args::{Connect, Run};
+use crate::background::Gateway;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::tool::Tool;
+
+#[derive(Deserialize)]
+struct Tools {
+    tools: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    name: &'a str,
+    source: &'a str,
+    gateway: &'a str,
+    server: Option<&'a ServerRow>,
+    tools: &'a [Value],
+}
+
+/// Waits until the server lists its tools, and shows them.
+pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output: &Output) -> Result<(), Failure> {
+    let client = Client::connect(&target(args, gateway), None, output).await?;
+    let found = look(wanted, &client).await;
+    client.close().await;
+    let (row, tools) = found?;
+    // Whoever wants a result wants nothing else.
+    if !args.call.is_empty() {
+        return Ok(());
+    }
+    if output.is_json {
+        let document = Document { name: &wanted.name, source: &wanted.origin, gateway: &gateway.url, server: row.as_ref(), tools: &tools };
+        return output.document("run", &document);
+    }
+    output.data(&text(wanted, row.as_ref(), tools))
+}
+
+async fn look(wanted: &Wanted, client: &Client) -> Result<(Option<ServerRow>, Vec<Value>), Failure> {
+    let slug = slug(&wanted.name);
+    let answer = client.get(&format!("/v1/tools?server={slug}")).await?;
+    let Tools { tools } = answer.read()?;
+    if tools.is_empty() {
+        list::servers(client).await?.check(slug.as_str())?;
+    }
+    let Servers { servers } = client.get("/v1/servers").await?.read()?;
+    Ok((servers.into_iter().find(|row| row.name == slug.as_str()), tools))
+}
+
+fn text(wanted: &Wanted, row: Option<&ServerRow>, tools: Vec<Value>) -> String {
+    let tools: Vec<Tool> = tools.into_iter().filter_map(|tool| serde_json::from_value(tool).ok()).collect();
+    let count = if tools.len() == 1 { "1 tool".to_owned() } else { format!("{} tools", tools.len()) };
+    let mut head = vec![format!("started  {}", wanted.name), count];
+    head.extend(row.and_then(|row| row.revision.as_ref()).map(|revision| format!("MCP {revision}")));
+    head.extend(row.and_then(|row| row.pid).map(|pid| format!("pid {pid}")));
+    let mut out = format!("{}\n", head.join(" · "));
+    if !tools.is_empty() {
+        out.push('\n');
+        out.extend(tools.iter().map(|tool| format!("  {}\n", tool.signature())));
+        out.push('\n');
+    }
+    if let Some(tool) = tools.first() {
+        out += &["try      toolcrib call ", &tool.path(), &show::example(&tool.parameters()), "\n"].concat();
+    }
+    out + "connect  toolcrib connect" + &found() + "\n"
+}
+
+/// Names the clients that could be connected.
+fn found() -> String {
+    let connect = Connect::plain(Vec::new(), None);
+    let Ok(task) = Task::new(&connect) else { return String::new() };
+    let standing = connect::standing(&task).unwrap_or_default();
+    let names: Vec<&str> = standing.iter().filter(|client| !client.is_connected()).map(|client| client.client.name).collect();
+    if names.is_empty() { String::new() } else { format!("            (found: {})", names.join(", ")) }
+}

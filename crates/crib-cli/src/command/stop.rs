@@ -1,0 +1,34 @@
+//! `toolcrib stop`: the gateway in the background ends, and everything it started.
+
+use serde::Serialize;
+
+use crate::args::Stop;
+use crate::background;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::runtime;
+
+#[derive(Serialize)]
+struct Document {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<i32>,
+}
+
+pub(super) fn run(args: &Stop, output: &Output) -> Result<(), Failure> {
+    let gateway = background::find();
+    if let Some(gateway) = &gateway {
+        if !gateway.is_background && !args.gateway {
+            let message = format!("the gateway at {} was started by hand (process {})", gateway.url, gateway.pid);
+            return Err(Failure::usage(message).hint("end it all the same: toolcrib stop --gateway"));
+        }
+        runtime::on_all_cores(background::stop(gateway))?;
+    }
+    if output.is_json {
+        return output.document("stop", &Document { stopped: gateway.map(|gateway| gateway.pid) });
+    }
+    match gateway {
+        Some(gateway) => output.say(&format!("stopped  the gateway at {} and its servers", gateway.url)),
+        None => output.say("no gateway runs in the background"),
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! A server from a package: its bytes are checked before every start, and it is started in a sandbox.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crib_connect::{ConnectorOptions, Shared, Source as Way};
+use crib_control::{CompiledServer, Package};
+use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Upstream};
+use crib_package::{Grants, Locked, NetGrant, Progress, RemedyKind, Source, Start, recognise};
+use crib_sandbox::Egress;
+use crib_transport::CommandLine;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::shop::{self, Shop};
+use crate::{logs, world};
+
+/// Lines of standard error that are looked through for known crashes.
+const LAST_WORDS: usize = 60;
+/// Longest path of a Unix socket that every system takes.
+const SOCKET_PATH_MAX: usize = 100;
+
+/// An upstream that is started from a package.
+pub(super) struct Confined(Arc<Inner>);
+
+struct Inner {
+    server: CompiledServer,
+    package: Package,
+    shop: Arc<Shop>,
+    shared: Arc<Shared>,
+    /// Only one looks at the package at a time.
+    turn: Semaphore,
+    running: Mutex<Option<Running>>,
+    fault: Mutex<Option<Fault>>,
+}
+
+/// The connector of what was verified last.
+struct Running {
+    locked: Locked,
+    start: Start,
+    upstream: Arc<dyn Upstream>,
+    egress: Option<Egress>,
+}
+
+impl Confined {
+    pub(super) fn new(server: &CompiledServer, package: &Package, shop: &Arc<Shop>, shared: &Arc<Shared>) -> Self {
+        Self(Arc::new(Inner {
+            server: server.clone(),
+            package: package.clone(),
+            shop: Arc::clone(shop),
+            shared: Arc::clone(shared),
+            turn: Semaphore::new(1),
+            running: Mutex::default(),
+            fault: Mutex::default(),
+        }))
+    }
+}
+
+impl Upstream for Confined {
+    fn call(&self, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let result = match inner.ready().await {
+                Ok(upstream) => upstream.call(forward).await.map_err(|fault| inner.explain(fault)),
+                Err(fault) => Err(fault),
+            };
+            *inner.fault.lock() = result.as_ref().err().cloned();
+            result
+        })
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        Some(self.0.server.timeout)
+    }
+
+    fn health(&self) -> Health {
+        let upstream = self.0.running.lock().as_ref().map(|running| Arc::clone(&running.upstream));
+        let fault = self.0.fault.lock().clone();
+        match upstream {
+            Some(upstream) => {
+                let health = upstream.health();
+                let fault = health.fault.clone().map(|own| fault.unwrap_or(own));
+                Health { fault, ..health }
+            }
+            None => Health { state: if fault.is_some() { "failed" } else { "idle" }, fault, ..Health::default() },
+        }
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let running = inner.running.lock().take();
+            end(running).await;
+        })
+    }
+}
+
+async fn end(running: Option<Running>) {
+    if let Some(Running { upstream, egress, .. }) = running {
+        upstream.close().await;
+        if let Some(egress) = egress {
+            let folder = egress.socket().parent().map(std::path::Path::to_owned);
+            egress.close().await;
+            // It stays where another server has its socket in it.
+            folder.into_iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
+        }
+    }
+}
+
+impl Inner {
+    /// Returns the connector of a running server, or of one whose bytes have just been checked.
+    async fn ready(self: &Arc<Self>) -> Result<Arc<dyn Upstream>, Fault> {
+        let up = || {
+            let upstream = self.running.lock().as_ref().map(|running| Arc::clone(&running.upstream));
+            upstream.filter(|upstream| upstream.health().processes > 0)
+        };
+        if let Some(upstream) = up() {
+            return Ok(upstream);
+        }
+        let closed = || Fault::new(Code::ServerGone, format!("`{}` is being stopped", self.server.slug));
+        let turn = self.turn.acquire().await.map_err(|_closed| closed())?;
+        if let Some(upstream) = up() {
+            return Ok(upstream);
+        }
+        let locked = self.locked().await?;
+        let (shop, of) = (Arc::clone(&self.shop), locked.clone());
+        // Reading files would hold up the calls of other servers.
+        let start = tokio::task::spawn_blocking(move || verified(&shop, &of)).await.map_err(|_ended| closed())??;
+        let known = {
+            let running = self.running.lock();
+            running.as_ref().filter(|known| known.locked == locked && known.start == start).map(|known| Arc::clone(&known.upstream))
+        };
+        if let Some(upstream) = known {
+            return Ok(upstream);
+        }
+        let old = self.running.lock().take();
+        end(old).await;
+        let running = self.build(locked, start)?;
+        let upstream = Arc::clone(&running.upstream);
+        *self.running.lock() = Some(running);
+        drop(turn);
+        Ok(upstream)
+    }
+
+    /// Finds what is locked for this server, and gets it where nothing is.
+    async fn locked(&self) -> Result<Locked, Fault> {
+        let (name, source) = (self.server.name.as_str(), source(&self.package)?);
+        let mut locked = match self.shop.locked(name, &source)? {
+            Some(locked)
+                if locked.tree.as_ref().is_none_or(|_| self.shop.packages.folder(&locked).is_some_and(|folder| folder.is_dir())) =>
+            {
+                locked
+            }
+            Some(_) | None => {
+                tracing::info!(server = name, package = %source, "is pulled");
+                let pulled = self.shop.pull(name, &source, &Progress::silent()).await?;
+                for finding in &pulled.findings {
+                    tracing::warn!(server = name, finding = %finding.kind, "{}", finding.message);
+                }
+                pulled.locked
+            }
+        };
+        locked.grants = grants(&self.package, &locked)?;
+        Ok(locked)
+    }
+
+    fn build(&self, locked: Locked, start: Start) -> Result<Running, Fault> {
+        let slug = &self.server.slug;
+        let failed = |error: std::io::Error| Fault::new(Code::SandboxFailed, format!("`{slug}` cannot be confined")).because(error);
+        let egress = match &locked.grants.net {
+            NetGrant::Hosts(rules) => {
+                let socket = self.socket().map_err(failed)?;
+                let name = slug.to_string();
+                let tell = move |refused: crib_sandbox::Refused| {
+                    let (host, port, why) = (&refused.host, refused.port, refused.why);
+                    tracing::warn!(server = name, host, port, "refused by the sandbox: {why}");
+                    logs::kept().push(&name, format!("sandbox: {host}:{port} refused: {why}"));
+                };
+                Some(Egress::start(socket, rules.clone(), tell)?)
+            }
+            NetGrant::None | NetGrant::All => None,
+        };
+        let mut full = start.clone();
+        full.args.extend(self.package.args.iter().cloned());
+        let mut env = self.package.env.clone();
+        for name in &locked.grants.env {
+            if !env.iter().any(|(known, _)| known == name) {
+                env.extend(world::variable(name).map(|value| (name.clone(), value)));
+            }
+        }
+        let spec = full.confine(&locked, env, egress.as_ref().map(Egress::socket))?;
+        let launch = crib_sandbox::command(&std::env::current_exe().map_err(failed)?, &spec)?;
+        let command = CommandLine { program: launch.program, args: launch.args, env: launch.env, cwd: None };
+        let options = ConnectorOptions {
+            timeout: self.server.timeout,
+            start_timeout: self.server.start_timeout,
+            processes_max: self.server.processes,
+            ..ConnectorOptions::new(slug.clone(), Way::Stdio(command))
+        };
+        let upstream = crib_connect::connect(options, Arc::clone(&self.shared));
+        Ok(Running { locked, start, upstream, egress })
+    }
+
+    /// Returns a place for the proxy's socket, in a folder that is this user's alone.
+    fn socket(&self) -> std::io::Result<PathBuf> {
+        let name = format!("{}-{}.sock", std::process::id(), self.server.slug);
+        let mut folder = self.shop.data.join("run");
+        if folder.join(&name).as_os_str().len() > SOCKET_PATH_MAX {
+            folder = std::env::temp_dir().join(format!("toolcrib-{}", std::process::id()));
+        }
+        shop::private_folder(&folder)?;
+        let socket = folder.join(name);
+        drop(std::fs::remove_file(&socket));
+        Ok(socket)
+    }
+
+    /// Adds what helps to a crash that is known.
+    fn explain(&self, fault: Fault) -> Fault {
+        if !matches!(fault.code(), Code::StartFailed | Code::ServerGone | Code::DeadlineExceeded) {
+            return fault;
+        }
+        let Some(locked) = self.running.lock().as_ref().map(|running| running.locked.clone()) else { return fault };
+        let slug = self.server.slug.as_str();
+        let mut words: Vec<String> = logs::kept().last(slug, LAST_WORDS, 0).into_iter().map(|line| line.text).collect();
+        words.extend(fault.causes().iter().cloned());
+        let Some(remedy) = recognise(&locked, &words) else { return fault };
+        let command = match &remedy.kind {
+            RemedyKind::With(_) if !locked.source.starts_with("pypi:") => "install it for the Python that runs the folder".to_owned(),
+            RemedyKind::With(with) => {
+                format!("toolcrib run {slug}{}", with.iter().map(|one| format!(" --with '{one}'")).collect::<String>())
+            }
+            RemedyKind::PullAgain => format!("toolcrib pull {slug}"),
+            RemedyKind::Grant("net") => format!("toolcrib run {slug} --allow-net HOST"),
+            RemedyKind::Grant(_) => format!("toolcrib run {slug} --allow-read DIR   (or --allow-write DIR)"),
+            RemedyKind::SetVariable(name) => format!("toolcrib run {slug} --env {name}=VALUE"),
+            RemedyKind::Install(_) | RemedyKind::Report => remedy.advice.clone(),
+        };
+        fault.hint(format!("{}.\n{command}", remedy.cause))
+    }
+}
+
+/// Reads the source of a package with its further requirements.
+pub(crate) fn source(package: &Package) -> Result<Source, Fault> {
+    let mut source = Source::parse(&package.run)?;
+    if let Source::Pypi { with, .. } = &mut source {
+        with.extend(package.with.iter().cloned());
+    }
+    Ok(source)
+}
+
+/// Returns what a server may have: the configuration's word, else the lockfile's.
+pub(crate) fn grants(package: &Package, locked: &Locked) -> Result<Grants, Fault> {
+    let Some(own) = &package.sandbox else { return Ok(locked.grants.clone()) };
+    let net = NetGrant::try_from(own.net.clone()).map_err(|why| {
+        Fault::new(Code::ConfigInvalid, format!("`{}` may not be reached by what stands there", package.run)).because(why)
+    })?;
+    Ok(Grants { read: own.read.clone(), write: own.write.clone(), net, env: own.env.clone() })
+}
+
+/// Checks the bytes, and fills in what a bundle takes for granted.
+fn verified(shop: &Shop, locked: &Locked) -> Result<Start, Fault> {
+    let mut start = shop.start(locked)?;
+    let settings = shop.packages.settings(locked);
+    if !settings.is_empty() {
+        let values = settings.into_iter().filter(|setting| !setting.is_required || !setting.default.is_empty());
+        start.fill(&values.map(|setting| (setting.name, setting.default)).collect())?;
+    }
+    Ok(start)
+}

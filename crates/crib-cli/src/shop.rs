@@ -1,0 +1,162 @@
+//! The packages of this user: the store, the lockfile, and who may change them at a time.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use crib_model::{Code, Fault};
+use crib_package::{FindingKind, Lock, Locked, Packages, PackagesOptions, Policy, Progress, Pulled, Source, Start, Verdict};
+use crib_transport::{ClientOptions, HttpClient};
+
+use crate::failure::Failure;
+use crate::places;
+
+/// The store and the lockfile.
+#[derive(Debug)]
+pub(crate) struct Shop {
+    pub(crate) data: PathBuf,
+    pub(crate) packages: Packages,
+}
+
+impl Shop {
+    /// Opens the user's own.
+    pub(crate) fn open(policy: Policy) -> Result<Self, Fault> {
+        let data = data()?;
+        private_folder(&data).map_err(|error| unusable(&data, &error))?;
+        let options = PackagesOptions {
+            data: data.clone(),
+            env: std::env::vars_os().collect(),
+            http: HttpClient::new(ClientOptions::default())?,
+            policy,
+        };
+        Ok(Self { packages: Packages::new(options)?, data })
+    }
+
+    /// Reads the lockfile.
+    pub(crate) fn lock(&self) -> Result<Lock, Fault> {
+        lock(&self.data)
+    }
+
+    /// Changes the lockfile while nobody else does.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Lock) -> T) -> Result<T, Fault> {
+        let guard = self.data.join(".lock");
+        let held = File::options().create(true).truncate(false).write(true).open(&guard).and_then(|file| file.lock().map(|()| file));
+        let held = held.map_err(|error| unusable(&guard, &error))?;
+        let mut lock = self.lock()?;
+        let result = change(&mut lock);
+        lock.save(&path(&self.data))?;
+        drop(held);
+        Ok(result)
+    }
+
+    /// Returns what is locked for a server, if it is what is wanted.
+    pub(crate) fn locked(&self, name: &str, wanted: &Source) -> Result<Option<Locked>, Fault> {
+        Ok(self.lock()?.servers.remove(name).filter(|locked| is_of(locked, wanted)))
+    }
+
+    /// Gets a package and locks it, with what was granted to the version before.
+    pub(crate) async fn pull(&self, name: &str, source: &Source, progress: &Progress) -> Result<Pulled, Fault> {
+        let before = self.lock()?.servers.remove(name);
+        let pulled = self.packages.pull(source, before.as_ref(), progress).await?;
+        self.change(|lock| lock.servers.insert(name.to_owned(), pulled.locked.clone()))?;
+        Ok(pulled)
+    }
+
+    /// Checks the bytes and says how they are started.
+    pub(crate) fn start(&self, locked: &Locked) -> Result<Start, Fault> {
+        self.packages.start(locked)
+    }
+}
+
+/// Returns our data directory.
+pub(crate) fn data() -> Result<PathBuf, Fault> {
+    let places = places::places().map_err(|failure| Fault::new(Code::LockInvalid, failure.one_line()))?;
+    Ok(places::own(&places).data)
+}
+
+/// Reads the lockfile of a data directory.
+pub(crate) fn lock(data: &Path) -> Result<Lock, Fault> {
+    Lock::load(&path(data))
+}
+
+fn path(data: &Path) -> PathBuf {
+    data.join("toolcrib.lock")
+}
+
+/// Makes a folder that is this user's alone.
+pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::new(Code::LockInvalid, format!("`{}` cannot be used", path.display())).because(error)
+}
+
+/// Returns a source without its version, as the lockfile names it, and the version, where it is an exact one.
+fn bare(source: &Source) -> (String, Option<String>) {
+    let (bare, version) = match source.clone() {
+        Source::Npm { name, version } => (Source::Npm { name, version: None }, version),
+        Source::Pypi { name, version, .. } => (Source::Pypi { name, version: None, with: Vec::new() }, version),
+        Source::Mcpb { place, .. } => (Source::Mcpb { place, sha256: None }, None),
+        other @ (Source::Registry { .. }
+        | Source::Oci { .. }
+        | Source::Cargo { .. }
+        | Source::Url(_)
+        | Source::Folder(_)
+        | Source::Command { .. }) => (other, None),
+    };
+    let is_exact = |version: &String| {
+        version.starts_with(|letter: char| letter.is_ascii_digit())
+            && version.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-+_!".contains(letter))
+    };
+    (bare.to_string(), version.filter(is_exact))
+}
+
+/// Returns whether what is locked is what is asked for.
+pub(crate) fn is_of(locked: &Locked, wanted: &Source) -> bool {
+    let (name, version) = bare(wanted);
+    let with = if let Source::Pypi { with, .. } = wanted { with.as_slice() } else { &[] };
+    let has_all = with.iter().all(|one| locked.with.contains(one));
+    locked.source == name && has_all && version.is_none_or(|version| version == locked.version)
+}
+
+/// Returns how the configuration names what is locked.
+pub(crate) fn pinned(locked: &Locked) -> String {
+    let is_registry = locked.source.starts_with("npm:") || locked.source.starts_with("pypi:");
+    if is_registry { format!("{}@{}", locked.source, locked.version) } else { locked.source.clone() }
+}
+
+/// Reads what somebody typed; requirements go to a Python package.
+pub(crate) fn source(text: &str, more: &[String]) -> Result<Source, Failure> {
+    let mut source = Source::parse(text)?;
+    if let Source::Pypi { with, .. } = &mut source {
+        with.extend(more.iter().cloned());
+    } else if !more.is_empty() {
+        return Err(Failure::usage("--with goes with Python packages"));
+    }
+    if let Source::Folder(path) = &mut source {
+        *path = std::path::absolute(&*path)?;
+    }
+    if let Source::Mcpb { place, .. } = &mut source
+        && !place.contains("://")
+    {
+        *place = std::path::absolute(&*place)?.display().to_string();
+    }
+    Ok(source)
+}
+
+/// Makes a policy that lets some findings pass.
+pub(crate) fn policy(allowed: &[String]) -> Result<Policy, Failure> {
+    let mut policy = Policy::default();
+    for name in allowed {
+        let kind: FindingKind = serde_json::from_value(serde_json::Value::String(name.clone())).map_err(|_unknown| {
+            let kinds = "typosquat, downgrade, republished, bad-signature, weak-hash, unsigned, install-script, unpinned";
+            Failure::usage(format!("`{name}` is no finding")).hint(format!("findings: {kinds}"))
+        })?;
+        policy = policy.with(kind, Verdict::Allow);
+    }
+    Ok(policy)
+}
