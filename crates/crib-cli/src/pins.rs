@@ -13,22 +13,15 @@ use crib_store::Secrets;
 
 use crate::failure::Failure;
 use crate::machine::Machine;
+use crate::places;
 use crate::world::variable;
 
 /// Holds the passphrase of the encrypted file, for programs nobody sits in front of.
 pub(crate) const PASSPHRASE: &str = "TOOLCRIB_PASSPHRASE";
 
 /// Returns the directory of what this program keeps; `None` where there is no home.
-pub(crate) fn data_directory() -> Option<PathBuf> {
-    let directory = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    if let Some(home) = directory("TOOLCRIB_HOME") {
-        return Some(home.join("data"));
-    }
-    if cfg!(windows) {
-        return Some(directory("APPDATA")?.join("toolcrib").join("data"));
-    }
-    let share = || Some(directory("HOME")?.join(".local").join("share"));
-    Some(directory("XDG_DATA_HOME").or_else(share)?.join("toolcrib"))
+fn data_directory() -> Option<PathBuf> {
+    places::places().ok().map(|places| places::own(&places).data)
 }
 
 /// Returns the file with the pins; `None` where there is no home.
