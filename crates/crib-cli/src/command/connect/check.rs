@@ -163,9 +163,10 @@ mod tests {
         assert_eq!(said("●  ✗ toolcrib failed").as_deref(), Some("not connected"));
         assert_eq!(said("toolcrib: http://127.0.0.1:8665/mcp (HTTP) - ✔ Connected").as_deref(), Some("connected"));
         assert_eq!(said("toolcrib: http://x/mcp (HTTP) - ⏸ Pending approval").as_deref(), Some("waits for your approval in the client"));
+        assert_eq!(said("○ toolcrib: http://x/mcp (http) - Disabled").as_deref(), Some("switched off in the client"));
         assert_eq!(
-            said("○ toolcrib: http://x/mcp (http) - Disabled").as_deref(),
-            Some("switched off: the client does not trust this folder")
+            said("MCP servers are off in untrusted folders\n○ toolcrib: http://x/mcp (http) - Disabled").as_deref(),
+            Some(UNTRUSTED)
         );
         assert_eq!(said("✓ toolcrib-two: http://x/mcp (http) - Connected"), None);
         assert_eq!(said("other: /usr/bin/toolcrib serve - Connected"), None);
