@@ -91,7 +91,10 @@ fn browser(world: &str) -> Result<Server> {
     let chromium = "/usr/bin/chromium";
     ensure!(Path::new(chromium).exists(), "chromium is not installed");
     let args = ["--headless", "--isolated", "--no-sandbox", "--executable-path", chromium, "--output-dir", world];
-    Server::npm("@playwright/mcp/cli.js", &args)
+    let mut server = Server::npm("@playwright/mcp/cli.js", &args)?;
+    // Decides about colours in its texts, and a server behind the gateway does not inherit it.
+    server.env.push(("CI", "true".to_owned()));
+    Ok(server)
 }
 
 #[tokio::test]
