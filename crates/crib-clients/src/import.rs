@@ -181,7 +181,7 @@ impl<'e> Reader<'e> {
 
     /// What started and remote servers have in common.
     fn common(&mut self, members: &mut Members) {
-        let flag = |name: &str, value: bool| self.entry.member(name) == Some(&Value::Bool(value));
+        let flag = |name: &str, wanted: bool| self.entry.member(name).and_then(Value::as_bool) == Some(wanted);
         if flag("disabled", true) || flag("enabled", false) || flag("isActive", false) {
             members.push(("enabled".to_owned(), Value::Bool(false)));
         }

@@ -5,6 +5,7 @@ mod toml;
 mod yaml;
 
 use std::ops::Range;
+use std::path::Path;
 
 /// Where something stands in a text, in bytes.
 pub type Span = Range<usize>;
@@ -18,6 +19,21 @@ pub enum Language {
     Json,
     Yaml,
     Toml,
+}
+
+impl Language {
+    /// Chooses by the file's ending, and by the first character where the ending says nothing.
+    #[must_use]
+    pub fn of(path: &Path, text: &str) -> Self {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        match ending.as_deref() {
+            Some("json" | "jsonc" | "json5") => Self::Json,
+            Some("yaml" | "yml") => Self::Yaml,
+            Some("toml") => Self::Toml,
+            Some(_) | None if text.trim_start().starts_with(['{', '/']) => Self::Json,
+            Some(_) | None => Self::Yaml,
+        }
+    }
 }
 
 /// One value and where it stands.
@@ -74,8 +90,13 @@ impl Node {
         if let Value::Text(text) = &self.value { Some(text) } else { None }
     }
 
+    /// Returns the truth this says: as such, from a variable, or in the words of YAML 1.1.
     pub fn as_bool(&self) -> Option<bool> {
-        if let Value::Bool(value) = self.value { Some(value) } else { None }
+        match &self.value {
+            Value::Bool(value) => Some(*value),
+            Value::Text(text) => truth(text),
+            Value::Null | Value::Number(_) | Value::List(_) | Value::Map(_) => None,
+        }
     }
 
     pub fn as_map(&self) -> Option<&[(Key, Self)]> {
@@ -89,6 +110,28 @@ impl Node {
     /// Returns a member of the map this is.
     pub fn get(&self, name: &str) -> Option<&Self> {
         self.as_map()?.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+    }
+
+    /// Returns where a member stands, as deep as the path leads: its name, else the nearest thing around it.
+    #[must_use]
+    pub fn locate(&self, path: &[&str]) -> Span {
+        let Some((first, rest)) = path.split_first() else { return self.span.clone() };
+        match &self.value {
+            Value::Map(members) => match members.iter().find(|(key, _)| key.name == *first) {
+                Some((key, _)) if rest.is_empty() => key.span.clone(),
+                Some((_, node)) if node.as_map().is_none() && node.as_list().is_none() => node.span.clone(),
+                Some((key, node)) => {
+                    let inner = node.locate(rest);
+                    if inner == node.span { key.span.clone() } else { inner }
+                }
+                None => self.span.clone(),
+            },
+            Value::List(elements) => {
+                let element = first.parse::<usize>().ok().and_then(|at| elements.get(at));
+                element.map_or_else(|| self.span.clone(), |node| node.locate(rest))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => self.span.clone(),
+        }
     }
 
     /// Names what kind of value this is, for people.
@@ -113,5 +156,14 @@ impl Node {
             Value::Map(members) => members.iter().find_map(|(_, node)| node.too_deep(left - 1)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => None,
         }
+    }
+}
+
+/// Reads a truth written as a word.
+pub(crate) fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some(true),
+        "false" | "no" | "off" => Some(false),
+        _ => None,
     }
 }

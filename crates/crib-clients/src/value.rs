@@ -41,6 +41,16 @@ impl Value {
         if let Self::Map(members) = self { members } else { &[] }
     }
 
+    /// Returns the truth this says: as such, or in the words of YAML 1.1.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            Self::Text(text) => tree::truth(text),
+            Self::Null | Self::Number(_) | Self::List(_) | Self::Map(_) => None,
+        }
+    }
+
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }

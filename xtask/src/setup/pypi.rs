@@ -16,11 +16,19 @@ struct Environment {
     /// The variable that names its Python.
     variable: &'static str,
     pins: &'static str,
+    /// What a package would install at its first use, done now: two servers that start at once would disturb each other.
+    finish: Option<&'static str>,
 }
 
 const ENVIRONMENTS: [Environment; 2] = [
-    Environment { folder: "py", variable: "TOOLCRIB_PYTHON", pins: include_str!("../../pins/requirements.txt") },
-    Environment { folder: "py1", variable: "TOOLCRIB_PYTHON1", pins: include_str!("../../pins/requirements-v1.txt") },
+    Environment {
+        folder: "py",
+        variable: "TOOLCRIB_PYTHON",
+        pins: include_str!("../../pins/requirements.txt"),
+        // Readability.js, which mcp-server-fetch takes the text of a page out with.
+        finish: Some("from readabilipy.utils import run_npm_install; run_npm_install()"),
+    },
+    Environment { folder: "py1", variable: "TOOLCRIB_PYTHON1", pins: include_str!("../../pins/requirements-v1.txt"), finish: None },
 ];
 
 /// Installs the pinned packages into `.cache/py` and `.cache/py1`.
@@ -56,7 +64,7 @@ impl Environment {
 
     /// Returns the pins and where they are: what is installed knows its own folder, so a checkout that moved installs again.
     fn stamp(&self) -> String {
-        format!("# {}\n{}", self.root().display(), self.pins)
+        format!("# {}\n# {}\n{}", self.root().display(), self.finish.unwrap_or_default(), self.pins)
     }
 
     fn is_installed(&self) -> bool {
@@ -78,6 +86,9 @@ impl Environment {
         std::fs::write(&requirements, self.pins)?;
         let args = ["-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check", "-r"];
         sh::output(sh::patiently(self.python(), args).arg(requirements))?;
+        if let Some(finish) = self.finish {
+            sh::output(&mut sh::patiently(self.python(), ["-c", finish]))?;
+        }
         Ok(std::fs::write(root.join("stamp"), self.stamp())?)
     }
 }

@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crib-connect", &["crib-model", "crib-mcp", "crib-transport"]),
     ("crib-proxy", &["crib-model", "crib-mcp", "crib-policy", "crib-plan", "crib-registry"]),
     ("crib-agent", &["crib-model", "crib-plan"]),
-    ("crib-control", &["crib-model", "crib-mcp", "crib-policy", "crib-registry", "crib-store", "crib-proxy"]),
+    ("crib-control", &["crib-model", "crib-mcp", "crib-policy", "crib-registry", "crib-store", "crib-clients", "crib-proxy"]),
     ("xtask", &[]),
 ];
 

@@ -11,7 +11,8 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Node { value: Value::Null, span: 0..0 });
     }
-    let options = serde_saphyr::options! { with_snippet: false };
+    // `off` is a word here, and the name of a mode; where a truth is wanted it is taken for one later.
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
     let tree: Spanned<Tree> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let span = error.location().map_or(0..0, |location| span(&location));
