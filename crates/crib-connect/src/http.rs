@@ -83,7 +83,7 @@ impl Http {
             modern: Modern::new(remote.clone()),
             streamable: pool(false),
             sse: pool(true),
-            lot: Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone(), options.park_timeout),
+            lot: Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone(), options.input_timeout),
             verdict: Verdict::new(Arc::clone(&shared.clock), options.era_ttl),
             turn: Semaphore::new(1),
             fault: Mutex::default(),

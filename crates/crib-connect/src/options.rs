@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crib_model::limits::{CALL_TIMEOUT, ERA_TTL, PARK_TIMEOUT, PROCESS_IDLE, PROCESSES_MAX, START_TIMEOUT};
+use crib_model::limits::{CALL_TIMEOUT, ERA_TTL, INPUT_TIMEOUT, PROCESS_IDLE, PROCESSES_MAX, START_TIMEOUT};
 use crib_model::{Clock, Entropy, Slug};
 use crib_transport::{CommandLine, Endpoint, HttpClient};
 use tokio_util::task::TaskTracker;
@@ -33,8 +33,8 @@ pub struct ConnectorOptions {
     pub processes_max: usize,
     /// How long such a process lives without a call. A server that may have one alone keeps it: it has state.
     pub process_idle: Duration,
-    /// How long a call waits for a person; then it is given up.
-    pub park_timeout: Duration,
+    /// How long a call waits for the answer to a question; then it is given up.
+    pub input_timeout: Duration,
     /// How long a server is believed to be of the era it was found to be of.
     pub era_ttl: Duration,
 }
@@ -61,7 +61,7 @@ impl ConnectorOptions {
             start_timeout: START_TIMEOUT,
             processes_max: PROCESSES_MAX,
             process_idle: PROCESS_IDLE,
-            park_timeout: PARK_TIMEOUT,
+            input_timeout: INPUT_TIMEOUT,
             era_ttl: ERA_TTL,
         }
     }

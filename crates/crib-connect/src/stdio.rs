@@ -77,7 +77,7 @@ impl Stdio {
             idle: (options.processes_max > 1).then_some(options.process_idle),
         };
         let pool = Pool::new(pool_options, Arc::new(opener), shared.tracker.clone());
-        let lot = Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone(), options.park_timeout);
+        let lot = Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone(), options.input_timeout);
         let verdict = Verdict::new(Arc::clone(&shared.clock), options.era_ttl);
         let (modern, turn, fault) = (Mutex::default(), Arc::new(Semaphore::new(1)), Mutex::default());
         Arc::new(Self { options, command, shared, verdict, memory, modern, turn, pool, lot, fault })

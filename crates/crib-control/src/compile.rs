@@ -71,6 +71,8 @@ pub struct Limits {
     pub call_timeout: Duration,
     pub start_timeout: Duration,
     pub session_idle: Duration,
+    pub input_timeout: Duration,
+    pub era_ttl: Duration,
     pub body_bytes_max: usize,
 }
 
@@ -112,6 +114,8 @@ pub fn default_config() -> Compiled {
         source: Source::Builtin(crate::config::Builtin::Demo),
         timeout: compiled.limits.call_timeout,
         start_timeout: compiled.limits.start_timeout,
+        input_timeout: compiled.limits.input_timeout,
+        era_ttl: compiled.limits.era_ttl,
         processes: 1,
         tools: Tools::default(),
         pins: Policy { mode: Mode::Off, ..Policy::default() },
@@ -208,6 +212,8 @@ impl Limits {
             call_timeout: gateway.call_timeout.0,
             start_timeout: gateway.start_timeout.0,
             session_idle: gateway.session_idle.0,
+            input_timeout: gateway.input_timeout.0,
+            era_ttl: gateway.era_ttl.0,
             body_bytes_max: usize::try_from(gateway.body_bytes_max).unwrap_or(usize::MAX),
         }
     }

@@ -53,6 +53,10 @@ pub struct Gateway {
     pub start_timeout: Timespan,
     /// How long a session of a legacy client lives without a request.
     pub session_idle: Timespan,
+    /// How long a client, and the person before it, may take to answer a question of a server; then the call is given up.
+    pub input_timeout: Timespan,
+    /// How long a server is believed to speak what it was found to speak.
+    pub era_ttl: Timespan,
     /// Largest request body, in bytes.
     pub body_bytes_max: u64,
     /// `Host` names served beside the loopback names and the addresses listened on.
@@ -246,6 +250,8 @@ impl Default for Gateway {
             call_timeout: Timespan(limits::CALL_TIMEOUT),
             start_timeout: Timespan(limits::START_TIMEOUT),
             session_idle: Timespan(limits::SESSION_IDLE),
+            input_timeout: Timespan(limits::INPUT_TIMEOUT),
+            era_ttl: Timespan(limits::ERA_TTL),
             body_bytes_max: limits::REQUEST_BYTES_MAX as u64,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),

@@ -8,8 +8,8 @@ pub const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const UPSTREAM_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a call may take when neither client nor configuration says; then TC0205.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(120);
-/// How long a person may take to answer one question of a parked call; then the call is given up.
-pub const PARK_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a client, and the person before it, may take to answer one question; then the call is given up.
+pub const INPUT_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many calls may wait for a person at once, per upstream; beyond it TC0401.
 pub const PARKED_MAX: usize = 1024;
 /// How many times one call may ask the client; beyond it TC0210.

@@ -112,7 +112,7 @@ async fn rounds(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post)
         });
         match finish(pipeline::run(plane, call).await, post).await {
             Finish::Input { requests, state, .. } => {
-                inputs = match ask::all(peer, post, &requests, state).await {
+                inputs = match ask::all(peer, post, &requests, state, plane.snapshot().setup.input_timeout).await {
                     Ok(answers) => Some(answers),
                     Err(why) if request.method == Method::ToolsCall => {
                         return Finish::Result(pipeline::tool_error(why.message(), &peer.client));

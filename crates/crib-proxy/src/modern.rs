@@ -125,7 +125,8 @@ impl Front {
     }
 
     fn input_required(&self, requests: &Payload, state: Option<&State>, meta: Option<Json>) -> crib_mcp::Chunks {
-        let sealed = state::seal(&self.plane.seal, &*self.plane.clock, &self.principal, (&self.method, &self.params), state);
+        let expires = self.plane.clock.unix() + self.plane.snapshot().setup.input_timeout;
+        let sealed = state::seal(&self.plane.seal, expires, &self.principal, (&self.method, &self.params), state);
         let mut out = Pieces::with_capacity(1024);
         out.text("{\"resultType\":\"input_required\"");
         if !requests.object.is_empty() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crib_mcp::{Json, Method, RequestId, Revision, RpcError, code, message};
-use crib_model::{Client, Code, Fault, Principal, Scope, limits};
+use crib_model::{Client, Code, Fault, Principal, Scope};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -117,14 +117,20 @@ impl Session {
     }
 
     /// Asks the client on a stream and waits for its answer.
-    pub(crate) async fn ask(&self, stream: &StreamLog, method: &Method, params: crib_mcp::Chunks) -> Result<Reply, Fault> {
+    pub(crate) async fn ask(
+        &self,
+        stream: &StreamLog,
+        method: &Method,
+        params: crib_mcp::Chunks,
+        timeout: Duration,
+    ) -> Result<Reply, Fault> {
         let id = self.next();
         let (tx, rx) = oneshot::channel();
         self.asked.lock().insert(id, tx);
         let asked = Asked { session: self, id };
         stream.push(message::request(&RequestId::number(id), method.as_str(), &params));
         let answer = tokio::select! {
-            answer = tokio::time::timeout(limits::PARK_TIMEOUT, rx) => answer,
+            answer = tokio::time::timeout(timeout, rx) => answer,
             () = self.closed.cancelled() => return Err(Fault::new(Code::InputLost, "the session ended before the answer")),
         };
         drop(asked);
@@ -132,7 +138,7 @@ impl Session {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) => Err(Fault::new(Code::InputLost, "the session ended before the answer")),
             Err(_) => {
-                let seconds = Duration::as_secs(&limits::PARK_TIMEOUT);
+                let seconds = timeout.as_secs_f64();
                 Err(Fault::new(Code::InputLost, format!("the client did not answer `{method}` within {seconds} seconds")))
             }
         }

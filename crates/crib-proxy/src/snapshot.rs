@@ -51,6 +51,8 @@ pub struct Setup {
     pub page_size: usize,
     /// How long a legacy session lives without a request.
     pub session_idle: Duration,
+    /// How long a client may take to answer a question.
+    pub input_timeout: Duration,
     /// What is trusted of the servers' tools; [`crib_registry::pins::Unpinned`] where nothing is compared.
     pub pins: Arc<dyn Pins>,
 }

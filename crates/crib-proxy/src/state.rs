@@ -3,19 +3,16 @@
 use std::time::Duration;
 
 use crib_mcp::{Json, Kind, Method, Payload};
-use crib_model::{Clock, Code, Fault, InputResponse, Inputs, ParkId, Principal, State, limits};
+use crib_model::{Clock, Code, Fault, InputResponse, Inputs, ParkId, Principal, State};
 use crib_policy::{Purpose, Seal};
-
-/// How long after the question an answer is taken.
-const LIFE: Duration = limits::PARK_TIMEOUT;
 
 const UPSTREAM: u8 = 0;
 const PARKED: u8 = 1;
 const NOTHING: u8 = 2;
 
-/// Seals what must come back with the answers.
-pub(crate) fn seal(seal: &Seal, clock: &dyn Clock, principal: &Principal, request: (&Method, &Payload), state: Option<&State>) -> String {
-    let expires = (clock.unix() + LIFE).as_secs();
+/// Seals what must come back with the answers before `expires`, in time since 1970.
+pub(crate) fn seal(seal: &Seal, expires: Duration, principal: &Principal, request: (&Method, &Payload), state: Option<&State>) -> String {
+    let expires = expires.as_secs();
     let mut plain = expires.to_le_bytes().to_vec();
     match state {
         Some(State::Upstream(json)) => {

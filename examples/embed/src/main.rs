@@ -50,6 +50,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             keys: Keys::none(),
             rules: Rules::default(),
             call_timeout: Duration::from_secs(30),
+            input_timeout: Duration::from_secs(600),
             page_size: 1000,
             session_idle: Duration::from_secs(1800),
             pins: Arc::new(InMemory::new(Policies::default(), Arc::new(Machine))),

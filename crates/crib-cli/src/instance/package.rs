@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crib_connect::{ConnectorOptions, Shared, Source as Way};
+use crib_connect::{Shared, Source as Way};
 use crib_control::{CompiledServer, Package};
 use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Upstream};
 use crib_package::{Grants, Locked, NetGrant, Progress, RemedyKind, Source, Start, recognise};
@@ -13,6 +13,7 @@ use crib_transport::CommandLine;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use super::setup;
 use crate::shop::{self, Shop};
 use crate::{logs, world};
 
@@ -192,12 +193,7 @@ impl Inner {
         let spec = full.confine(&locked, env, egress.as_ref().map(Egress::socket))?;
         let launch = crib_sandbox::command(&std::env::current_exe().map_err(failed)?, &spec)?;
         let command = CommandLine { program: launch.program, args: launch.args, env: launch.env, cwd: None };
-        let options = ConnectorOptions {
-            timeout: self.server.timeout,
-            start_timeout: self.server.start_timeout,
-            processes_max: self.server.processes,
-            ..ConnectorOptions::new(slug.clone(), Way::Stdio(command))
-        };
+        let options = setup::options(&self.server, Way::Stdio(command));
         let upstream = crib_connect::connect(options, Arc::clone(&self.shared));
         Ok(Running { locked, start, upstream, egress })
     }

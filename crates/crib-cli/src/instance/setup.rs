@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crib_connect::{ConnectorOptions, Shared, Source as Way};
 use crib_control::config::{Builtin, Transport};
 use crib_control::secrets::{Bound, Unready, filled_text};
-use crib_control::{Catalogue, Compiled, CompiledServer, Source, ToolNames};
+use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, ToolNames};
 use crib_model::{Code, Entropy, Fault, Slug, Upstream};
 use crib_package::Lock;
 use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
@@ -70,13 +70,19 @@ fn upstream(server: &CompiledServer, source: Source, parts: &Parts<'_>) -> Resul
             }
         }
     };
-    let options = ConnectorOptions {
+    Ok(crib_connect::connect(options(server, way), Arc::clone(parts.shared)))
+}
+
+/// Describes a server as its connector takes it.
+pub(super) fn options(server: &CompiledServer, way: Way) -> ConnectorOptions {
+    ConnectorOptions {
         timeout: server.timeout,
         start_timeout: server.start_timeout,
+        input_timeout: server.input_timeout,
+        era_ttl: server.era_ttl,
         processes_max: server.processes,
         ..ConnectorOptions::new(server.slug.clone(), way)
-    };
-    Ok(crib_connect::connect(options, Arc::clone(parts.shared)))
+    }
 }
 
 pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>, entropy: &dyn Entropy) -> Result<Setup, Fault> {
@@ -94,8 +100,8 @@ pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>, entropy: &dyn Ent
     let rules = Rules::build(&offered(&compiled.servers), own.iter().map(|(name, spec)| (*name, spec)))?;
     // A server's own `timeout` is the connector's; the plane's is the longest of all.
     let call_timeout = compiled.servers.iter().map(|server| server.timeout).max().unwrap_or(compiled.limits.call_timeout);
-    let (page_size, session_idle) = (compiled.limits.page_size, compiled.limits.session_idle);
-    Ok(Setup { servers, names, keys: keys(compiled, entropy)?, rules, call_timeout, page_size, session_idle, pins })
+    let Limits { page_size, session_idle, input_timeout, .. } = compiled.limits;
+    Ok(Setup { servers, names, keys: keys(compiled, entropy)?, rules, call_timeout, page_size, session_idle, input_timeout, pins })
 }
 
 fn keys(compiled: &Compiled, entropy: &dyn Entropy) -> Result<Keys, Fault> {

@@ -383,7 +383,7 @@ async fn a_process_of_its_own_in_which_a_call_ran_out_of_time_is_replaced() {
 
 #[tokio::test]
 async fn a_call_waits_for_a_person_as_long_as_it_was_told_to() {
-    let hasty = |options| ConnectorOptions { park_timeout: Duration::from_millis(100), ..options };
+    let hasty = |options| ConnectorOptions { input_timeout: Duration::from_millis(100), ..options };
     let bench = Bench::with(LEGACY, &[], hasty);
     let (_, state) = asked(bench.call(tool("ask", ELICIT)).await);
     assert_eq!(bench.upstream.health().parked, 1);

@@ -69,6 +69,7 @@ fn plane() -> (Arc<Plane>, Catalogue) {
             keys: Keys::none(),
             rules: Rules::build(&RuleSpec::default(), [("guest", &guest)]).unwrap(),
             call_timeout: Duration::from_secs(10),
+            input_timeout: Duration::from_secs(600),
             page_size: 100,
             session_idle: Duration::from_secs(60),
             pins: Arc::new(crib_registry::pins::Unpinned),

@@ -224,6 +224,8 @@ impl<'w> Draft<'w> {
             source,
             timeout: server.timeout.unwrap_or(gateway.call_timeout).0,
             start_timeout: server.start_timeout.unwrap_or(gateway.start_timeout).0,
+            input_timeout: gateway.input_timeout.0,
+            era_ttl: gateway.era_ttl.0,
             processes: usize::try_from(server.processes.max(1)).unwrap_or(1),
             tools: server.tools,
             pins,

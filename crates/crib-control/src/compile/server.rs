@@ -22,6 +22,9 @@ pub struct CompiledServer {
     pub source: Source,
     pub timeout: Duration,
     pub start_timeout: Duration,
+    /// How long a call waits for the answer to a question.
+    pub input_timeout: Duration,
+    pub era_ttl: Duration,
     pub processes: usize,
     pub tools: Tools,
     /// How its tools are judged.

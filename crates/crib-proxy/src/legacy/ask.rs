@@ -16,15 +16,15 @@ const PACE: Duration = Duration::from_millis(250);
 /// Asks everything a round wants to know, at the same time, and returns the answers.
 ///
 /// # Errors
-/// The client cannot be asked, or did not answer, in words for the model.
-pub(super) async fn all(peer: &Peer, post: &Post, requests: &Payload, state: Option<State>) -> Result<Inputs, Fault> {
+/// The client cannot be asked, or did not answer within `timeout`, in words for the model.
+pub(super) async fn all(peer: &Peer, post: &Post, requests: &Payload, state: Option<State>, timeout: Duration) -> Result<Inputs, Fault> {
     if requests.object.is_empty() {
         tokio::time::sleep(PACE).await;
         return Ok(Inputs { responses: Vec::new(), state });
     }
     let questions: Vec<(String, Method, Payload)> =
         requests.object.members().filter_map(|(key, question)| question_of(&key, &question)).collect();
-    let answers = join_all(questions.iter().map(|(_, method, params)| one(peer, post, method, params))).await;
+    let answers = join_all(questions.iter().map(|(_, method, params)| one(peer, post, (method, params), timeout))).await;
     let is_parked = matches!(state, Some(State::Parked(_)));
     let mut responses = Vec::with_capacity(questions.len());
     for ((key, method, _), answer) in questions.into_iter().zip(answers) {
@@ -52,7 +52,7 @@ fn question_of(key: &str, question: &Json) -> Option<(String, Method, Payload)> 
     Some((key.to_owned(), method, params))
 }
 
-async fn one(peer: &Peer, post: &Post, method: &Method, params: &Payload) -> Result<InputResponse, Fault> {
+async fn one(peer: &Peer, post: &Post, (method, params): (&Method, &Payload), timeout: Duration) -> Result<InputResponse, Fault> {
     let revision = peer.client.revision;
     let Some(session) = peer.session.as_ref().filter(|_| can_ask(peer.client.caps.set, method, params)) else {
         return Ok(refused(format!("the client cannot answer `{method}`")));
@@ -65,7 +65,7 @@ async fn one(peer: &Peer, post: &Post, method: &Method, params: &Payload) -> Res
         Err(why) => return Ok(refused(why)),
     };
     let session: &Arc<Session> = session;
-    Ok(match session.ask(&stream, method, params.to_json().into()).await? {
+    Ok(match session.ask(&stream, method, params.to_json().into(), timeout).await? {
         Ok(result) => {
             let result = result.to_object().unwrap_or_default();
             InputResponse::Result(translate::input_response_up(method, &result, revision).to_json())

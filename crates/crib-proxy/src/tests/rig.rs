@@ -181,6 +181,7 @@ pub(super) fn setup(servers: &[(&str, &Arc<Fake>)], names: NameStyle, page_size:
         call_timeout: Duration::from_secs(60),
         page_size,
         session_idle: Duration::from_secs(60),
+        input_timeout: Duration::from_secs(600),
         pins: Arc::new(crib_registry::pins::Unpinned),
     }
 }

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use crib_spec::{
-    client::{Modern, answers, bearer},
+    client::{Legacy, Modern, answers, bearer},
     gateway::{Config, Gateway},
-    wait::SOON,
+    wait::{SOON, eventually, within},
 };
 use serde_json::{Value, json};
 
@@ -105,5 +105,38 @@ async fn trap_03_a_gateway_that_ends_takes_its_parked_calls_back() -> Result<()>
     let pid = journal.all("started")[0]["pid"].clone();
     gateway.stop().await?;
     let gone = || std::future::ready((!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
-    crib_spec::wait::eventually(SOON, "the child of a gateway that ended is gone", gone).await
+    eventually(SOON, "the child of a gateway that ended is gone", gone).await
+}
+
+#[tokio::test]
+async fn trap_03_an_answer_that_comes_too_late_is_refused_and_the_call_given_up() -> Result<()> {
+    let (server, journal) = stdio_fixture(&["--era", "legacy"])?;
+    let config = Config::plain("one", server).gateway("inputTimeout", json!("1s"));
+    let gateway = Gateway::start(&config).await?;
+    let client = Modern::full(gateway.address);
+    let first = client.call("tools/call", call(None, None)).await?;
+    assert_eq!(first["result"]["resultType"], "input_required", "{first}");
+    let declined = || std::future::ready((journal.all("answered").len() == 1).then_some(()));
+    eventually(SOON, "the server hears that nobody answered", declined).await?;
+    // The seal counts whole seconds.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let late = client.call("tools/call", call(first["result"].get("requestState"), Some(answers(&first["result"])))).await?;
+    assert_eq!(late["error"]["code"], -32602, "{late}");
+    assert_eq!(journal.all("run").len(), 1, "the body of the tool ran once");
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_03_a_legacy_client_that_does_not_answer_ends_its_call() -> Result<()> {
+    let (server, journal) = stdio_fixture(&["--era", "legacy"])?;
+    let config = Config::plain("one", server).gateway("inputTimeout", json!("1s"));
+    let gateway = Gateway::start(&config).await?;
+    let client = Legacy::connect(gateway.address, "2025-11-25", json!({ "elicitation": {} })).await?;
+    let reply = within(SOON, "the end of the call", client.tool("elicit_twice", json!({}))).await??;
+    assert_eq!(reply["result"]["isError"], true, "{reply}");
+    assert!(text(&reply).contains("did not answer"), "{reply}");
+    assert_eq!(journal.all("run").len(), 1, "the body of the tool ran once");
+    gateway.stop().await?;
+    Ok(())
 }

@@ -100,6 +100,23 @@ async fn trap_14_a_modern_server_is_never_sent_initialize() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn trap_14_a_verdict_has_an_end_and_is_made_again() -> Result<()> {
+    let fixture = Fixture::of(Era::Modern).await?;
+    let config = Config::plain("one", url_server(&fixture.url())).gateway("eraTtl", json!("200ms"));
+    let gateway = Gateway::start(&config).await?;
+    first_call(&gateway).await?;
+    let before = fixture.journal.received("server/discover").len();
+    let probed = || async {
+        first_call(&gateway).await.ok()?;
+        (fixture.journal.received("server/discover").len() > before).then_some(())
+    };
+    eventually(SOON, "the server is asked again what it speaks", probed).await?;
+    assert!(fixture.journal.received("initialize").is_empty());
+    gateway.stop().await?;
+    Ok(())
+}
+
 /// Serves another era on the port where the first one was.
 async fn changes(from: Era, to: Era) -> Result<()> {
     let first = Fixture::of(from).await?;
