@@ -8,7 +8,7 @@ use crib_registry::pins;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use duration::Timespan;
 pub use listen::{Listen, ListenOn, PORT};
@@ -70,7 +70,7 @@ pub struct Gateway {
 }
 
 /// Who may call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Auth {
     /// `keys` where there are keys, else `none`.
@@ -127,7 +127,7 @@ pub struct Server {
 }
 
 /// How a URL is spoken to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Transport {
     /// Streamable HTTP, else HTTP+SSE.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// A span of time with its unit.
@@ -41,6 +42,12 @@ impl<'de> Deserialize<'de> for Timespan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'_, str>::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a span of time like `30s`, `500ms` or `5m`")))
+    }
+}
+
+impl Serialize for Timespan {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:?}", self.0))
     }
 }
 
