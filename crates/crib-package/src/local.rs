@@ -1,10 +1,11 @@
 //! Servers of this machine: folders and commands, run from where they are.
 
+mod project;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crib_model::{Code, Fault};
-use serde_json::Value;
 
 use crate::tool::{Surroundings, args};
 use crate::{Entry, Finding, FindingKind, Locked, Provenance, Runtime, mcpb};
@@ -25,24 +26,34 @@ pub(crate) async fn runtime(surroundings: &Surroundings, entry: &Entry) -> Resul
     };
     let missing = || Fault::new(Code::RuntimeMissing, format!("`{name}` is not on this machine"));
     let program = programs.iter().find_map(|name| surroundings.find(name)).ok_or_else(missing)?;
-    let said = surroundings.run(&program, &args![flag, script], Path::new("/"), "").await?;
+    asked(surroundings, name, &program, [flag, script]).await.map(Some)
+}
+
+/// Asks a program that runs others which version it is and where.
+async fn asked(surroundings: &Surroundings, name: &str, program: &Path, [flag, script]: [&str; 2]) -> Result<Runtime, Fault> {
+    let said = surroundings.run(program, &args![flag, script], Path::new("/"), "").await?;
     let mut lines = said.stdout.lines();
-    let (Some(version), Some(path), Some(home)) = (lines.next(), lines.next(), lines.next()) else { return Err(said.explain(missing())) };
-    Ok(Some(Runtime { name: name.to_owned(), version: version.to_owned(), path: path.into(), home: home.into() }))
+    let (Some(version), Some(path), Some(home)) = (lines.next(), lines.next(), lines.next()) else {
+        return Err(said.explain(Fault::new(Code::RuntimeMissing, format!("`{name}` is not on this machine"))));
+    };
+    Ok(Runtime { name: name.to_owned(), version: version.to_owned(), path: path.into(), home: home.into() })
 }
 
 pub(crate) async fn folder(surroundings: &Surroundings, folder: &Path) -> Result<(Locked, Vec<Finding>), Fault> {
     let missing = |error| Fault::new(Code::PackageMissing, format!("`{}` is not a folder with a server", folder.display())).because(error);
     let folder = folder.canonicalize().map_err(missing)?;
-    let found = recognise(&folder)?;
-    let Some((version, entry, args, env)) = found else {
-        let hint = "it needs a package.json with `bin`, a manifest.json, a server.py or a main.py";
+    let Some(found) = project::recognise(surroundings, &folder)? else {
+        let hint =
+            "it needs a package.json with `bin`, a pyproject.toml with scripts, a Cargo.toml, a manifest.json, a server.py or a main.py";
         return Err(missing(std::io::ErrorKind::NotFound.into()).hint(hint));
     };
-    let mut locked = plain(folder.display().to_string(), version, absolute(entry, &folder));
-    locked.runtime = runtime(surroundings, &locked.entry).await?;
-    locked.args = args.iter().map(|arg| mcpb::expand(arg, &folder)).collect();
-    locked.env = env.into_iter().map(|(name, value)| (name, mcpb::expand(&value, &folder))).collect();
+    let mut locked = plain(folder.display().to_string(), found.version, absolute(found.entry, &folder));
+    locked.runtime = match project::environment(&folder).filter(|_| matches!(locked.entry, Entry::Script { .. })) {
+        Some(python) => Some(project::python(surroundings, &python, &mut locked.entry).await?),
+        None => runtime(surroundings, &locked.entry).await?,
+    };
+    locked.args = found.args.iter().map(|arg| mcpb::expand(arg, &folder)).collect();
+    locked.env = found.env.into_iter().map(|(name, value)| (name, mcpb::expand(&value, &folder))).collect();
     let finding = Finding::new(FindingKind::Unpinned, format!("`{}` is run as it is, whatever is in it", folder.display()));
     Ok((locked, vec![finding]))
 }
@@ -79,27 +90,6 @@ fn plain(source: String, version: String, entry: Entry) -> Locked {
         provenance: Provenance::default(),
         packages: BTreeMap::new(),
     }
-}
-
-type Found = (String, Entry, Vec<String>, BTreeMap<String, String>);
-
-/// Finds out what kind of project a folder is.
-fn recognise(folder: &Path) -> Result<Option<Found>, Fault> {
-    if let Some(bundle) = mcpb::of_folder(folder) {
-        let (manifest, plan) = bundle?;
-        tracing::debug!(bundle = manifest.name, "a bundle that is not packed");
-        return Ok(Some((manifest.version, plan.entry, plan.args, plan.env)));
-    }
-    if let Ok(text) = std::fs::read(folder.join("package.json")) {
-        let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
-        let first = manifest.get("bin").and_then(|bin| bin.as_str().or_else(|| bin.as_object()?.values().next()?.as_str()));
-        if let Some(script) = first.or_else(|| manifest.get("main")?.as_str()) {
-            let version = manifest.get("version").and_then(Value::as_str).unwrap_or_default().to_owned();
-            return Ok(Some((version, Entry::Node { script: script.into() }, Vec::new(), BTreeMap::new())));
-        }
-    }
-    let script = ["server.py", "main.py"].into_iter().find(|name| folder.join(name).is_file());
-    Ok(script.map(|name| (String::new(), Entry::Script { file: name.into(), paths: Vec::new() }, Vec::new(), BTreeMap::new())))
 }
 
 /// A folder is not in the store: its entry says where it is.

@@ -123,20 +123,33 @@ fn command(store: &Store, locked: &Locked, base: &Path) -> Result<Start, Fault> 
     };
     let mut runtime = Vec::new();
     if locked.tree.is_none() {
-        runtime.extend(own_folder(&locked.entry));
+        runtime.extend(own_folder(locked));
+        runtime.extend(modules(&locked.entry));
         runtime.extend(program.canonicalize().ok());
         runtime.push(program.clone());
     }
     Ok(Start { program, args, env: Vec::new(), cwd, runtime })
 }
 
-/// Returns the folder of what is run from where it is; a command has none of its own.
-fn own_folder(entry: &Entry) -> Option<PathBuf> {
-    let file = match entry {
+/// Returns the folder of what is run from where it is: the whole project; a command has none of its own.
+fn own_folder(locked: &Locked) -> Option<PathBuf> {
+    let file = match &locked.entry {
         Entry::Node { script: file } | Entry::Script { file, .. } | Entry::Binary { program: file } => file,
         Entry::Python { .. } | Entry::Command { .. } | Entry::Url { .. } => return None,
     };
+    let project = Path::new(&locked.source);
+    if project.is_absolute() && file.starts_with(project) && project.is_dir() {
+        return Some(project.to_owned());
+    }
     file.parent().filter(|folder| folder.is_absolute()).map(Path::to_owned)
+}
+
+/// Returns the folders of modules, which may be elsewhere.
+fn modules(entry: &Entry) -> Vec<PathBuf> {
+    match entry {
+        Entry::Script { paths, .. } => paths.iter().filter(|path| path.is_absolute() && path.is_dir()).cloned().collect(),
+        Entry::Node { .. } | Entry::Binary { .. } | Entry::Python { .. } | Entry::Command { .. } | Entry::Url { .. } => Vec::new(),
+    }
 }
 
 /// `-I` leaves out the folder it starts in, the user's modules and what the environment says.

@@ -30,13 +30,23 @@ const CLIENTS: Set = Set {
     lock: include_str!("../../pins/clients/package-lock.json"),
     command: "install",
 };
+/// What projects that `toolcrib new` makes are installed from, when their tests are run.
+const NEW: Set = Set {
+    folder: "new",
+    package: include_str!("../../pins/new/package.json"),
+    lock: include_str!("../../pins/new/package-lock.json"),
+    command: "ci",
+};
 
-/// Installs the pinned packages into `.cache/npm` and `.cache/clients`.
+/// Installs the pinned packages into `.cache/npm`, `.cache/new` and `.cache/clients`.
 pub(super) fn prepare(ready: &mut Ready) {
     let installed = TESTS.install().and_then(|()| node());
     match installed {
         Ok(node) => ready.env.extend(env(node)),
         Err(error) => ready.skipped.push(format!("npm packages (conformance suite, TypeScript servers and clients): {error:#}")),
+    }
+    if let Err(error) = NEW.install() {
+        ready.skipped.push(format!("packages of new TypeScript projects: {error:#}"));
     }
     match CLIENTS.install() {
         Ok(()) => ready.env.push(("TOOLCRIB_CLIENTS", CLIENTS.path())),

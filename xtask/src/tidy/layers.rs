@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crib-registry", &["crib-model", "crib-mcp"]),
     ("crib-store", &["crib-model", "crib-mcp"]),
     ("crib-clients", &[]),
+    ("crib-scaffold", &[]),
     ("crib-transport", &["crib-model", "crib-mcp"]),
     ("crib-sandbox", &["crib-model"]),
     ("crib-package", &["crib-model", "crib-mcp", "crib-sandbox", "crib-transport"]),
@@ -31,7 +32,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const TOPS: &[&str] = &["crib-cli", "crib-spec"];
 
 /// Crates without a socket, file, clock or randomness of their own: these come in through ports.
-const PURE: &[&str] = &["crib-mcp", "crib-model", "crib-policy", "crib-plan", "crib-registry", "crib-clients", "crib-agent"];
+const PURE: &[&str] =
+    &["crib-mcp", "crib-model", "crib-policy", "crib-plan", "crib-registry", "crib-clients", "crib-scaffold", "crib-agent"];
 
 /// What a pure crate may not name.
 const IMPURE: &[&str] = &[
