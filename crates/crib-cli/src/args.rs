@@ -2,6 +2,7 @@
 
 mod connect;
 mod mistake;
+mod new;
 mod package;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use crate::command::{Admin, Approve, Audit, Secret};
 use crate::failure::Failure;
 
 pub(crate) use connect::{Connect, Doctor, ScopeName};
+pub(crate) use new::New;
 pub(crate) use package::{Fetch, Logs, Pull, Remove, Run, Stop};
 
 pub(crate) const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
@@ -90,6 +92,9 @@ pub(crate) enum Command {
     Pull(Pull),
     /// Add Toolcrib to Claude, Cursor, VS Code and other clients
     Connect(Box<Connect>),
+    /// Create an MCP server project
+    #[command(alias = "create", alias = "init")]
+    New(New),
     /// Find problems and fix them
     Doctor(Doctor),
     /// Approvals, secrets and the audit log

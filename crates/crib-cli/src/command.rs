@@ -10,6 +10,7 @@ mod doctor;
 mod explain;
 mod list;
 mod logs;
+mod new;
 mod pull;
 mod rm;
 mod run;
@@ -46,6 +47,7 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::Show(args)) => show::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Call(args)) => call::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Connect(args)) => connect::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::New(args)) => new::run(&args, output),
         Some(Command::Doctor(args)) => doctor::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Admin(args)) => admin::run(&args, output),
         Some(Command::Approve(args)) => approve::run(&args, output),

@@ -50,6 +50,9 @@ impl Exit {
             | Code::ConsentNeeded
             | Code::SourceInvalid
             | Code::LockInvalid
+            | Code::ProjectNameRefused
+            | Code::ProjectFolderTaken
+            | Code::ProjectUnwritable
             | Code::PinsUnusable => Self::Usage,
             Code::ServerUnreachable
             | Code::SpawnFailed

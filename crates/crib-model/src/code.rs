@@ -118,6 +118,9 @@ codes! {
     OriginRefused = TC0314, Client, Never, "the Host or Origin is not allowed";
     TooBusy = TC0401, Gateway, Later, "a limit of the gateway is reached";
     BodyTooLarge = TC0402, Client, Never, "the request is larger than the limit";
+    ProjectNameRefused = TC0480, Client, Never, "the project cannot have this name";
+    ProjectFolderTaken = TC0481, Client, Never, "the folder of the project has something in it";
+    ProjectUnwritable = TC0482, Client, Never, "the project cannot be written";
     Internal = TC0501, Gateway, Later, "a fault of the gateway itself";
     SourceInvalid = TC0502, Client, Never, "what is to be run is not a package, a URL or a command";
     PackageMissing = TC0503, Client, Never, "no such package or version";

@@ -123,10 +123,11 @@ fn command(store: &Store, locked: &Locked, base: &Path) -> Result<Start, Fault> 
     };
     let mut runtime = Vec::new();
     if locked.tree.is_none() {
-        runtime.extend(own_folder(locked));
-        runtime.extend(modules(&locked.entry));
-        runtime.extend(program.canonicalize().ok());
-        runtime.push(program.clone());
+        let own = own_folder(locked);
+        let others = modules(&locked.entry).into_iter().chain(program.canonicalize().ok()).chain([program.clone()]);
+        // What is in the folder comes with it, and nothing can be put in there.
+        runtime.extend(others.filter(|path| own.as_ref().is_none_or(|own| !path.starts_with(own))));
+        runtime.extend(own);
     }
     Ok(Start { program, args, env: Vec::new(), cwd, runtime })
 }

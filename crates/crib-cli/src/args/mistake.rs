@@ -6,7 +6,7 @@ use super::Invocation;
 use crate::failure::Failure;
 
 const COMMANDS: &[&str] =
-    &["run", "serve", "list", "show", "call", "logs", "stop", "rm", "pull", "connect", "doctor", "explain", "completion"];
+    &["run", "serve", "list", "show", "call", "logs", "stop", "rm", "pull", "connect", "new", "doctor", "explain", "completion"];
 
 /// What people type who come from other tools, and what does it here.
 const SYNONYMS: &[(&[&str], &str)] = &[
@@ -26,6 +26,7 @@ const SYNONYMS: &[(&[&str], &str)] = &[
     (&["disconnect", "unlink"], "connect --remove"),
     (&["import"], "connect --import"),
     (&["restore", "undo"], "connect --restore"),
+    (&["scaffold", "generate", "template"], "new"),
     (&["diagnose", "troubleshoot", "fix"], "doctor"),
     (&["validate", "check", "lint"], "serve --check"),
     (&["config"], "schema"),

@@ -187,6 +187,9 @@ fn status_of(code: Code) -> StatusCode {
         | Code::PackageRefused
         | Code::RuntimeMissing
         | Code::LockInvalid
+        | Code::ProjectNameRefused
+        | Code::ProjectFolderTaken
+        | Code::ProjectUnwritable
         | Code::SandboxFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Code::ListenRefused
         | Code::BindNeedsKeys
