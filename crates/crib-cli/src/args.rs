@@ -32,6 +32,7 @@ const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bol
   toolcrib connect                             add it to the clients that are installed
   toolcrib call demo.add a=88 b=22             call a tool
 ")]
+#[command(after_help = "More: toolcrib help TOPIC   (clients, config, environment, errors, exit-codes)")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) show: Show,
@@ -112,6 +113,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Print completions for a shell
     Completion(Completion),
+    /// Print man pages
+    #[command(hide = true)]
+    Man(Man),
     /// Print the JSON schema of the configuration
     #[command(hide = true)]
     Schema,
@@ -132,8 +136,25 @@ pub(crate) enum Command {
   toolcrib serve -c toolcrib.yaml -c team.json     your own servers; later files win
   toolcrib serve -c mcp.json --stdio               as one server of a client that starts it
   toolcrib serve -c toolcrib.yaml --check          find mistakes, start nothing
+  toolcrib serve --stdio https://example.com/mcp   one remote server, as a program
+  toolcrib serve -- uvx mcp-server-time            one command, over HTTP
 ")]
 pub(crate) struct Serve {
+    /// One server to serve alone, under its own tool names
+    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) target: Option<String>,
+    /// One command to serve alone, under its own tool names
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+    /// Variable of the command: NAME=VALUE, or NAME for your own value
+    #[arg(long, short, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// Header for the URL: 'Authorization: Bearer ${env:TOKEN}'
+    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+    /// Name of the server [default: from the URL or the command]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
     /// File with servers: our YAML or any MCP client's file
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, env = "TOOLCRIB_CONFIG")]
     pub(crate) config: Vec<PathBuf>,
@@ -250,9 +271,23 @@ pub(crate) struct Completion {
 }
 
 #[derive(Debug, Args)]
+#[command(help_template = TEMPLATE, before_help = "Examples:
+  toolcrib man serve | man -l -                    the page of a command
+  toolcrib man --dir /usr/local/share/man/man1     all pages, as files
+")]
+pub(crate) struct Man {
+    /// Command, in all its words
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+    /// Write all pages to this directory
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "command")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Help {
-    /// Command to explain
-    pub(crate) command: Option<String>,
+    /// Command or topic to explain
+    pub(crate) command: Vec<String>,
 }
 
 /// What a command line asks for.
@@ -261,27 +296,43 @@ pub(crate) enum Invocation {
     Run(Box<Cli>),
     /// Help or version.
     Print(String),
+    /// A man page.
+    Page(Vec<u8>),
 }
 
 /// Reads a command line.
 pub(crate) fn parse(words: &[OsString]) -> Result<Invocation, Failure> {
+    if let Some(page) = man_page(words) {
+        return page.map(Invocation::Page);
+    }
     match Cli::try_parse_from(words) {
-        Ok(Cli { command: Some(Command::Help(help)), .. }) => help_text(help.command.as_deref()).map(Invocation::Print),
+        Ok(Cli { command: Some(Command::Help(help)), .. }) => help_text(&help.command).map(Invocation::Print),
         Ok(cli) => Ok(Invocation::Run(Box::new(cli))),
         Err(error) => mistake::explain(&error),
     }
 }
 
-fn help_text(command: Option<&str>) -> Result<String, Failure> {
+/// Answers `COMMAND --help-man`, whatever else stands there.
+fn man_page(words: &[OsString]) -> Option<Result<Vec<u8>, Failure>> {
+    let ours: Vec<&str> = words.iter().skip(1).map_while(|word| word.to_str()).take_while(|word| *word != "--").collect();
+    ours.contains(&"--help-man").then(|| {
+        let names: Vec<&str> = ours.into_iter().filter(|word| !word.starts_with('-')).collect();
+        crate::manual::page(&names)
+    })
+}
+
+fn help_text(words: &[String]) -> Result<String, Failure> {
     let mut root = Cli::command();
     root.build();
-    match command {
-        None => Ok(root.render_long_help().ansi().to_string()),
-        Some(name) => match root.find_subcommand_mut(name) {
-            Some(command) => Ok(command.render_long_help().ansi().to_string()),
-            None => Err(mistake::unknown_command(name)),
-        },
+    let mut command = &root;
+    for word in words {
+        let Some(found) = command.find_subcommand(word) else {
+            let topic = words.first().filter(|first| *first == word).and_then(|first| crate::manual::topic(first));
+            return topic.ok_or_else(|| mistake::unknown_command(word));
+        };
+        command = found;
     }
+    Ok(command.clone().render_long_help().ansi().to_string())
 }
 
 /// Returns the help of the whole program.

@@ -10,6 +10,7 @@ mod doctor;
 mod explain;
 mod list;
 mod logs;
+mod man;
 mod new;
 mod pull;
 mod rm;
@@ -60,6 +61,7 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::Logs(args)) => logs::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Explain(args)) => explain::run(&args, output),
         Some(Command::Completion(args)) => completion::run(&args, output),
+        Some(Command::Man(args)) => man::run(&args, output),
         Some(Command::Schema) => schema::run(output),
         Some(Command::Version) => version::run(output),
         Some(Command::Warden) => Ok(()),

@@ -16,6 +16,7 @@ mod instance;
 mod logging;
 mod logs;
 mod machine;
+mod manual;
 mod output;
 mod pins;
 mod places;
@@ -49,11 +50,12 @@ fn main() -> ExitCode {
     let parsed = args::parse(&words);
     let output = match &parsed {
         Ok(Invocation::Run(cli)) => Output::new(&cli.show),
-        Ok(Invocation::Print(_)) | Err(_) => Output::guess(&words),
+        Ok(Invocation::Print(_) | Invocation::Page(_)) | Err(_) => Output::guess(&words),
     };
     let result = match parsed {
         Ok(Invocation::Run(cli)) => command::run(*cli, &output),
         Ok(Invocation::Print(text)) => output.data_ansi(&text),
+        Ok(Invocation::Page(page)) => output.bytes(&page),
         Err(failure) => Err(failure),
     };
     match result {

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "reading a `serde_json::Value` by key answers null, and this is a test")]
 
 mod all {
+    mod alone;
     mod chaos;
     mod conformance;
     mod fronts;

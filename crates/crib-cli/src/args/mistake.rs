@@ -52,7 +52,10 @@ pub(super) fn unknown_command(name: &str) -> Failure {
     let known = SYNONYMS.iter().find(|(words, _)| words.contains(&name)).map(|(_, command)| *command);
     match known.or_else(|| crib_control::nearest(name, COMMANDS.iter().copied())) {
         Some(command) => failure.hint(format!("did you mean `toolcrib {command}`?")),
-        None => failure.hint(format!("commands: {}   (toolcrib --help)", COMMANDS.join(", "))),
+        None => {
+            let (commands, topics) = (COMMANDS.join(", "), crate::manual::TOPICS.join(", "));
+            failure.hint(format!("commands: {commands}   (toolcrib --help)\ntopics: {topics}   (toolcrib help TOPIC)"))
+        }
     }
 }
 
@@ -62,7 +65,11 @@ fn other(error: &clap::Error) -> Failure {
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let failure = Failure::usage(message.trim().replace('\'', "`"));
-    let mut hints: Vec<&str> = rest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
+    let mut hints: Vec<&str> = rest
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("For more") && !line.contains("as a value, use"))
+        .collect();
     for hint in &mut hints {
         *hint = hint.strip_prefix("tip: ").unwrap_or(hint);
     }

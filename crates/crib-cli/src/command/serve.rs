@@ -1,5 +1,6 @@
 //! `toolcrib serve`: the gateway.
 
+mod alone;
 mod pages;
 mod reload;
 
@@ -39,7 +40,7 @@ pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
 
 /// The configuration with what the command line says on top.
 fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
-    let mut compiled = config::load(&args.config, output)?;
+    let mut compiled = if alone::is_named(args) { alone::load(args, output)? } else { config::load(&args.config, output)? };
     if !args.listen.is_empty() {
         let parsed: Result<Vec<ListenOn>, String> = args.listen.iter().map(|text| ListenOn::parse(text)).collect();
         let listen = parsed.map_err(|error| Failure::usage(format!("--listen: {error}")))?;
@@ -164,7 +165,7 @@ fn read_again(
 
 /// Lets other commands find the gateway that serves the user's own configuration.
 fn register(args: &Serve, addresses: &[SocketAddr]) -> Result<Option<Registration>, Failure> {
-    if !args.config.is_empty() || args.server.is_some() {
+    if !args.config.is_empty() || args.server.is_some() || alone::is_named(args) {
         return Ok(None);
     }
     let Some(address) = addresses.first() else { return Ok(None) };

@@ -84,6 +84,15 @@ cli!(new_in_an_unknown_language, ["new", "weather", "--lang", "cobol"]);
 cli!(another_habit_from_elsewhere_is_understood, ["clients"]);
 cli!(help_explain, ["explain", "--help"]);
 cli!(help_of_a_command, ["help", "completion"]);
+cli!(help_of_a_command_of_a_command, ["help", "admin", "secret"]);
+cli!(help_on_clients, ["help", "clients"]);
+cli!(help_on_config, ["help", "config"]);
+cli!(help_on_environment, ["help", "environment"]);
+cli!(help_on_errors, ["help", "errors"]);
+cli!(help_on_exit_codes, ["help", "exit-codes"]);
+cli!(help_on_nothing, ["help", "nothing"]);
+cli!(a_man_page_of_a_command, ["stop", "--help-man"]);
+cli!(a_man_page_of_the_program, ["man"]);
 cli!(alone_it_helps, []);
 cli!(version, ["version", "--json"]);
 cli!(a_slip_is_understood, ["lsit"]);
@@ -146,6 +155,16 @@ fn every_code_has_a_document() {
     for code in crib_model::Code::ALL {
         let text = out("every_code_has_a_document", &["explain", code.as_str()], "");
         assert!(text.starts_with("exit 0") && text.contains(&format!("# {code}: ")), "{code}: {text}");
+    }
+}
+
+#[test]
+fn man_pages_are_written_for_every_command() {
+    let said = out("man_pages", &["man", "--dir", "pages"], "");
+    assert!(said.starts_with("exit 0") && said.contains("man pages in pages"), "{said}");
+    for name in ["toolcrib", "toolcrib-serve", "toolcrib-admin-secret", "toolcrib-new"] {
+        let page = std::fs::read_to_string(folder("man_pages").join("pages").join(format!("{name}.1"))).expect(name);
+        assert!(page.contains(".SH NAME"), "{name}");
     }
 }
 

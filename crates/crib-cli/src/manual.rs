@@ -1,0 +1,91 @@
+//! Man pages, made from the command line itself, and the topics of `toolcrib help`.
+
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use clap_mangen::Man;
+
+use crate::args::Cli;
+use crate::failure::Failure;
+
+/// What `toolcrib help` explains beside commands.
+pub(crate) const TOPICS: &[&str] = &["clients", "config", "environment", "errors", "exit-codes"];
+
+/// Returns the man page of a command, given by its words; of the program where there are none.
+pub(crate) fn page(words: &[&str]) -> Result<Vec<u8>, Failure> {
+    let mut root = Cli::command();
+    root.build();
+    let mut command = &root;
+    for word in words {
+        let Some(next) = command.find_subcommand(word) else {
+            return Err(Failure::usage(format!("there is no man page of `{}`", words.join(" "))));
+        };
+        command = next;
+    }
+    render(command)
+}
+
+/// Writes the man pages of the program and of every command it shows; returns their names.
+pub(crate) fn write(folder: &Path) -> Result<Vec<String>, Failure> {
+    let mut root = Cli::command();
+    root.build();
+    std::fs::create_dir_all(folder)?;
+    let mut pages = Vec::new();
+    write_tree(&root, folder, &mut pages)?;
+    Ok(pages)
+}
+
+fn write_tree(command: &clap::Command, folder: &Path, pages: &mut Vec<String>) -> Result<(), Failure> {
+    let name = format!("{}.1", command.get_display_name().unwrap_or_else(|| command.get_name()));
+    std::fs::write(folder.join(&name), render(command)?)?;
+    pages.push(name);
+    command.get_subcommands().filter(|command| !command.is_hide_set()).try_for_each(|command| write_tree(command, folder, pages))
+}
+
+fn render(command: &clap::Command) -> Result<Vec<u8>, Failure> {
+    let mut page = Vec::new();
+    Man::new(command.clone()).render(&mut page)?;
+    Ok(page)
+}
+
+macro_rules! topic {
+    ($name:literal) => {
+        include_str!(concat!("../topics/en/", $name, ".txt"))
+    };
+}
+
+/// Returns what is to be said on a topic.
+pub(crate) fn topic(name: &str) -> Option<String> {
+    let text = match name {
+        "clients" | "client" => topic!("clients"),
+        "config" | "configuration" => topic!("config"),
+        "environment" | "env" | "variables" => topic!("environment"),
+        "errors" | "error" | "codes" => topic!("errors"),
+        "exit-codes" | "exit" | "exit-code" | "status" => topic!("exit-codes"),
+        _ => return None,
+    };
+    let is_about_clients = matches!(name, "clients" | "client");
+    let clients = crib_clients::clients().filter(|_| is_about_clients).map(|client| format!("  {:<20} {}\n", client.id, client.name));
+    Some(clients.fold(text.to_owned(), |text, client| text + &client))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_topic_has_a_text_that_fits_a_terminal() {
+        for name in TOPICS {
+            let text = topic(name).unwrap();
+            assert!(text.starts_with(&name.to_uppercase().replace('-', " ")), "{name}");
+            assert!(text.lines().all(|line| line.chars().count() <= 120), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_man_page_has_every_argument_of_its_command() {
+        let page = String::from_utf8(page(&["serve"]).unwrap()).unwrap();
+        assert!(page.contains("toolcrib\\-serve") && page.contains("\\-\\-listen"), "{page}");
+        assert!(super::page(&["nothing"]).is_err());
+    }
+}
