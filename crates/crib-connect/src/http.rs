@@ -133,13 +133,16 @@ impl Http {
     async fn serve_session(&self, pool: &Arc<Pool>, forward: &Arc<Forward>) -> Result<Served, Fault> {
         let lot = Arc::clone(&self.lot);
         if let Some(home) = call::home(&self.memory, forward) {
-            return call::call(home, None, lot, Arc::clone(forward)).await.map(Ok);
+            return Box::pin(call::call(home, None, lot, Arc::clone(forward))).await.map(Ok);
         }
-        let (session, lease) = match pool.take(forward).await {
-            Ok(taken) => taken,
-            // It may be because the server has been changed that it takes no new sessions.
-            Err(fault) if self.may_have_changed(&fault) => return Ok(Err(Again::Misjudged(fault))),
-            Err(fault) => return Err(fault),
+        let (session, lease) = match pool.take_open(forward) {
+            Some(taken) => taken,
+            None => match Box::pin(pool.take(forward)).await {
+                Ok(taken) => taken,
+                // It may be because the server has been changed that it takes no new sessions.
+                Err(fault) if self.may_have_changed(&fault) => return Ok(Err(Again::Misjudged(fault))),
+                Err(fault) => return Err(fault),
+            },
         };
         match call::call(session, Some(lease), lot, Arc::clone(forward)).await {
             Err(fault) if fault.code() == Code::SessionUnknown => {

@@ -97,19 +97,22 @@ impl Stdio {
 
     async fn serve(self: Arc<Self>, forward: Arc<Forward>) -> Result<Reply, Fault> {
         if matches!(&forward.inputs, Some(inputs) if matches!(inputs.state, Some(State::Parked(_)))) {
-            return call::resume(Arc::clone(&self.lot), forward).await;
+            return Box::pin(call::resume(Arc::clone(&self.lot), forward)).await;
         }
         if let Some(home) = call::home(&self.memory, &forward) {
-            return call::call(home, None, Arc::clone(&self.lot), forward).await;
+            return Box::pin(call::call(home, None, Arc::clone(&self.lot), forward)).await;
         }
         for _ in 0..LOOKS_MAX {
             match self.ready() {
                 Ready::Modern(link) => return modern::call(link, forward).await,
                 Ready::Legacy => {
-                    let (session, lease) = self.pool.take(&forward).await?;
+                    let (session, lease) = match self.pool.take_open(&forward) {
+                        Some(taken) => taken,
+                        None => Box::pin(self.pool.take(&forward)).await?,
+                    };
                     return call::call(session, Some(lease), Arc::clone(&self.lot), forward).await;
                 }
-                Ready::Unknown => self.start(&forward).await?,
+                Ready::Unknown => Box::pin(self.start(&forward)).await?,
             }
         }
         Err(self.fault.lock().clone().unwrap_or_else(|| late(&self.options.slug)))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crib_mcp::ladder::{self, Era, Refusal};
 use crib_mcp::{ClientCaps, Message, Revision, RpcError, code, message, meta};
-use crib_model::{Answer, Carrier, Client, Code, Fault, Inbound, Principal, Scope, Verb};
+use crib_model::{Answer, BoxFuture, Carrier, Client, Code, Fault, Inbound, Principal, Scope, Verb};
 use http::{HeaderMap, HeaderValue};
 
 use crate::call::fault_error;
@@ -17,7 +17,10 @@ use crate::plane::Plane;
 use crate::settle::Ticket;
 
 /// Takes one act of a client.
-pub(crate) async fn receive(plane: Arc<Plane>, inbound: Inbound) -> Answer {
+///
+/// What can be decided at once is decided here and in what this calls. A future that still had to decide it would carry
+/// the room for every branch, and all of that is moved, and missed in the caches, with each call.
+pub(crate) fn receive(plane: Arc<Plane>, inbound: Inbound) -> BoxFuture<'static, Answer> {
     let principal = match &inbound.carrier {
         // Who can start the process may use it.
         Carrier::Stdio(_) => Arc::new(Principal::anonymous()),
@@ -25,45 +28,50 @@ pub(crate) async fn receive(plane: Arc<Plane>, inbound: Inbound) -> Answer {
             Ok(principal) => principal,
             Err(fault) => {
                 write_down(&plane, &inbound, fault.code());
-                return unauthenticated(&fault, &inbound.headers, &inbound.scope);
+                return at_once(unauthenticated(&fault, &inbound.headers, &inbound.scope));
             }
         },
     };
     if plane.snapshot().in_scope(&inbound.scope).is_none() {
-        return refuse(404, &Fault::new(Code::UnknownTarget, "no such server on this gateway"));
+        return at_once(refuse(404, &Fault::new(Code::UnknownTarget, "no such server on this gateway")));
     }
     match (&inbound.carrier, inbound.verb) {
-        (Carrier::Http, Verb::Post) => post(plane, principal, inbound).await,
-        (Carrier::Http, Verb::Get) => http_legacy::get(&plane, &principal, &inbound),
-        (Carrier::Http, Verb::Delete) => http_legacy::delete(&plane, &principal, &inbound),
-        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Get) => line::open(&plane, &principal, &inbound),
-        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Post) => Box::pin(line::post(plane, principal, inbound)).await,
-        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Delete) => Answer::empty(405),
+        (Carrier::Http, Verb::Post) => post(plane, principal, inbound),
+        (Carrier::Http, Verb::Get) => at_once(http_legacy::get(&plane, &principal, &inbound)),
+        (Carrier::Http, Verb::Delete) => at_once(http_legacy::delete(&plane, &principal, &inbound)),
+        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Get) => at_once(line::open(&plane, &principal, &inbound)),
+        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Post) => Box::pin(line::post(plane, principal, inbound)),
+        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Delete) => at_once(Answer::empty(405)),
     }
 }
 
+/// An answer that waits for nothing.
+pub(crate) fn at_once(answer: Answer) -> BoxFuture<'static, Answer> {
+    Box::pin(std::future::ready(answer))
+}
+
 /// One POST of Streamable HTTP.
-async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inbound) -> Answer {
+fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inbound) -> BoxFuture<'static, Answer> {
     if message::is_batch(&inbound.body) {
-        return Box::pin(batch::http(plane, principal, inbound)).await;
+        return Box::pin(batch::http(plane, principal, inbound));
     }
     let message = match Message::parse(&inbound.body) {
         Ok(message) => message,
-        Err(malformed) => return Answer::json(400, message::error(malformed.id.as_ref(), &malformed.error)),
+        Err(malformed) => return at_once(Answer::json(400, message::error(malformed.id.as_ref(), &malformed.error))),
     };
     match ladder::classify_http(&message, &inbound.headers) {
-        Err(refusal) => refused(&refusal),
-        Ok(Era::Legacy) => http_legacy::post(plane, principal, inbound, message).await,
+        Err(refusal) => at_once(refused(&refusal)),
+        Ok(Era::Legacy) => http_legacy::post(plane, principal, inbound, message),
         Ok(Era::Modern(era)) => match message {
             Message::Request(request) => {
                 let caller = Caller { snapshot: plane.snapshot(), principal, scope: inbound.scope };
-                modern::answer(plane, caller, request, era, Some(inbound.headers)).await
+                modern::answer(plane, caller, request, era, Some(inbound.headers))
             }
             // On HTTP there is nothing a modern client could notify of (2026-07-28, Streamable HTTP, "Sending Messages").
-            Message::Notification(_) => Answer::empty(202),
+            Message::Notification(_) => at_once(Answer::empty(202)),
             Message::Response(_) => {
                 let error = RpcError::new(code::INVALID_REQUEST, "Invalid Request: a client sends no responses in this revision");
-                Answer::json(400, message::error(None, &error))
+                at_once(Answer::json(400, message::error(None, &error)))
             }
         },
     }

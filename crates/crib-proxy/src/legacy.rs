@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crib_mcp::{Chunks, ClientCaps, Json, Method, Notification, Payload, Request, Revision, RpcError, code, message, translate};
-use crib_model::{Client, Principal, Scope, Slug};
+use crib_model::{Client, Inputs, Principal, Scope, Slug, State};
 
-use crate::call::{Call, Finish, Item, Served, fault_error};
+use crate::call::{Call, Finish, Item, Items, Served, fault_error};
 use crate::follow::{self, Follow};
 use crate::mapping::Uris;
 use crate::plane::Plane;
@@ -65,13 +65,13 @@ pub(crate) async fn initialize(plane: &Arc<Plane>, scope: &Scope, request: &Requ
 }
 
 /// Takes one request through, and returns the response; `None` when it was cancelled.
-pub(crate) async fn respond(plane: &Arc<Plane>, peer: &Peer, request: Request, post: &Post) -> Chunks {
+pub(crate) async fn respond(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post) -> Chunks {
     let revision = peer.client.revision;
     let finish = match &request.method {
         Method::Ping => Finish::Result(lists::empty(revision)),
         Method::SetLevel => set_level(peer, &request.params),
-        Method::ResourcesSubscribe => subscribe(plane, peer, &request.params, Interest::Gain).await,
-        Method::ResourcesUnsubscribe => subscribe(plane, peer, &request.params, Interest::Lose).await,
+        Method::ResourcesSubscribe => Box::pin(subscribe(plane, peer, &request.params, Interest::Gain)).await,
+        Method::ResourcesUnsubscribe => Box::pin(subscribe(plane, peer, &request.params, Interest::Lose)).await,
         // What only the modern revision has does not exist here.
         Method::Discover
         | Method::Listen
@@ -80,7 +80,7 @@ pub(crate) async fn respond(plane: &Arc<Plane>, peer: &Peer, request: Request, p
         | Method::TasksCancel
         | Method::SkillsList
         | Method::SkillsGet => Finish::Error(RpcError::new(code::METHOD_NOT_FOUND, format!("Method not found: {}", request.method))),
-        _ => rounds(plane, peer, &request, post).await,
+        _ => rounds(plane, peer, request, post).await,
     };
     match finish {
         Finish::Error(error) => message::error(Some(&request.id), &error),
@@ -92,36 +92,59 @@ pub(crate) async fn respond(plane: &Arc<Plane>, peer: &Peer, request: Request, p
 
 /// Calls, asks what the server wants to know, and calls again with the answers.
 async fn rounds(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post) -> Finish {
-    let mut inputs = None;
-    for _ in 0..crib_model::limits::INPUT_ROUNDS_MAX {
-        let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &peer.principal, &peer.client, request.method.clone());
-        let trace = plane.trace(&request.params, post.parent(), &mut ticket);
-        let call = Box::new(Call {
-            snapshot: plane.snapshot(),
-            scope: peer.scope.clone(),
-            method: request.method.clone(),
-            params: request.params.clone(),
-            client: Arc::clone(&peer.client),
-            principal: Arc::clone(&peer.principal),
-            log_level: peer.session.as_ref().and_then(|session| session.log_level.lock().clone()),
-            progress_token: request.params.meta(crib_mcp::meta::PROGRESS_TOKEN),
-            inputs,
-            trace,
-            headers: None,
-            ticket,
-        });
-        match finish(pipeline::run(plane, call).await, post).await {
-            Finish::Input { requests, state, .. } => {
-                inputs = match ask::all(peer, post, &requests, state, plane.snapshot().setup.input_timeout).await {
-                    Ok(answers) => Some(answers),
-                    Err(why) if request.method == Method::ToolsCall => {
-                        return Finish::Result(pipeline::tool_error(why.message(), &peer.client));
-                    }
-                    Err(why) => return Finish::Error(fault_error(&why)),
-                };
+    let served = pipeline::run(plane, call(plane, peer, request, (post, None))).await;
+    let first = match served {
+        Served::Done(finish) => finish,
+        Served::Stream(items) => Box::pin(read(items, post)).await,
+    };
+    match first {
+        Finish::Input { requests, state, .. } => Box::pin(further(plane, peer, request, (post, requests, state))).await,
+        finish @ (Finish::Result(_) | Finish::Error(_)) => finish,
+    }
+}
+
+fn call(plane: &Arc<Plane>, peer: &Peer, request: &Request, (post, inputs): (&Post, Option<Inputs>)) -> Box<Call> {
+    let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &peer.principal, &peer.client, request.method.clone());
+    let trace = plane.trace(&request.params, post.parent(), &mut ticket);
+    Box::new(Call {
+        snapshot: plane.snapshot(),
+        scope: peer.scope.clone(),
+        method: request.method.clone(),
+        params: request.params.clone(),
+        client: Arc::clone(&peer.client),
+        principal: Arc::clone(&peer.principal),
+        log_level: peer.session.as_ref().and_then(|session| session.log_level.lock().clone()),
+        progress_token: request.params.meta(crib_mcp::meta::PROGRESS_TOKEN),
+        inputs,
+        trace,
+        headers: None,
+        ticket,
+    })
+}
+
+/// The rounds after the first, which most calls have not.
+async fn further(
+    plane: &Arc<Plane>,
+    peer: &Peer,
+    request: &Request,
+    (post, mut requests, mut state): (&Post, Payload, Option<State>),
+) -> Finish {
+    for _ in 1..crib_model::limits::INPUT_ROUNDS_MAX {
+        let inputs = match ask::all(peer, post, &requests, state, plane.snapshot().setup.input_timeout).await {
+            Ok(answers) => Some(answers),
+            Err(why) if request.method == Method::ToolsCall => {
+                return Finish::Result(pipeline::tool_error(why.message(), &peer.client));
             }
+            Err(why) => return Finish::Error(fault_error(&why)),
+        };
+        let finish = match pipeline::run(plane, call(plane, peer, request, (post, inputs))).await {
+            Served::Done(finish) => finish,
+            Served::Stream(items) => read(items, post).await,
+        };
+        (requests, state) = match finish {
+            Finish::Input { requests, state, .. } => (requests, state),
             finish @ (Finish::Result(_) | Finish::Error(_)) => return finish,
-        }
+        };
     }
     let rounds = crib_model::limits::INPUT_ROUNDS_MAX;
     let fault = crib_model::Fault::new(crib_model::Code::InputLost, format!("the server asked more than {rounds} times"));
@@ -132,11 +155,7 @@ async fn rounds(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post)
 }
 
 /// Passes on what is said on the way, and returns the end.
-async fn finish(served: Served, post: &Post) -> Finish {
-    let mut items = match served {
-        Served::Done(finish) => return finish,
-        Served::Stream(items) => items,
-    };
+async fn read(mut items: Items, post: &Post) -> Finish {
     while let Some(item) = items.next().await {
         match item {
             Item::Event(event) => post.say(message::notification(event.method.as_str(), &event.params.to_json().into())),

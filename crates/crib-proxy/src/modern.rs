@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use crib_mcp::ladder::Modern;
 use crib_mcp::{Json, Notification, Payload, Pieces, Request, RequestId, RpcError, code, message, meta};
-use crib_model::{Answer, Code, Frame, Principal, Scope, State};
+use crib_model::{Answer, BoxFuture, Code, Frame, Principal, Scope, State};
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue};
 
 use crate::call::{Call, Finish, Item, Items, Served, fault_error};
+use crate::inbound::{self, at_once};
 use crate::plane::Plane;
 use crate::settle::Ticket;
 use crate::snapshot::Snapshot;
-use crate::{inbound, pipeline, state};
+use crate::{pipeline, state};
 
 /// Who sends a request and where to.
 pub(crate) struct Caller {
@@ -22,17 +23,23 @@ pub(crate) struct Caller {
 }
 
 /// Answers one modern request. `headers` are those of HTTP, absent on stdio.
-pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, modern: Modern, headers: Option<HeaderMap>) -> Answer {
+pub(crate) fn answer(
+    plane: Arc<Plane>,
+    caller: Caller,
+    request: Request,
+    modern: Modern,
+    headers: Option<HeaderMap>,
+) -> BoxFuture<'static, Answer> {
     let Request { id, method, params } = request;
     let client = plane.clients.intern(modern.revision, &modern.caps, modern.info.as_ref());
     let wants_stream = headers.as_ref().is_some_and(inbound::prefers_stream);
     let inputs = match state::inputs(&plane.seal, &*plane.clock, &caller.principal, (&method, &params)) {
         Ok(inputs) => inputs,
-        Err(fault) => return error_answer(&id, &fault_error(&fault), Some(fault.code())),
+        Err(fault) => return at_once(error_answer(&id, &fault_error(&fault), Some(fault.code()))),
     };
     let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &caller.principal, &client, method.clone());
     let trace = plane.trace(&params, headers.as_ref().and_then(|headers| plane.parent(headers)), &mut ticket);
-    let front = Front { plane: Arc::clone(&plane), id, principal: Arc::clone(&caller.principal), method, params };
+    let front = Front { plane, id, principal: Arc::clone(&caller.principal), method, params };
     let call = Box::new(Call {
         snapshot: caller.snapshot,
         scope: caller.scope,
@@ -47,14 +54,16 @@ pub(crate) async fn answer(plane: Arc<Plane>, caller: Caller, request: Request, 
         headers,
         ticket,
     });
-    match pipeline::run(&plane, call).await {
-        Served::Done(finish) if wants_stream && !matches!(finish, Finish::Error(_)) => {
-            let frame = Frame::message(front.response(finish));
-            Answer::Stream { headers: HeaderMap::new(), frames: Box::pin(stream::once(async { frame })) }
+    Box::pin(async move {
+        match pipeline::run(&front.plane, call).await {
+            Served::Done(finish) if wants_stream && !matches!(finish, Finish::Error(_)) => {
+                let frame = Frame::message(front.response(finish));
+                Answer::Stream { headers: HeaderMap::new(), frames: Box::pin(stream::once(async { frame })) }
+            }
+            Served::Done(finish) => front.answer(finish),
+            Served::Stream(items) => Box::pin(front.stream(items)).await,
         }
-        Served::Done(finish) => front.answer(finish),
-        Served::Stream(items) => front.stream(items).await,
-    }
+    })
 }
 
 /// What is needed to write the answer.

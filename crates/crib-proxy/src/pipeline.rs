@@ -16,6 +16,7 @@ use crate::call::{Call, Finish, Item, Served, fault_error};
 use crate::mapping::{self, Uris};
 use crate::plane::Plane;
 use crate::route::{self, Routed};
+use crate::view::View;
 use crate::{listen, lists, tasks};
 
 /// Takes a call through all hops.
@@ -68,17 +69,44 @@ async fn forward(plane: &Arc<Plane>, mut call: Box<Call>) -> Served {
         call.ticket.refuse(Code::InputImpossible);
         return Served::Done(Finish::Error(tasks::undeclared()));
     }
-    let routed = match route::route(plane, &call).await {
+    let view = match route::known_view(&call) {
+        Some(view) => view,
+        None => Box::pin(route::view(&call)).await,
+    };
+    let allowed = match allow(plane, call, view) {
+        Ok(allowed) => allowed,
+        Err(served) => return *served,
+    };
+    let slot = match plane.admission.load().try_admit(&allowed.permit.inner().slug) {
+        Some(slot) => slot,
+        None => match Box::pin(wait(plane, &allowed)).await {
+            Ok(slot) => slot,
+            Err(fault) => return refused(allowed.call, &fault),
+        },
+    };
+    dispatch(plane, allowed, slot).await
+}
+
+/// A call that may be made.
+struct Allowed {
+    call: Box<Call>,
+    permit: Box<Permit<Routed>>,
+    deadline: Instant,
+}
+
+/// Hops 3 and 4, of which nothing waits once the catalogue is known.
+fn allow(plane: &Plane, mut call: Box<Call>, view: Arc<View>) -> Result<Allowed, Box<Served>> {
+    let routed = match route::route(plane, &call, view) {
         Ok(routed) => routed,
-        Err(fault) => return refused(call, &fault),
+        Err(fault) => return Err(Box::new(refused(call, &fault))),
     };
     call.ticket.routed(routed.slug.clone(), Some(Arc::clone(&routed.name)));
     let permit = match authorize(&call, routed) {
-        Ok(permit) => permit,
+        Ok(permit) => Box::new(permit),
         Err(refusal) => {
             let (code, finish) = *refusal;
             call.ticket.refuse(code);
-            return Served::Done(finish);
+            return Err(Box::new(Served::Done(finish)));
         }
     };
     // What is dropped now is still at hand; after the call it would have to be fetched from far away.
@@ -86,11 +114,13 @@ async fn forward(plane: &Arc<Plane>, mut call: Box<Call>) -> Served {
     let timeout = call.snapshot.setup.call_timeout;
     let timeout = permit.inner().upstream.timeout().map_or(timeout, |own| own.min(timeout));
     let deadline = call.ticket.opened() + timeout;
-    let slot = match plane.admission.load().admit(&permit.inner().slug, || tokio::time::sleep_until(deadline.into())).await {
-        Ok(slot) => slot,
-        Err(fault) => return refused(call, &fault),
-    };
-    dispatch(plane, call, permit, slot, deadline).await
+    Ok(Allowed { call, permit, deadline })
+}
+
+/// Hop 5 where the upstream is busy.
+async fn wait(plane: &Plane, allowed: &Allowed) -> Result<Slot, Fault> {
+    let patience = || tokio::time::sleep_until(allowed.deadline.into());
+    plane.admission.load_full().admit(&allowed.permit.inner().slug, patience).await
 }
 
 fn refused(mut call: Box<Call>, fault: &Fault) -> Served {
@@ -150,7 +180,28 @@ struct Finisher {
 }
 
 /// Hop 6: the call itself.
-async fn dispatch(plane: &Arc<Plane>, mut call: Box<Call>, permit: Permit<Routed>, slot: Slot, deadline: Instant) -> Served {
+async fn dispatch(plane: &Arc<Plane>, allowed: Allowed, slot: Slot) -> Served {
+    let deadline = allowed.deadline;
+    let (mut finisher, forward, upstream, is_tool) = depart(plane, allowed, slot);
+    let mut reply = upstream.call(Arc::clone(&forward)).await;
+    let is_stale = matches!(&reply, Ok(Reply::Done(Outcome::Error(error, _))) if error.code == code::HEADER_MISMATCH);
+    if is_stale && is_tool {
+        reply = Box::pin(finisher.call_again(&*upstream, forward, reply)).await;
+    }
+    match reply {
+        Ok(Reply::Done(outcome)) => Served::Done(finisher.finish(Ok(outcome))),
+        Ok(Reply::Stream(steps)) => Served::Stream(Box::pin(Streaming {
+            steps,
+            finisher: Some(finisher),
+            deadline: Box::pin(tokio::time::sleep_until(deadline.into())),
+        })),
+        Err(fault) => Served::Done(finisher.finish(Err(fault))),
+    }
+}
+
+/// Parts what goes to the upstream from what waits for the answer.
+fn depart(plane: &Arc<Plane>, allowed: Allowed, slot: Slot) -> (Finisher, Arc<Forward>, Arc<dyn Upstream>, bool) {
+    let Allowed { mut call, permit, deadline } = allowed;
     let routed = permit.into_inner();
     let forward = Arc::new(Forward {
         method: call.method.clone(),
@@ -166,21 +217,8 @@ async fn dispatch(plane: &Arc<Plane>, mut call: Box<Call>, permit: Permit<Routed
         deadline,
     });
     let is_untouched = routed.view.catalog.is_untouched();
-    let mut finisher = Finisher { plane: Arc::clone(plane), call, slug: routed.slug, is_untouched, task: routed.task, _slot: slot };
-    let mut reply = routed.upstream.call(Arc::clone(&forward)).await;
-    let is_stale = matches!(&reply, Ok(Reply::Done(Outcome::Error(error, _))) if error.code == code::HEADER_MISMATCH);
-    if is_stale && routed.tool.is_some() {
-        reply = Box::pin(finisher.call_again(&*routed.upstream, forward, reply)).await;
-    }
-    match reply {
-        Ok(Reply::Done(outcome)) => Served::Done(finisher.finish(Ok(outcome))),
-        Ok(Reply::Stream(steps)) => Served::Stream(Box::pin(Streaming {
-            steps,
-            finisher: Some(finisher),
-            deadline: Box::pin(tokio::time::sleep_until(deadline.into())),
-        })),
-        Err(fault) => Served::Done(finisher.finish(Err(fault))),
-    }
+    let finisher = Finisher { plane: Arc::clone(plane), call, slug: routed.slug, is_untouched, task: routed.task, _slot: slot };
+    (finisher, forward, routed.upstream, routed.tool.is_some())
 }
 
 fn late() -> Fault {

@@ -201,8 +201,8 @@ fn widths(setup: &Setup) -> Vec<(crib_model::Slug, Width)> {
 impl Gateway for Plane {
     fn receive(&self, inbound: Inbound) -> BoxFuture<'static, Answer> {
         match self.shared() {
-            Some(plane) => Box::pin(inbound::receive(plane, inbound)),
-            None => Box::pin(async { Answer::empty(503) }),
+            Some(plane) => inbound::receive(plane, inbound),
+            None => inbound::at_once(Answer::empty(503)),
         }
     }
 

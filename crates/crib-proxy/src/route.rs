@@ -56,15 +56,19 @@ impl Ask for Routed {
     }
 }
 
+/// Returns the caller's catalogue where it is known already.
+pub(crate) fn known_view(call: &Call) -> Option<Arc<View>> {
+    call.snapshot.known_view(&call.scope, call.client.caps.set).filter(|view| view.is_settled)
+}
+
+/// Waits for as much of the caller's catalogue as the call needs.
+pub(crate) async fn view(call: &Call) -> Arc<View> {
+    let asked = call.method.target_key().and_then(|key| call.params.text(key)).unwrap_or_default();
+    call.snapshot.view_for(&call.scope, &call.client.caps, &asked).await
+}
+
 /// Finds the upstream.
-pub(crate) async fn route(plane: &Plane, call: &Call) -> Result<Routed, Fault> {
-    let view = match call.snapshot.known_view(&call.scope, call.client.caps.set) {
-        Some(view) if view.is_settled => view,
-        Some(_) | None => {
-            let asked = call.method.target_key().and_then(|key| call.params.text(key)).unwrap_or_default();
-            Box::pin(call.snapshot.view_for(&call.scope, &call.client.caps, &asked)).await
-        }
-    };
+pub(crate) fn route(plane: &Plane, call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
     match call.method {
         Method::ToolsCall => tool(call, view),
         Method::PromptsGet => prompt(call, &view),

@@ -17,6 +17,7 @@ mod wire;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -116,30 +117,36 @@ impl HttpClient {
     /// # Errors
     /// See [`SendError`]. A request is sent again only on proof that nothing of it had been written.
     #[expect(clippy::too_many_arguments, reason = "the parts of a request, each of which every caller has at hand")]
-    pub async fn send(
+    pub fn send(
         &self,
         endpoint: &Endpoint,
         method: Method,
         headers: HeaderMap,
         body: Chunks,
         deadline: Instant,
-    ) -> Result<Received, SendError> {
+    ) -> impl Future<Output = Result<Received, SendError>> + Send + use<'_> {
         let pool = self.pool(endpoint.origin());
-        let mut request = request(endpoint, method, headers, body);
-        loop {
-            let (mut live, is_fresh) = match pool.take() {
-                Some(live) => (live, false),
+        // The request is handed over before there is a future, which therefore need not hold it.
+        let begun = begin(&pool, request(endpoint, method, headers, body), deadline);
+        async move {
+            let (mut live, mut is_fresh) = match begun {
+                Ok(live) => (live, false),
                 // Rare, and large: every call would carry the room for it.
-                None => (Box::pin(self.dial(&pool, deadline)).await?, true),
+                Err(request) => (Box::pin(self.dial(&pool, request, deadline)).await?, true),
             };
-            match live.exchange(request, deadline).await {
-                Ok(response) => {
-                    let (head, body) = response.into_parts();
-                    let body = Incoming::new(body, live, pool);
-                    return Ok(Received { status: head.status.as_u16(), headers: head.headers, body });
+            loop {
+                match poll_fn(|cx| live.poll_answer(cx)).await {
+                    Ok(response) => {
+                        let (head, body) = response.into_parts();
+                        let body = Incoming::new(body, live, pool);
+                        return Ok(Received { status: head.status.as_u16(), headers: head.headers, body });
+                    }
+                    Err(Failed::Unsent(unsent, _)) if !is_fresh => match begin(&pool, *unsent, deadline) {
+                        Ok(other) => live = other,
+                        Err(request) => (live, is_fresh) = (Box::pin(self.dial(&pool, request, deadline)).await?, true),
+                    },
+                    Err(Failed::Unsent(_, error) | Failed::Sent(error)) => return Err(error),
                 }
-                Err(Failed::Unsent(unsent, _)) if !is_fresh => request = *unsent,
-                Err(Failed::Unsent(_, error) | Failed::Sent(error)) => return Err(error),
             }
         }
     }
@@ -161,7 +168,8 @@ impl HttpClient {
         Arc::clone(pool)
     }
 
-    async fn dial(&self, pool: &Arc<Pool>, deadline: Instant) -> Result<Box<Live>, SendError> {
+    /// Opens a connection for a request and hands it over.
+    async fn dial(&self, pool: &Arc<Pool>, request: Box<Request<Whole>>, deadline: Instant) -> Result<Box<Live>, SendError> {
         let opening = async {
             let slot = pool.slot().await?;
             // Somebody may have given a connection back while this call waited for its turn.
@@ -171,13 +179,23 @@ impl HttpClient {
             let wire = dial::open(pool.origin(), &self.0.tls, self.0.options.connect_timeout).await?;
             Live::open(wire, slot, self.0.options.head_bytes_max).await
         };
-        let live = tokio::time::timeout_at(deadline.into(), opening).await.map_err(|_late| SendError::TimedOut)??;
+        let mut live = tokio::time::timeout_at(deadline.into(), opening).await.map_err(|_late| SendError::TimedOut)??;
         pool.keep_swept(&self.0.tasks, &self.0.closing);
+        live.begin(*request, deadline);
         Ok(live)
     }
 }
 
+/// Hands a request to an idle connection, or gives it back where there is none.
+fn begin(pool: &Pool, request: Request<Whole>, deadline: Instant) -> Result<Box<Live>, Box<Request<Whole>>> {
+    let Some(mut live) = pool.take() else { return Err(Box::new(request)) };
+    live.begin(request, deadline);
+    Ok(live)
+}
+
 fn request(endpoint: &Endpoint, method: Method, mut headers: HeaderMap, body: Chunks) -> Request<Whole> {
+    // Host, and the length that hyper adds.
+    headers.reserve(2);
     headers.insert(header::HOST, endpoint.host().clone());
     // The length and the connection are this client's business.
     headers.remove(header::CONTENT_LENGTH);

@@ -1,6 +1,7 @@
 //! HTTP answers, sorted: what is a message, what is a stream, what is a refusal.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -34,12 +35,16 @@ pub(super) struct Events {
 }
 
 /// Reads the body of a successful answer, as far as that needs no patience.
-pub(super) async fn read(slug: &Slug, received: Received) -> Result<Body, Fault> {
-    if is(&received.headers, "text/event-stream") {
-        return Ok(Body::Events(Box::new(Events::new(received.body))));
+pub(super) fn read(slug: &Slug, received: Received) -> impl Future<Output = Result<Body, Fault>> + Send + use<'_> {
+    let Received { headers, body, .. } = received;
+    let is_stream = is(&headers, "text/event-stream");
+    async move {
+        if is_stream {
+            return Ok(Body::Events(Box::new(Events::new(body))));
+        }
+        let text = body.collect(UPSTREAM_MESSAGE_BYTES_MAX).await.map_err(|error| error.to_fault(slug.as_str()))?;
+        Ok(if text.iter().all(u8::is_ascii_whitespace) { Body::Nothing } else { Body::Message(text) })
     }
-    let text = received.body.collect(UPSTREAM_MESSAGE_BYTES_MAX).await.map_err(|error| error.to_fault(slug.as_str()))?;
-    Ok(if text.iter().all(u8::is_ascii_whitespace) { Body::Nothing } else { Body::Message(text) })
 }
 
 /// Reads the body of a refusal; what cannot be read is empty.

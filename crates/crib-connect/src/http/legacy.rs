@@ -1,5 +1,6 @@
 //! Streamable HTTP of 2025-03-26 to 2025-11-25: a session, a stream per request, and one for what belongs to none.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -107,9 +108,9 @@ impl Posts {
         headers
     }
 
-    async fn post(&self, message: Chunks, timeout: Duration) -> Result<Received, Fault> {
+    fn post(&self, message: Chunks, timeout: Duration) -> impl Future<Output = Result<Received, Fault>> + Send + use<'_> {
         let deadline = std::time::Instant::now() + timeout;
-        self.remote.send(|| Outgoing::post(self.headers(), message.clone(), deadline)).await
+        self.remote.send(move || Outgoing::post(self.headers(), message.clone(), deadline))
     }
 
     /// Sends what needs no answer.
@@ -124,7 +125,7 @@ impl Posts {
     async fn ask(&self, link: &Link, id: u64, message: Chunks) -> Result<(), Fault> {
         let received = self.post(message, HEAD_TIMEOUT).await?;
         if !(200..300).contains(&received.status) {
-            return self.refused(link, id, received).await;
+            return Box::pin(self.refused(link, id, received)).await;
         }
         if self.revision.get().is_none()
             && let Some(session) = received.headers.get(SESSION_ID)
@@ -138,7 +139,7 @@ impl Posts {
                 if link.awaits(id) { Err(broken(&self.remote.slug, "its answer is for another request")) } else { Ok(()) }
             }
             Body::Nothing => Err(broken(&self.remote.slug, "its answer is empty")),
-            Body::Events(events) => self.follow(link, id, events).await,
+            Body::Events(events) => Box::pin(self.follow(link, id, events)).await,
         }
     }
 

@@ -1,11 +1,12 @@
 //! Streamable HTTP of 2026-07-28: every call stands for itself.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 use crib_mcp::header::encode_value;
-use crib_mcp::{Json, Message, Method, Payload, RequestId, Response, Revision, RpcError, code, message};
+use crib_mcp::{Chunks, Json, Message, Method, Payload, RequestId, Response, Revision, RpcError, code, message};
 use crib_model::{Event, Fault, Forward, Outcome, Reply, Slug, Step};
 use crib_transport::Received;
 use futures_util::stream;
@@ -71,33 +72,32 @@ impl Modern {
         Self { remote, headers, ids: AtomicU64::new(1) }
     }
 
-    pub(super) async fn call(&self, forward: &Forward) -> Result<Served, Fault> {
+    pub(super) fn call<'s>(&'s self, forward: &'s Forward) -> impl Future<Output = Result<Served, Fault>> + Send + use<'s> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let number = RequestId::number(id);
-        // The number is unique among the requests in flight, so it serves as the progress token too.
-        let token = forward.progress_token.as_ref().map(|_| number.as_json());
-        let params = params::modern(forward, token);
-        let body = message::request(&number, forward.method.as_str(), &params);
-        let outgoing = || Outgoing::post(self.headers_of(forward), body.clone(), forward.deadline);
-        let received = self.remote.send(outgoing).await?;
-        if !(200..300).contains(&received.status) {
-            return self.refused(received, id).await;
-        }
-        let slug = &self.remote.slug;
-        match answer::read(slug, received).await? {
-            Body::Message(text) => Ok(Ok(Reply::Done(self.outcome(&text, id)?))),
-            Body::Nothing => Err(broken(slug, "its answer is empty")),
-            Body::Events(events) => {
-                let deadline = (forward.method != Method::Listen).then_some(forward.deadline);
-                let token = forward.progress_token.clone();
-                let stream = Stream { events: Some(events), remote: self.remote.clone(), id, token, deadline };
-                let is_listening = stream.deadline.is_none();
-                let steps = Box::pin(stream::unfold(stream, Stream::step));
-                let reply =
-                    if is_listening { steps::acknowledged(steps, slug, forward.deadline).await } else { steps::settle(steps).await };
-                reply.map(Ok)
+        let body = request(forward, id);
+        let sent = self.remote.send(move || Outgoing::post(self.headers_of(forward), body.clone(), forward.deadline));
+        async move {
+            let received = sent.await?;
+            if !(200..300).contains(&received.status) {
+                return Box::pin(self.refused(received, id)).await;
+            }
+            let slug = &self.remote.slug;
+            match answer::read(slug, received).await? {
+                Body::Message(text) => Ok(Ok(Reply::Done(self.outcome(&text, id)?))),
+                Body::Nothing => Err(broken(slug, "its answer is empty")),
+                Body::Events(events) => Box::pin(self.listen(events, id, forward)).await.map(Ok),
             }
         }
+    }
+
+    /// Reads the first step of an answer that comes in events.
+    async fn listen(&self, events: Box<Events>, id: u64, forward: &Forward) -> Result<Reply, Fault> {
+        let is_listening = forward.method == Method::Listen;
+        let deadline = (!is_listening).then_some(forward.deadline);
+        let token = forward.progress_token.clone();
+        let stream = Stream { events: Some(events), remote: self.remote.clone(), id, token, deadline };
+        let steps = Box::pin(stream::unfold(stream, Stream::step));
+        if is_listening { steps::acknowledged(steps, &self.remote.slug, forward.deadline).await } else { steps::settle(steps).await }
     }
 
     /// Asks what the server is.
@@ -131,6 +131,8 @@ impl Modern {
 
     fn headers_of(&self, forward: &Forward) -> HeaderMap {
         let mut headers = self.headers.clone();
+        // Two or three of the protocol, and those that HTTP wants.
+        headers.reserve(6);
         if forward.method == Method::ToolsCall {
             headers.insert(MCP_METHOD, HeaderValue::from_static("tools/call"));
         } else {
@@ -192,6 +194,14 @@ impl Modern {
             _ => Err(fault),
         }
     }
+}
+
+/// Writes the request of a call.
+fn request(forward: &Forward, id: u64) -> Chunks {
+    let number = RequestId::number(id);
+    // The number is unique among the requests in flight, so it serves as the progress token too.
+    let token = forward.progress_token.as_ref().map(|_| number.as_json());
+    message::request(&number, forward.method.as_str(), &params::modern(forward, token))
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {

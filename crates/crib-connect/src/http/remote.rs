@@ -1,11 +1,13 @@
 //! Where a server is, and what goes with every request to it.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crib_mcp::Chunks;
 use crib_model::{Fault, Slug};
 use crib_transport::{Endpoint, HttpClient, Received};
+use futures_util::TryFutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use parking_lot::RwLock;
 use tokio_util::task::TaskTracker;
@@ -50,21 +52,42 @@ impl Remote {
     /// A redirection that keeps the method is followed within the origin: many servers want a slash at the end.
     ///
     /// The request is made anew for each try, so that the usual one costs no copy of its headers.
-    pub(super) async fn send(&self, make: impl Fn() -> Outgoing) -> Result<Received, Fault> {
-        let mut url = self.url();
-        let mut received = self.send_to(&url, make()).await?;
+    pub(super) fn send<'s, F>(&'s self, make: F) -> impl Future<Output = Result<Received, Fault>> + Send + use<'s, F>
+    where
+        F: Fn() -> Outgoing + Send + Sync + 's,
+    {
+        let url = self.url();
+        let first = self.send_to(&url, make());
+        async move {
+            let received = first.await?;
+            match redirection(&url, &received) {
+                None => Ok(received),
+                Some(next) => Box::pin(self.follow(next, received, make)).await,
+            }
+        }
+    }
+
+    /// Goes where an answer points, some times in a row.
+    async fn follow(
+        &self,
+        mut next: Endpoint,
+        mut received: Received,
+        make: impl Fn() -> Outgoing + Send + Sync,
+    ) -> Result<Received, Fault> {
         for _ in 0..REDIRECTS_MAX {
-            let Some(next) = redirection(&url, &received) else { break };
             received = self.send_to(&next, make()).await?;
             self.url.write().clone_from(&next);
-            url = next;
+            match redirection(&next, &received) {
+                Some(further) => next = further,
+                None => break,
+            }
         }
         Ok(received)
     }
 
-    pub(super) async fn send_to(&self, url: &Endpoint, outgoing: Outgoing) -> Result<Received, Fault> {
+    pub(super) fn send_to(&self, url: &Endpoint, outgoing: Outgoing) -> impl Future<Output = Result<Received, Fault>> + Send + use<'_> {
         let Outgoing { method, headers, body, deadline } = outgoing;
-        self.http.send(url, method, headers, body, deadline).await.map_err(|error| error.to_fault(self.slug.as_str()))
+        self.http.send(url, method, headers, body, deadline).map_err(|error| error.to_fault(self.slug.as_str()))
     }
 }
 
@@ -89,7 +112,8 @@ fn redirection(url: &Endpoint, received: &Received) -> Option<Endpoint> {
 }
 
 fn base_headers(configured: &[(String, String)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    // Each request adds some more to a copy.
+    let mut headers = HeaderMap::with_capacity(12);
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in configured {

@@ -38,16 +38,18 @@ pub(crate) async fn call(session: Arc<Session>, lease: Option<Lease>, lot: Arc<L
         return Ok(Reply::Done(Outcome::Complete(session.discover(), Revision::LATEST)));
     }
     if forward.method == Method::Listen {
-        return listen::listen(session, lease, &forward).await;
+        return Box::pin(listen::listen(session, lease, &forward)).await;
     }
     let lease = lease.map(Arc::new);
-    match tasks::call(&session, &forward).await.transpose()? {
-        Some(Ran::Done(outcome)) => return Ok(Reply::Done(outcome)),
-        Some(Ran::Asks(exchange)) => {
-            let running = Running { session, exchange, lease, asked: 0, _level: None };
-            return steps::settle(steps::talk(|voice| async move { drive(running, &lot, (&forward, &voice)).await })).await;
+    if session.offers.has(Offer::ToolTasks) {
+        match Box::pin(tasks::call(&session, &forward)).await.transpose()? {
+            Some(Ran::Done(outcome)) => return Ok(Reply::Done(outcome)),
+            Some(Ran::Asks(exchange)) => {
+                let running = Running { session, exchange, lease, asked: 0, _level: None };
+                return steps::settle(steps::talk(|voice| async move { drive(running, &lot, (&forward, &voice)).await })).await;
+            }
+            None => {}
         }
-        None => {}
     }
     if forward.method == Method::Complete && session.revision > Revision::V2024_11_05 && !session.offers.has(Offer::Completions) {
         let error = RpcError::new(code::METHOD_NOT_FOUND, "the server offers no completions");
@@ -84,21 +86,25 @@ async fn run(
     lot: &Arc<Lot>,
     (forward, voice): (&Forward, &Voice),
 ) -> Result<Outcome, Fault> {
-    let log = forward.log_level.as_ref().and_then(Level::read);
-    let level = tokio::time::timeout_at(forward.deadline.into(), session.listen_at(log)).await;
-    let level = level.map_err(|_elapsed| late(session.slug()))?;
+    let level = match forward.log_level.as_ref().and_then(Level::read) {
+        None => None,
+        Some(log) => {
+            let level = tokio::time::timeout_at(forward.deadline.into(), session.listen_at(log));
+            Some(Box::pin(level).await.map_err(|_elapsed| late(session.slug()))?)
+        }
+    };
     let exchange = send(&session, forward, None)?;
-    let running = Running { session: Arc::clone(&session), exchange, lease: lease.clone(), asked: 0, _level: Some(level) };
+    let running = Running { session: Arc::clone(&session), exchange, lease: lease.clone(), asked: 0, _level: level };
     let outcome = drive(running, lot, (forward, voice)).await?;
     let Outcome::Error(error, revision) = outcome else { return Ok(outcome) };
     if !tasks::is_required(&error, &session, forward) {
         return Ok(Outcome::Error(error, revision));
     }
-    match tasks::run_as_task(&session, forward).await? {
+    match Box::pin(tasks::run_as_task(&session, forward)).await? {
         Ran::Done(outcome) => Ok(outcome),
         Ran::Asks(exchange) => {
             let running = Running { session, exchange, lease, asked: 0, _level: None };
-            drive(running, lot, (forward, voice)).await
+            Box::pin(drive(running, lot, (forward, voice))).await
         }
     }
 }
@@ -137,7 +143,7 @@ async fn drive(mut running: Running, lot: &Arc<Lot>, (forward, voice): (&Forward
                 };
                 voice.say(event).await;
             }
-            Next::Asked(ask) => return ask_client(running, ask, lot, (forward, voice)).await,
+            Next::Asked(ask) => return Box::pin(ask_client(running, ask, lot, (forward, voice))).await,
             Next::Lacks(ability) => return Ok(lacking(ability)),
             Next::Answered(Ok(result)) => {
                 running.session.memory.learn(&forward.method, &result);

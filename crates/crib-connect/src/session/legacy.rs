@@ -140,8 +140,8 @@ impl Session {
     }
 
     /// Makes the server send log lines at least as fine as the call wants, until the guard is dropped.
-    pub(crate) async fn listen_at(self: &Arc<Self>, level: Option<Level>) -> LevelGuard {
-        let level = level.filter(|_| self.offers.has(Offer::Logging));
+    pub(crate) async fn listen_at(self: &Arc<Self>, level: Level) -> LevelGuard {
+        let level = Some(level).filter(|_| self.offers.has(Offer::Logging));
         let guard = LevelGuard { session: Arc::clone(self), level };
         if let Some(level) = level {
             let change = {

@@ -1,17 +1,20 @@
 //! The sessions of one legacy upstream: who may share one, who needs one alone, and when to start another.
 
+mod key;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crib_mcp::{Ability, CapSet, ClientCaps, Method};
+use crib_mcp::{ClientCaps, Method};
 use crib_model::{BoxFuture, Code, Fault, Forward, Principal, Slug};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::chores;
 use super::legacy::Session;
+pub(crate) use key::Key;
 
 /// Sessions for clients that cannot be asked; they differ only by exotic extensions.
 const SHARED_MAX: usize = 4;
@@ -22,15 +25,6 @@ const BACKOFF_LAST: Duration = Duration::from_secs(30);
 /// Starts sessions.
 pub(crate) trait Open: Send + Sync + 'static {
     fn open(&self, caps: &ClientCaps) -> BoxFuture<'static, Result<Arc<Session>, Fault>>;
-}
-
-/// Who may use a session: everyone with these capabilities, or only one principal when its clients can be asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    caps: CapSet,
-    /// The client can be given tasks, which some servers have tools for.
-    takes_tasks: bool,
-    principal: Option<Principal>,
 }
 
 /// Whether a call can share its session with others.
@@ -88,23 +82,18 @@ pub(crate) struct Lease {
     mode: Mode,
 }
 
+/// What a call needs.
+struct Wanted<'f> {
+    key: Key,
+    caps: Cow<'f, ClientCaps>,
+    mode: Mode,
+}
+
 enum Place {
     Found(u64, watch::Receiver<Started>),
     Full,
     /// Starting failed a moment ago.
     Resting(Fault),
-}
-
-// === impl Key ===
-
-impl Key {
-    pub(crate) fn of(client: &ClientCaps, principal: &Principal) -> Self {
-        // No legacy server can tell whether a client knows the tasks extension.
-        let caps = client.set.without(Ability::Tasks);
-        let is_interactive = caps.is_interactive();
-        let takes_tasks = is_interactive && chores::is_declared(&client.raw.to_object().unwrap_or_default());
-        Self { caps, takes_tasks, principal: is_interactive.then(|| principal.clone()) }
-    }
 }
 
 // === impl Pool ===
@@ -117,15 +106,10 @@ impl Pool {
 
     /// Finds or starts a session for a call.
     pub(crate) async fn take(self: &Arc<Self>, forward: &Forward) -> Result<(Arc<Session>, Lease), Fault> {
-        let is_one_channel = self.options.is_one_channel;
-        // Listening lasts, and must not hold a session that others wait for.
-        let caps = if is_one_channel && forward.method == Method::Listen { &ClientCaps::none() } else { &forward.client.caps };
-        let key = Key::of(caps, &forward.principal);
+        let Wanted { key, caps, mode } = self.wanted(forward);
         let deadline = forward.deadline;
-        let is_alone = is_one_channel && forward.method.allows_input() && key.caps.is_interactive();
-        let mode = if is_alone { Mode::Alone } else { Mode::Shared };
         loop {
-            let (number, mut session) = self.wait_for_place(&key, caps, mode, deadline).await?;
+            let (number, mut session) = self.wait_for_place(&key, &caps, mode, deadline).await?;
             let lease = Lease { pool: Arc::clone(self), number, mode };
             let slug = &self.options.slug;
             let late = || Fault::new(Code::DeadlineExceeded, format!("`{slug}` was not ready in time"));
@@ -138,6 +122,25 @@ impl Pool {
                 None => {}
             }
         }
+    }
+
+    /// Takes a session that has room and is open already, which is what most calls find.
+    pub(crate) fn take_open(self: &Arc<Self>, forward: &Forward) -> Option<(Arc<Session>, Lease)> {
+        let Wanted { key, caps, mode } = self.wanted(forward);
+        let Place::Found(number, started) = self.place(&key, &caps, mode) else { return None };
+        let lease = Lease { pool: Arc::clone(self), number, mode };
+        let session = started.borrow().as_ref()?.as_ref().ok().map(Arc::clone)?;
+        (!session.link.is_over()).then_some((session, lease))
+    }
+
+    fn wanted<'f>(&self, forward: &'f Forward) -> Wanted<'f> {
+        let is_one_channel = self.options.is_one_channel;
+        // Listening lasts, and must not hold a session that others wait for.
+        let lasts = is_one_channel && forward.method == Method::Listen;
+        let caps = if lasts { Cow::Owned(ClientCaps::none()) } else { Cow::Borrowed(&forward.client.caps) };
+        let key = Key::of(&caps, &forward.principal);
+        let is_alone = is_one_channel && forward.method.allows_input() && key.is_interactive();
+        Wanted { key, caps, mode: if is_alone { Mode::Alone } else { Mode::Shared } }
     }
 
     async fn wait_for_place(
@@ -176,9 +179,9 @@ impl Pool {
         if let Some(fault) = inner.resting() {
             return Place::Resting(fault);
         }
-        let is_interactive = key.caps.is_interactive();
+        let is_interactive = key.is_interactive();
         let max = if is_interactive { self.options.interactive_max.max(1) } else { SHARED_MAX };
-        let same_kind = |member: &&Member| member.key.caps.is_interactive() == is_interactive;
+        let same_kind = |member: &&Member| member.key.is_interactive() == is_interactive;
         if inner.members.iter().filter(same_kind).count() >= max {
             let idle = inner.members.iter().filter(same_kind).filter(|member| member.in_use == 0);
             let Some(number) = idle.min_by_key(|member| member.used).map(|member| member.number) else { return Place::Full };
@@ -222,7 +225,7 @@ impl Pool {
 
     /// Stops a session for a client that can be asked when it was not used for a while.
     fn look_after(self: &Arc<Self>, member: &Member) {
-        let Some(idle) = self.options.idle.filter(|_| member.key.caps.is_interactive()) else { return };
+        let Some(idle) = self.options.idle.filter(|_| member.key.is_interactive()) else { return };
         let (pool, number) = (Arc::clone(self), member.number);
         self.tracker.spawn(async move {
             let (mut wait, mut asked) = (idle, None);

@@ -7,7 +7,7 @@ use crib_model::{Answer, Inbound, Principal, limits};
 use futures_util::{StreamExt, future, stream};
 use http::HeaderMap;
 
-use crate::inbound::http_legacy;
+use crate::inbound::{at_once, http_legacy};
 use crate::legacy;
 use crate::plane::Plane;
 
@@ -33,12 +33,11 @@ pub(super) async fn http(plane: Arc<Plane>, principal: Arc<Principal>, inbound: 
         match Message::parse(text) {
             Err(malformed) => {
                 let error = message::error(malformed.id.as_ref(), &malformed.error);
-                answers.push(future::Either::Left(future::ready(Answer::json(400, error))));
+                answers.push(at_once(Answer::json(400, error)));
             }
             Ok(Message::Request(request)) if request.method == Method::Initialize => return refuse("`initialize` must not be in a batch"),
             Ok(Message::Request(request)) => {
-                let answer = legacy::answer_http(Arc::clone(&plane), peer.clone(), request, inbound.headers.clone());
-                answers.push(future::Either::Right(Box::pin(answer)));
+                answers.push(legacy::answer_http(Arc::clone(&plane), peer.clone(), request, &inbound.headers));
             }
             Ok(Message::Notification(notification)) => {
                 http_legacy::notified(&peer, &notification.method, notification.params.get("requestId"));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crib_mcp::{Json, Message, Method, Request, Response, Revision, RpcError, code, message};
-use crib_model::{Answer, Code, Fault, Inbound, Principal};
+use crib_model::{Answer, BoxFuture, Code, Fault, Inbound, Principal};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::inbound::refuse;
+use crate::inbound::{at_once, refuse};
 use crate::legacy::{self, Peer};
 use crate::plane::Plane;
 use crate::session::Session;
@@ -19,23 +19,24 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// One message of a legacy client.
-pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inbound, message: Message) -> Answer {
-    if let Message::Request(request) = &message
-        && request.method == Method::Initialize
-    {
-        return Box::pin(initialize(&plane, principal, &inbound, request)).await;
-    }
+pub(super) fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inbound, message: Message) -> BoxFuture<'static, Answer> {
+    let message = match message {
+        Message::Request(request) if request.method == Method::Initialize => {
+            return Box::pin(async move { initialize(&plane, principal, &inbound, &request).await });
+        }
+        message => message,
+    };
     let peer = match peer(&plane, &principal, &inbound) {
         Ok(peer) => peer,
-        Err(answer) => return *answer,
+        Err(answer) => return at_once(*answer),
     };
     match message {
-        Message::Request(request) => legacy::answer_http(plane, peer, request, inbound.headers).await,
+        Message::Request(request) => legacy::answer_http(plane, peer, request, &inbound.headers),
         Message::Notification(notification) => {
             notified(&peer, &notification.method, notification.params.get("requestId"));
-            Answer::empty(202)
+            at_once(Answer::empty(202))
         }
-        Message::Response(response) => answered(&peer, response),
+        Message::Response(response) => at_once(answered(&peer, response)),
     }
 }
 

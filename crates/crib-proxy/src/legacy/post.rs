@@ -135,34 +135,36 @@ impl Post {
 }
 
 /// Answers a request over Streamable HTTP. The call runs on when the client goes away.
-pub(crate) async fn answer_http(plane: Arc<Plane>, peer: Peer, request: Request, headers: HeaderMap) -> Answer {
-    let kind = if accepts_stream(&headers) { Kind::Lazy } else { Kind::Mute };
-    let wants_stream = crate::inbound::prefers_stream(&headers);
-    let post = Post::new(&peer, kind, plane.parent(&headers));
-    drop(headers);
-    if wants_stream {
+pub(crate) fn answer_http(plane: Arc<Plane>, peer: Peer, request: Request, headers: &HeaderMap) -> BoxFuture<'static, Answer> {
+    let kind = if accepts_stream(headers) { Kind::Lazy } else { Kind::Mute };
+    let post = Post::new(&peer, kind, plane.parent(headers));
+    if crate::inbound::prefers_stream(headers) {
         post.open();
     }
-    let mut work = RunsOn { tracker: plane.tracker.clone(), work: Some(Box::pin(run(plane, peer, request, Arc::clone(&post)))) };
-    let done = future::poll_fn(|cx| {
-        if let Poll::Ready(done) = Pin::new(&mut work).poll(cx) {
-            return Poll::Ready(Some(done));
-        }
-        post.waiting.register(cx.waker());
-        if post.is_open.load(Ordering::Acquire) { Poll::Ready(None) } else { Poll::Pending }
-    })
-    .await;
-    match (done, post.opened()) {
-        (Some(Some(text)), _) => Answer::json(200, text),
-        (Some(None), Some(log)) => stream_answer(&log),
-        // Cancelled by the client, which waits for nothing any more.
-        (_, None) => Answer::empty(202),
-        (None, Some(log)) => {
-            // From here on the work writes to the log, whoever reads it.
-            work.let_go();
-            stream_answer(&log)
-        }
-    }
+    let mut work = RunsOn { tracker: plane.tracker.clone(), work: Some(run(plane, peer, request, Arc::clone(&post))) };
+    Box::pin(future::poll_fn(move |cx| {
+        let done = match Pin::new(&mut work).poll(cx) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => {
+                post.waiting.register(cx.waker());
+                if !post.is_open.load(Ordering::Acquire) {
+                    return Poll::Pending;
+                }
+                None
+            }
+        };
+        Poll::Ready(match (done, post.opened()) {
+            (Some(Some(text)), _) => Answer::json(200, text),
+            (Some(None), Some(log)) => stream_answer(&log),
+            // Cancelled by the client, which waits for nothing any more.
+            (_, None) => Answer::empty(202),
+            (None, Some(log)) => {
+                // From here on the work writes to the log, whoever reads it.
+                work.let_go();
+                stream_answer(&log)
+            }
+        })
+    }))
 }
 
 /// Answers a request on the session's one stream (HTTP+SSE, stdio).
@@ -179,28 +181,31 @@ fn stream_answer(log: &Arc<StreamLog>) -> Answer {
 }
 
 /// Runs one request to its end. Returns the response, unless it went to a stream or the client cancelled.
-async fn run(plane: Arc<Plane>, peer: Peer, request: Request, post: Arc<Post>) -> Option<Chunks> {
-    let id = request.id.clone();
-    let Some(session) = peer.session.clone() else {
-        return deliver(&post, legacy::respond(&plane, &peer, request, &post).await);
-    };
-    if let Err(error) = session.start(&id, &post) {
-        return deliver(&post, message::error(Some(&id), &error));
+fn run(plane: Arc<Plane>, peer: Peer, request: Request, post: Arc<Post>) -> BoxFuture<'static, Option<Chunks>> {
+    if let Some(session) = &peer.session
+        && let Err(error) = session.start(&request.id, &post)
+    {
+        let said = deliver(&post, message::error(Some(&request.id), &error));
+        return Box::pin(future::ready(said));
     }
-    let text = {
-        let work = pin!(legacy::respond(&plane, &peer, request, &post));
-        post.unless_cancelled(work).await
-    };
-    session.finish(&id);
-    match text {
-        Some(text) => deliver(&post, text),
-        None => {
-            if let Some(log) = post.opened() {
-                log.end();
-            }
-            None
+    Box::pin(async move {
+        let text = {
+            let work = pin!(legacy::respond(&plane, &peer, &request, &post));
+            post.unless_cancelled(work).await
+        };
+        if let Some(session) = &peer.session {
+            session.finish(&request.id);
         }
-    }
+        match text {
+            Some(text) => deliver(&post, text),
+            None => {
+                if let Some(log) = post.opened() {
+                    log.end();
+                }
+                None
+            }
+        }
+    })
 }
 
 /// Puts the response where the client looks for it.

@@ -50,6 +50,10 @@ impl Incoming {
     /// # Errors
     /// The body is larger than `max`, late, or broken off.
     pub async fn collect(mut self, max: usize) -> Result<Bytes, SendError> {
+        self.collected(max).await
+    }
+
+    async fn collected(&mut self, max: usize) -> Result<Bytes, SendError> {
         if self.body.size_hint().lower() > max as u64 {
             return Err(SendError::TooLarge(max));
         }

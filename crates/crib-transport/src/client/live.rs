@@ -1,18 +1,20 @@
 //! One connection and the task-less driving of it.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, Request, Response};
 use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::unconstrained;
 use tokio::time::Sleep;
+use tokio_util::sync::ReusableBoxFuture;
 
 use super::error::SendError;
 use super::wire::Wire;
@@ -26,6 +28,9 @@ pub(crate) struct Live {
     sender: SendRequest<Whole>,
     driver: Connection<TokioIo<Wire>, Whole>,
     is_over: bool,
+    /// What hyper promised for the request in hand. Its room is kept from call to call, too: in the future of a call it
+    /// would be memory that no cache has seen.
+    answer: ReusableBoxFuture<'static, Answered>,
     /// Survives from call to call, because moving a timer further away is free and making one is not.
     deadline: Pin<Box<Sleep>>,
     idle_since: Instant,
@@ -39,6 +44,9 @@ impl fmt::Debug for Live {
         f.debug_struct("Live").field("is_over", &self.is_over).finish_non_exhaustive()
     }
 }
+
+/// What hyper says about a request in the end.
+type Answered = Result<Response<Incoming>, TrySendError<Request<Whole>>>;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// The most by which a connection is given up before the server's announced end.
@@ -57,7 +65,8 @@ impl Live {
         let (sender, driver) = shaken.map_err(|error| SendError::Connect(error.to_string()))?;
         let now = Instant::now();
         let deadline = Box::pin(tokio::time::sleep_until(now.into()));
-        Ok(Box::new(Self { sender, driver, is_over: false, deadline, idle_since: now, promised: None, _slot: slot }))
+        let answer = ReusableBoxFuture::new(pending());
+        Ok(Box::new(Self { sender, driver, is_over: false, answer, deadline, idle_since: now, promised: None, _slot: slot }))
     }
 
     /// Tells whether an idle connection can take a request, as far as is known here.
@@ -109,33 +118,32 @@ impl Live {
         self.deadline.as_mut().poll(cx)
     }
 
-    /// Sends a request and waits for the head of its answer.
-    pub(crate) async fn exchange(&mut self, request: Request<Whole>, deadline: Instant) -> Result<Response<Incoming>, Failed> {
+    /// Takes a request; it is sent while [`Self::poll_answer`] is polled.
+    pub(crate) fn begin(&mut self, request: Request<Whole>, deadline: Instant) {
         self.set_deadline(deadline);
         // Unconstrained, because tokio's cooperation ends a turn by waking the waker, and there is none.
-        let mut answer = pin!(unconstrained(self.sender.try_send_request(request)));
-        let answered = poll_fn(|cx| {
-            self.drive(cx);
-            match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(answered) => Poll::Ready(Some(answered)),
-                Poll::Pending => self.poll_late(cx).map(|()| None),
-            }
-        })
-        .await;
-        match answered {
-            None => Err(Failed::Sent(SendError::TimedOut)),
-            Some(Ok(response)) => {
+        self.answer.set(unconstrained(self.sender.try_send_request(request)));
+    }
+
+    /// Sends the request that was begun, and waits for the head of its answer.
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<Incoming>, Failed>> {
+        self.drive(cx);
+        let Poll::Ready(answered) = self.answer.poll(&mut Context::from_waker(Waker::noop())) else {
+            return self.poll_late(cx).map(|()| Err(Failed::Sent(SendError::TimedOut)));
+        };
+        Poll::Ready(match answered {
+            Ok(response) => {
                 self.promised = promise(response.headers()).or(self.promised);
                 Ok(response)
             }
-            Some(Err(mut failed)) => {
+            Err(mut failed) => {
                 let error = SendError::before_answer(failed.error());
                 Err(match failed.take_message() {
                     Some(request) => Failed::Unsent(Box::new(request), error),
                     None => Failed::Sent(error),
                 })
             }
-        }
+        })
     }
 }
 

@@ -6,8 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header;
-use http::request::Parts;
+use http::{HeaderMap, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -29,10 +28,10 @@ pub(crate) enum Unread {
 }
 
 /// Reads the body whole. A body that comes in one piece is not copied.
-pub(crate) async fn read(head: &Parts, mut body: Incoming, max: usize, pulse: &Pulse) -> Result<Bytes, Unread> {
+pub(crate) async fn read(headers: &HeaderMap, mut body: Incoming, max: usize, pulse: &Pulse) -> Result<Bytes, Unread> {
     let max = u64::try_from(max).unwrap_or(u64::MAX);
     if body.size_hint().lower() > max {
-        return Err(too_large(head, body).await);
+        return Err(Box::pin(too_large(headers, body)).await);
     }
     let Some(first) = piece(&mut body, pulse).await? else { return Ok(Bytes::new()) };
     if body.is_end_stream() && first.len() as u64 <= max {
@@ -43,11 +42,11 @@ pub(crate) async fn read(head: &Parts, mut body: Incoming, max: usize, pulse: &P
     joined.extend_from_slice(&first);
     while let Some(next) = piece(&mut body, pulse).await? {
         if (joined.len() + next.len()) as u64 > max {
-            return Err(too_large(head, body).await);
+            return Err(Box::pin(too_large(headers, body)).await);
         }
         joined.extend_from_slice(&next);
     }
-    if joined.len() as u64 > max { Err(too_large(head, body).await) } else { Ok(joined.freeze()) }
+    if joined.len() as u64 > max { Err(Box::pin(too_large(headers, body)).await) } else { Ok(joined.freeze()) }
 }
 
 async fn piece(body: &mut Incoming, pulse: &Pulse) -> Result<Option<Bytes>, Unread> {
@@ -73,8 +72,8 @@ async fn piece(body: &mut Incoming, pulse: &Pulse) -> Result<Option<Bytes>, Unre
 }
 
 /// Reads on for a while before the refusal: a connection closed on unread bytes is reset, and the answer lost.
-async fn too_large(head: &Parts, mut body: Incoming) -> Unread {
-    if head.headers.contains_key(header::EXPECT) {
+async fn too_large(headers: &HeaderMap, mut body: Incoming) -> Unread {
+    if headers.contains_key(header::EXPECT) {
         return Unread::TooLarge;
     }
     let discard = async {

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -27,8 +28,8 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     let mut ticker = Ticker::new(Arc::clone(&pulse), limits);
     let io = TokioIo::new(Watched { stream, strict: Strict::default(), pulse: Arc::clone(&pulse) });
     let service = service_fn(|request| {
-        let (front, pulse) = (Arc::clone(&front), Arc::clone(&pulse));
-        async move { Ok::<_, Infallible>(Exchange { front: &front, ends, pulse: &pulse }.answer(request).await) }
+        let exchange = Exchange { front: Arc::clone(&front), ends, pulse: Arc::clone(&pulse) };
+        exchange.answer(request).map(Ok::<_, Infallible>)
     });
     let mut builder = http1::Builder::new();
     // The ticker does the work of hyper's header timeout without a timer per request.

@@ -1,11 +1,12 @@
 //! One request and its response.
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use crib_mcp::Chunks;
-use crib_model::{Answer, Carrier, Code, Frames, Gateway, Inbound, Scope, Verb};
+use crib_model::{Answer, Carrier, Code, Frames, Gateway, Inbound, Verb};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -51,53 +52,79 @@ impl Front {
 }
 
 /// One request on its connection.
-pub(crate) struct Exchange<'a> {
-    pub(crate) front: &'a Front,
+pub(crate) struct Exchange {
+    pub(crate) front: Arc<Front>,
     pub(crate) ends: Ends,
-    pub(crate) pulse: &'a Arc<Pulse>,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
-impl Exchange<'_> {
+/// A request whose head has been judged.
+enum Begun {
+    Mcp(Box<Inbound>, Incoming),
+    Other(Box<Request<Incoming>>),
+    Done(Box<Response<Outgoing>>),
+}
+
+impl Exchange {
     /// Answers the request.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Outgoing> {
+    ///
+    /// Not an `async fn`, and with the head judged before there is a future: hyper moves the future, for each request,
+    /// to where it keeps it.
+    pub(crate) fn answer(self, request: Request<Incoming>) -> impl Future<Output = Response<Outgoing>> + Send {
+        let (reader, begun) = self.begin(request);
+        async move {
+            let mut response = match begun {
+                Begun::Mcp(inbound, body) => self.mcp(inbound, body).await,
+                Begun::Other(request) => Box::pin(self.other(*request)).await,
+                Begun::Done(response) => *response,
+            };
+            if let Some(origin) = reader {
+                grant(response.headers_mut(), origin);
+            }
+            if self.pulse.is_last() { closing(response) } else { response }
+        }
+    }
+
+    /// Decides what needs no more than the head. Also returns the web origin that may read the answer.
+    fn begin(&self, request: Request<Incoming>) -> (Option<HeaderValue>, Begun) {
+        let done = |response| Begun::Done(Box::new(response));
         if self.pulse.is_refused() {
-            return closing(refusal(StatusCode::BAD_REQUEST, None, "the request is framed ambiguously".to_owned()));
+            let text = "the request is framed ambiguously".to_owned();
+            return (None, done(closing(refusal(StatusCode::BAD_REQUEST, None, text))));
         }
         let guard = &self.front.guard;
         let (head, body) = request.into_parts();
         if let Err(refused) = guard.check(&head, self.ends.local) {
             let text = format!("{} is not allowed", refused.field());
-            return refusal(StatusCode::FORBIDDEN, Some(Code::OriginRefused), text);
+            return (None, done(refusal(StatusCode::FORBIDDEN, Some(Code::OriginRefused), text)));
         }
         let reader = guard.reader(&head.headers).cloned();
-        let mut response = match endpoint::place(head.uri.path()) {
-            Place::Mcp(scope) => self.mcp(head, body, scope).await,
-            Place::Nowhere => refusal(StatusCode::NOT_FOUND, Some(Code::UnknownTarget), "no such server".to_owned()),
-            Place::Other => self.other(head, body).await,
+        let begun = match endpoint::place(head.uri.path()) {
+            Place::Mcp(scope) => match act(&head) {
+                Ok((verb, carrier)) => {
+                    // The rest of the head is not kept while the call is under way.
+                    let headers = take_headers(head);
+                    let inbound = Inbound { verb, carrier, scope, headers, body: Bytes::new(), peer: Some(self.ends.peer) };
+                    Begun::Mcp(Box::new(inbound), body)
+                }
+                Err(response) => Begun::Done(response),
+            },
+            Place::Nowhere => done(refusal(StatusCode::NOT_FOUND, Some(Code::UnknownTarget), "no such server".to_owned())),
+            Place::Other => Begun::Other(Box::new(Request::from_parts(head, body))),
         };
-        if let Some(origin) = reader {
-            grant(response.headers_mut(), origin);
-        }
-        if self.pulse.is_last() { closing(response) } else { response }
+        (reader, begun)
     }
 
-    async fn mcp(&self, head: Parts, body: Incoming, scope: Scope) -> Response<Outgoing> {
-        let (verb, carrier) = match act(&head) {
-            Ok(act) => act,
-            Err(response) => return *response,
-        };
-        let body = match verb {
-            Verb::Post => match self.read(&head, body).await {
+    async fn mcp(&self, mut inbound: Box<Inbound>, body: Incoming) -> Response<Outgoing> {
+        let verb = inbound.verb;
+        if verb == Verb::Post {
+            inbound.body = match self.read(&inbound.headers, body).await {
                 Ok(body) => body,
                 Err(response) => return *response,
-            },
-            Verb::Get | Verb::Delete => Bytes::new(),
-        };
+            };
+        }
         self.pulse.enter(Phase::Busy);
-        // The rest of the head is not kept while the call is under way.
-        let headers = take_headers(head);
-        let inbound = Inbound { verb, carrier, scope, headers, body, peer: Some(self.ends.peer) };
-        match self.front.gateway.receive(inbound).await {
+        match self.front.gateway.receive(*inbound).await {
             Answer::Message { status, headers, body } => {
                 self.pulse.enter(Phase::Waiting);
                 whole(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), headers, body)
@@ -109,7 +136,7 @@ impl Exchange<'_> {
     fn stream(&self, headers: HeaderMap, frames: Frames, verb: Verb) -> Response<Outgoing> {
         // Streams that answer a request get the drain time; the others would wait for ever.
         let until = (verb == Verb::Get).then(|| self.front.drain.draining.clone().cancelled_owned());
-        let events = Events::new(frames, self.front.options.keep_alive, until, Arc::clone(self.pulse));
+        let events = Events::new(frames, self.front.options.keep_alive, until, Arc::clone(&self.pulse));
         let mut response = Response::new(Outgoing::Events(Box::new(events)));
         let fields = response.headers_mut();
         *fields = headers;
@@ -119,8 +146,9 @@ impl Exchange<'_> {
         response
     }
 
-    async fn other(&self, head: Parts, body: Incoming) -> Response<Outgoing> {
-        let body = match self.read(&head, body).await {
+    async fn other(&self, request: Request<Incoming>) -> Response<Outgoing> {
+        let (head, body) = request.into_parts();
+        let body = match self.read(&head.headers, body).await {
             Ok(body) => body,
             Err(response) => return *response,
         };
@@ -130,10 +158,10 @@ impl Exchange<'_> {
         response.map(|body| Outgoing::Whole(Whole::from(body)))
     }
 
-    async fn read(&self, head: &Parts, body: Incoming) -> Result<Bytes, Box<Response<Outgoing>>> {
+    async fn read(&self, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Box<Response<Outgoing>>> {
         self.pulse.enter(Phase::Body);
         let max = self.front.options.body_bytes_max;
-        let unread = match body::read(head, body, max, self.pulse).await {
+        let unread = match body::read(headers, body, max, &self.pulse).await {
             Ok(body) => return Ok(body),
             Err(unread) => unread,
         };
