@@ -94,25 +94,28 @@ impl Http {
         })
     }
 
-    async fn serve(self: Arc<Self>, forward: Arc<Forward>) -> Result<Reply, Fault> {
-        if matches!(&forward.inputs, Some(inputs) if matches!(inputs.state, Some(State::Parked(_)))) {
-            return Box::pin(call::resume(Arc::clone(&self.lot), forward)).await;
-        }
+    /// Serves a call that is not done with its first try, or for which nobody knows yet how to try.
+    async fn serve(self: Arc<Self>, forward: Arc<Forward>, first: Option<(Era, Served)>) -> Result<Reply, Fault> {
         let mut fault = None;
+        let mut tried = first;
         for _ in 0..TRIES_MAX {
-            let era = match self.era() {
-                Some(era) => era,
-                None => Box::pin(self.find_out(&forward)).await?,
+            let (era, served) = match tried.take() {
+                Some(tried) => tried,
+                None => {
+                    let era = match self.era() {
+                        Some(era) => era,
+                        None => self.find_out(&forward).await?,
+                    };
+                    let served = match era {
+                        Era::Modern => self.modern.call(&forward).await?,
+                        Era::Legacy => self.serve_session(&self.streamable, &forward).await?,
+                        Era::Sse => self.serve_session(&self.sse, &forward).await?,
+                    };
+                    (era, served)
+                }
             };
-            let served = match era {
-                Era::Modern => self.modern.call(&forward).await,
-                Era::Legacy => Box::pin(self.serve_session(&self.streamable, &forward)).await,
-                Era::Sse => Box::pin(self.serve_session(&self.sse, &forward)).await,
-            };
-            match served? {
-                Ok(Reply::Done(Outcome::Error(error, _)))
-                    if is_doubtful(era, &error) && Box::pin(self.has_changed(&forward, era)).await =>
-                {
+            match served {
+                Ok(Reply::Done(Outcome::Error(error, _))) if is_doubtful(era, &error) && self.has_changed(&forward, era).await => {
                     fault = Some(broken(&self.options.slug, error.message));
                 }
                 Ok(reply) => return Ok(reply),
@@ -214,9 +217,33 @@ impl Http {
     }
 }
 
+/// Tells whether an answer may only mean that the server is of another era by now.
+fn is_in_doubt(spoken: Era, reply: &Reply) -> bool {
+    matches!(reply, Reply::Done(Outcome::Error(error, _)) if is_doubtful(spoken, error))
+}
+
 impl Connect for Http {
+    /// The first try has a future of its own for each era, with room for nothing else; nearly always it is the last.
     fn call(self: Arc<Self>, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
-        Box::pin(self.serve(forward))
+        if matches!(&forward.inputs, Some(inputs) if matches!(inputs.state, Some(State::Parked(_)))) {
+            return Box::pin(call::resume(Arc::clone(&self.lot), forward));
+        }
+        match self.era() {
+            Some(era @ Era::Modern) => Box::pin(async move {
+                match self.modern.call(&forward).await? {
+                    Ok(reply) if !is_in_doubt(era, &reply) => Ok(reply),
+                    served => Box::pin(self.serve(forward, Some((era, served)))).await,
+                }
+            }),
+            Some(era @ (Era::Legacy | Era::Sse)) => Box::pin(async move {
+                let pool = if era == Era::Sse { &self.sse } else { &self.streamable };
+                match self.serve_session(pool, &forward).await? {
+                    Ok(reply) if !is_in_doubt(era, &reply) => Ok(reply),
+                    served => Box::pin(self.serve(forward, Some((era, served)))).await,
+                }
+            }),
+            None => Box::pin(self.serve(forward, None)),
+        }
     }
 
     fn timeout(&self) -> Duration {

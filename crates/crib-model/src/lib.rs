@@ -12,6 +12,7 @@ mod entry;
 mod front;
 pub mod limits;
 mod principal;
+mod reach;
 mod trace;
 mod upstream;
 
@@ -21,5 +22,6 @@ pub use code::{Code, Fault, Retry, Side};
 pub use entry::{Ending, Entry, Ledger};
 pub use front::{Answer, BoxFuture, Carrier, Connection, Frame, Frames, Gateway, Inbound, Scope, Verb};
 pub use principal::{Principal, Tenant};
+pub use reach::{Guarded, guarded_address, guarded_host};
 pub use trace::TraceContext;
 pub use upstream::{Health, Slug, Upstream};

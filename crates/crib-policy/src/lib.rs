@@ -10,7 +10,6 @@ mod dice;
 
 mod keys;
 mod permit;
-mod reach;
 mod rules;
 mod seal;
 mod secret;
@@ -18,7 +17,6 @@ mod validate;
 
 pub use keys::{KeySecret, KeySpec, Keys, digest_key, generate_key, is_own_key};
 pub use permit::{Ask, Permit, Refusal, authorize, unknown};
-pub use reach::{Guarded, guarded_address, guarded_host};
 pub use rules::{Allowed, Kind, RuleSet, RuleSpec, Rules};
 pub use seal::{Purpose, Seal};
 pub use secrecy::{ExposeSecret, SecretString};

@@ -62,8 +62,9 @@ fn upstream(server: &CompiledServer, source: Source, parts: &Parts<'_>) -> Resul
             return Ok(Arc::new(Confined::new(server, &package, shop, parts.shared)));
         }
         Source::Command { program, args, env, cwd } => Way::Stdio(CommandLine { program, args, env, cwd }),
-        Source::Url { url, headers, transport } => {
+        Source::Url { url, headers, transport, allow_link_local } => {
             let url = Endpoint::parse(&url)?;
+            let url = if allow_link_local { url } else { url.guarded() };
             match transport {
                 Transport::Sse => Way::Sse { url, headers },
                 Transport::Auto | Transport::Http => Way::Http { url, headers },

@@ -46,6 +46,8 @@ pub enum Source {
         url: String,
         headers: Vec<(String, String)>,
         transport: Transport,
+        /// Whether a name may lead to an address of [`crib_model::Guarded`].
+        allow_link_local: bool,
     },
     Builtin(Builtin),
     /// A package, started in a sandbox.
@@ -201,7 +203,7 @@ fn url(server: &Server) -> Result<Source, Complaint> {
     let Some(host) = uri.as_ref().and_then(http::Uri::host).filter(|host| !host.is_empty()) else {
         return Err(Complaint::new("url", format!("`{}` is not an http:// or https:// address", server.url)));
     };
-    if let Some(guarded) = crib_policy::guarded_host(host).filter(|_| !server.allow_link_local) {
+    if let Some(guarded) = crib_model::guarded_host(host).filter(|_| !server.allow_link_local) {
         let hint = Some("if this server is really there, say so: allowLinkLocal: true");
         return Err(Complaint { member: Some("url"), message: format!("`{host}` is {guarded}"), hint });
     }
@@ -211,7 +213,7 @@ fn url(server: &Server) -> Result<Source, Complaint> {
         }
     }
     let headers = server.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Ok(Source::Url { url: server.url.clone(), headers, transport: server.transport })
+    Ok(Source::Url { url: server.url.clone(), headers, transport: server.transport, allow_link_local: server.allow_link_local })
 }
 
 /// Returns a child's whole environment, sorted by name.
@@ -232,7 +234,7 @@ impl fmt::Debug for Source {
                 let mut out = f.debug_struct("Command");
                 out.field("program", program).field("args", args).field("env", &names(env)).field("cwd", cwd).finish()
             }
-            Self::Url { url, headers, transport } => {
+            Self::Url { url, headers, transport, .. } => {
                 f.debug_struct("Url").field("url", url).field("headers", &names(headers)).field("transport", transport).finish()
             }
             Self::Builtin(builtin) => f.debug_tuple("Builtin").field(builtin).finish(),

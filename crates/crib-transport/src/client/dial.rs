@@ -29,8 +29,18 @@ pub(crate) async fn open(origin: &Origin, tls: &Tls, timeout: Duration) -> Resul
 
 /// Tries the addresses of the host in order.
 async fn connect(origin: &Origin) -> io::Result<TcpStream> {
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((origin.host.as_str(), origin.port)).await?.collect();
+    let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((origin.host.as_str(), origin.port)).await?.collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    if origin.is_guarded {
+        addresses.retain(|address| match crib_model::guarded_address(address.ip()) {
+            None => true,
+            Some(guarded) => {
+                let text = format!("{} is {guarded}; `allowLinkLocal: true` lets a server be there", address.ip());
+                last = io::Error::new(io::ErrorKind::PermissionDenied, text);
+                false
+            }
+        });
+    }
     for (at, address) in addresses.iter().enumerate() {
         let is_last = at + 1 == addresses.len();
         let attempt = TcpStream::connect(address);

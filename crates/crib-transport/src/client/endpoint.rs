@@ -27,6 +27,8 @@ pub(crate) struct Origin {
     /// Without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Whether addresses of [`crib_model::Guarded`] are not called, whatever name leads there.
+    pub(crate) is_guarded: bool,
 }
 
 impl Endpoint {
@@ -59,7 +61,7 @@ impl Endpoint {
         };
         let host = HeaderValue::from_str(authority.as_str()).map_err(|error| invalid(error.to_string()))?;
         let target = uri.path_and_query().map_or_else(|| Uri::from_static("/"), |target| Uri::from(target.clone()));
-        let origin = Arc::new(Origin { is_tls, host: name, port });
+        let origin = Arc::new(Origin { is_tls, host: name, port, is_guarded: false });
         Ok(Self(Arc::new(Parts { text: whole.to_owned(), origin, host, target })))
     }
 
@@ -68,16 +70,21 @@ impl Endpoint {
     /// # Errors
     /// TC0101 when the result is no usable URL.
     pub fn join(&self, reference: &str) -> Result<Self, Fault> {
+        let joined = Self::parse(&self.joined(reference))?;
+        Ok(if self.0.origin.is_guarded { joined.guarded() } else { joined })
+    }
+
+    fn joined(&self, reference: &str) -> String {
         if reference.contains("://") {
-            return Self::parse(reference);
+            return reference.to_owned();
         }
         let scheme = if self.0.origin.is_tls { "https" } else { "http" };
         if let Some(rest) = reference.strip_prefix("//") {
-            return Self::parse(&format!("{scheme}://{rest}"));
+            return format!("{scheme}://{rest}");
         }
         let authority = self.0.host.to_str().unwrap_or_default();
         let path = self.0.target.path();
-        let joined = if reference.starts_with('/') {
+        let path = if reference.starts_with('/') {
             reference.to_owned()
         } else if reference.starts_with('?') {
             format!("{path}{reference}")
@@ -85,7 +92,16 @@ impl Endpoint {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
             format!("{folder}/{reference}")
         };
-        Self::parse(&format!("{scheme}://{authority}{joined}"))
+        format!("{scheme}://{authority}{path}")
+    }
+
+    /// Keeps requests from link-local addresses and metadata services: what a name means is only known when it is
+    /// resolved, and may change from one connection to the next.
+    #[must_use]
+    pub fn guarded(self) -> Self {
+        let Parts { text, origin, host, target } = &*self.0;
+        let origin = Arc::new(Origin { is_guarded: true, ..(**origin).clone() });
+        Self(Arc::new(Parts { text: text.clone(), origin, host: host.clone(), target: target.clone() }))
     }
 
     /// Tells whether two endpoints have the same scheme, host and port.
@@ -149,10 +165,10 @@ mod tests {
     #[test]
     fn a_url_is_taken_apart() {
         let endpoint = Endpoint::parse("HTTP://Example.com:8080/mcp?x=1#top").unwrap();
-        assert_eq!(**endpoint.origin(), Origin { is_tls: false, host: "example.com".to_owned(), port: 8080 });
+        assert_eq!(**endpoint.origin(), Origin { is_tls: false, host: "example.com".to_owned(), port: 8080, is_guarded: false });
         assert_eq!(endpoint.target(), "/mcp?x=1");
         let bare = Endpoint::parse("https://[::1]").unwrap();
-        assert_eq!(**bare.origin(), Origin { is_tls: true, host: "::1".to_owned(), port: 443 });
+        assert_eq!(**bare.origin(), Origin { is_tls: true, host: "::1".to_owned(), port: 443, is_guarded: false });
         assert_eq!((bare.target().to_string(), bare.host().to_str().unwrap()), ("/".to_owned(), "[::1]"));
     }
 
@@ -184,6 +200,8 @@ mod tests {
         assert_eq!(joined("?s=1"), "http://example.com/a/sse?s=1");
         assert_eq!(joined("https://other.example/m"), "https://other.example/m");
         assert!(base.is_same_origin(&base.join("/x").unwrap()));
+        let guarded = base.clone().guarded();
+        assert!(guarded.is_same_origin(&guarded.join("http://example.com/x").unwrap()), "what is guarded stays guarded");
         assert!(!base.is_same_origin(&base.join("//other.example/x").unwrap()));
     }
 }

@@ -208,6 +208,18 @@ async fn a_server_that_is_not_there_is_told() {
 }
 
 #[tokio::test]
+async fn a_guarded_request_does_not_reach_a_metadata_service() {
+    for host in ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]"] {
+        let endpoint = Endpoint::parse(&format!("http://{host}:9/latest/meta-data")).unwrap().guarded();
+        let error = post(&client(), &endpoint, b"{}").await.unwrap_err();
+        assert!(matches!(&error, SendError::Connect(why) if why.contains("allowLinkLocal")), "{host}: {error}");
+    }
+    let server = serve(|_, stream| echo_all(stream)).await;
+    let reached = post_and_collect(&client(), &server.endpoint().guarded(), b"{}").await;
+    assert!(reached.is_ok(), "everything else is called: {reached:?}");
+}
+
+#[tokio::test]
 async fn an_answer_broken_off_is_told() {
     let server = serve(|_, mut stream| async move {
         request_on(&mut stream).await;
