@@ -1,6 +1,7 @@
 //! The command line.
 
 mod connect;
+mod inspect;
 mod mistake;
 mod new;
 mod package;
@@ -16,6 +17,7 @@ use crate::command::{Admin, Approve, Audit, Secret};
 use crate::failure::Failure;
 
 pub(crate) use connect::{Connect, Doctor, ScopeName};
+pub(crate) use inspect::Inspect;
 pub(crate) use new::New;
 pub(crate) use package::{Fetch, Logs, Pull, Remove, Run, Stop};
 
@@ -96,6 +98,8 @@ pub(crate) enum Command {
     /// Create an MCP server project
     #[command(alias = "create", alias = "init")]
     New(New),
+    /// Debug a server: messages, replay, lint, load, grade
+    Inspect(Box<Inspect>),
     /// Find problems and fix them
     Doctor(Doctor),
     /// Approvals, secrets and the audit log

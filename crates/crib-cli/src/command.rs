@@ -8,6 +8,7 @@ mod completion;
 mod connect;
 mod doctor;
 mod explain;
+mod inspect;
 mod list;
 mod logs;
 mod man;
@@ -59,6 +60,10 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::Rm(args)) => rm::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Stop(args)) => stop::run(&args, output),
         Some(Command::Logs(args)) => logs::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Inspect(args)) => {
+            let verbosity = cli.show.verbose;
+            inspect::run(&args, verbosity, output)
+        }
         Some(Command::Explain(args)) => explain::run(&args, output),
         Some(Command::Completion(args)) => completion::run(&args, output),
         Some(Command::Man(args)) => man::run(&args, output),

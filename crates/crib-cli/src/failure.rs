@@ -53,6 +53,10 @@ impl Exit {
             | Code::ProjectNameRefused
             | Code::ProjectFolderTaken
             | Code::ProjectUnwritable
+            | Code::RecordingUnusable
+            | Code::RecordingInvalid
+            | Code::LoadRefused
+            | Code::GradeUnusable
             | Code::PinsUnusable => Self::Usage,
             Code::ServerUnreachable
             | Code::SpawnFailed
@@ -81,7 +85,7 @@ impl Exit {
             | Code::PackageUnverified
             | Code::PackageRefused
             | Code::ToolHeld => Self::Refused,
-            Code::AuditBroken => Self::Check,
+            Code::AuditBroken | Code::ReplayDiffers | Code::LintFound => Self::Check,
             Code::Internal => Self::Unexpected,
         }
     }

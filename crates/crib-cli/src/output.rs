@@ -64,6 +64,12 @@ impl Output {
         finish(io::stdout().lock().write_all(bytes))
     }
 
+    /// Prints a line at once, for programs that read along.
+    pub(crate) fn line(text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        finish(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")))
+    }
+
     /// Prints the one document of `--json`.
     pub(crate) fn document<T: Serialize>(&self, kind: &str, value: &T) -> Result<(), Failure> {
         #[derive(Serialize)]

@@ -118,6 +118,12 @@ codes! {
     OriginRefused = TC0314, Client, Never, "the Host or Origin is not allowed";
     TooBusy = TC0401, Gateway, Later, "a limit of the gateway is reached";
     BodyTooLarge = TC0402, Client, Never, "the request is larger than the limit";
+    RecordingUnusable = TC0460, Client, Never, "the recording cannot be written or read";
+    RecordingInvalid = TC0461, Client, Never, "the file is no recording";
+    ReplayDiffers = TC0462, Upstream, Never, "the server answers otherwise than when it was recorded";
+    LintFound = TC0463, Upstream, Never, "the definitions have faults";
+    LoadRefused = TC0464, Client, Never, "the load test is not one that may be run";
+    GradeUnusable = TC0465, Client, Never, "grades cannot be kept or read";
     ProjectNameRefused = TC0480, Client, Never, "the project cannot have this name";
     ProjectFolderTaken = TC0481, Client, Never, "the folder of the project has something in it";
     ProjectUnwritable = TC0482, Client, Never, "the project cannot be written";

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crib-proxy", &["crib-model", "crib-mcp", "crib-policy", "crib-plan", "crib-registry"]),
     ("crib-agent", &["crib-model", "crib-plan"]),
     ("crib-control", &["crib-model", "crib-mcp", "crib-policy", "crib-registry", "crib-store", "crib-clients", "crib-proxy"]),
+    ("crib-inspect", &["crib-model", "crib-mcp", "crib-policy", "crib-registry", "crib-transport", "crib-connect"]),
     ("xtask", &[]),
 ];
 

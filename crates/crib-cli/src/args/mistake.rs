@@ -6,11 +6,11 @@ use super::Invocation;
 use crate::failure::Failure;
 
 const COMMANDS: &[&str] =
-    &["run", "serve", "list", "show", "call", "logs", "stop", "rm", "pull", "connect", "new", "doctor", "explain", "completion"];
+    &["run", "serve", "list", "show", "call", "logs", "stop", "rm", "pull", "connect", "new", "inspect", "doctor", "explain", "completion"];
 
 /// What people type who come from other tools, and what does it here.
 const SYNONYMS: &[(&[&str], &str)] = &[
-    (&["tools", "describe", "info", "get", "inspect", "view"], "show"),
+    (&["tools", "describe", "info", "get", "view"], "show"),
     (&["start", "launch"], "run"),
     (&["up", "gateway", "proxy", "server", "daemon"], "serve"),
     (&["ui", "open"], "serve"),
@@ -28,7 +28,8 @@ const SYNONYMS: &[(&[&str], &str)] = &[
     (&["restore", "undo"], "connect --restore"),
     (&["scaffold", "generate", "template"], "new"),
     (&["diagnose", "troubleshoot", "fix"], "doctor"),
-    (&["validate", "check", "lint"], "serve --check"),
+    (&["debug", "inspector", "lint", "grade", "replay"], "inspect"),
+    (&["validate", "check"], "serve --check"),
     (&["config"], "schema"),
 ];
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crib_connect::{Shared, Source as Way};
 use crib_control::{CompiledServer, Package};
-use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Upstream};
+use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Slug, Upstream};
 use crib_package::{Grants, Locked, NetGrant, Progress, RemedyKind, Source, Start, recognise};
 use crib_sandbox::Egress;
 use crib_transport::CommandLine;
@@ -124,10 +124,7 @@ impl Inner {
         if let Some(upstream) = up() {
             return Ok(upstream);
         }
-        let locked = self.locked().await?;
-        let (shop, of) = (Arc::clone(&self.shop), locked.clone());
-        // Reading files would hold up the calls of other servers.
-        let start = tokio::task::spawn_blocking(move || verified(&shop, &of)).await.map_err(|_ended| closed())??;
+        let (locked, start) = ready(&self.server, &self.package, &self.shop).await?;
         let known = {
             let running = self.running.lock();
             running.as_ref().filter(|known| known.locked == locked && known.start == start).map(|known| Arc::clone(&known.upstream))
@@ -144,71 +141,11 @@ impl Inner {
         Ok(upstream)
     }
 
-    /// Finds what is locked for this server, and gets it where nothing is.
-    async fn locked(&self) -> Result<Locked, Fault> {
-        let (name, source) = (self.server.name.as_str(), source(&self.package)?);
-        let mut locked = match self.shop.locked(name, &source)? {
-            Some(locked)
-                if locked.tree.as_ref().is_none_or(|_| self.shop.packages.folder(&locked).is_some_and(|folder| folder.is_dir())) =>
-            {
-                locked
-            }
-            Some(_) | None => {
-                tracing::info!(server = name, package = %source, "is pulled");
-                let pulled = self.shop.pull(name, &source, &Progress::silent()).await?;
-                for finding in &pulled.findings {
-                    tracing::warn!(server = name, finding = %finding.kind, "{}", finding.message);
-                }
-                pulled.locked
-            }
-        };
-        locked.grants = grants(&self.package, &locked)?;
-        Ok(locked)
-    }
-
     fn build(&self, locked: Locked, start: Start) -> Result<Running, Fault> {
-        let slug = &self.server.slug;
-        let failed = |error: std::io::Error| Fault::new(Code::SandboxFailed, format!("`{slug}` cannot be confined")).because(error);
-        let egress = match &locked.grants.net {
-            NetGrant::Hosts(rules) => {
-                let socket = self.socket().map_err(failed)?;
-                let name = slug.to_string();
-                let tell = move |refused: crib_sandbox::Refused| {
-                    let (host, port, why) = (&refused.host, refused.port, refused.why);
-                    tracing::warn!(server = name, host, port, "refused by the sandbox: {why}");
-                    logs::kept().push(&name, format!("sandbox: {host}:{port} refused: {why}"));
-                };
-                Some(Egress::start(socket, rules.clone(), tell)?)
-            }
-            NetGrant::None | NetGrant::All => None,
-        };
-        let mut full = start.clone();
-        full.args.extend(self.package.args.iter().cloned());
-        let mut env = self.package.env.clone();
-        for name in &locked.grants.env {
-            if !env.iter().any(|(known, _)| known == name) {
-                env.extend(world::variable(name).map(|value| (name.clone(), value)));
-            }
-        }
-        let spec = full.confine(&locked, env, egress.as_ref().map(Egress::socket))?;
-        let launch = crib_sandbox::command(&std::env::current_exe().map_err(failed)?, &spec)?;
-        let command = CommandLine { program: launch.program, args: launch.args, env: launch.env, cwd: None };
+        let (command, egress) = command(&self.server, &self.package, &self.shop, (&locked, &start))?;
         let options = setup::options(&self.server, Way::Stdio(command));
         let upstream = crib_connect::connect(options, Arc::clone(&self.shared));
         Ok(Running { locked, start, upstream, egress })
-    }
-
-    /// Returns a place for the proxy's socket, in a folder that is this user's alone.
-    fn socket(&self) -> std::io::Result<PathBuf> {
-        let name = format!("{}-{}.sock", std::process::id(), self.server.slug);
-        let mut folder = self.shop.data.join("run");
-        if folder.join(&name).as_os_str().len() > SOCKET_PATH_MAX {
-            folder = std::env::temp_dir().join(format!("toolcrib-{}", std::process::id()));
-        }
-        shop::private_folder(&folder)?;
-        let socket = folder.join(name);
-        drop(std::fs::remove_file(&socket));
-        Ok(socket)
     }
 
     /// Adds what helps to a crash that is known.
@@ -234,6 +171,98 @@ impl Inner {
         };
         fault.hint(format!("{}.\n{command}", remedy.cause))
     }
+}
+
+/// A package that is ready to be started by somebody else than the data plane.
+pub(crate) struct Launch {
+    pub(crate) command: CommandLine,
+    pub(crate) locked: Locked,
+    /// Must live as long as the server does.
+    pub(crate) egress: Option<Egress>,
+}
+
+/// Gets and checks the bytes of a server, and says how it is started in its sandbox.
+pub(crate) async fn launch(server: &CompiledServer, package: &Package, shop: &Arc<Shop>) -> Result<Launch, Fault> {
+    let (locked, start) = ready(server, package, shop).await?;
+    let (command, egress) = command(server, package, shop, (&locked, &start))?;
+    Ok(Launch { command, locked, egress })
+}
+
+/// Finds what is locked, and checks its bytes.
+async fn ready(server: &CompiledServer, package: &Package, shop: &Arc<Shop>) -> Result<(Locked, Start), Fault> {
+    let locked = locked(server, package, shop).await?;
+    let (shop, of) = (Arc::clone(shop), locked.clone());
+    let ended = |_ended| Fault::new(Code::ServerGone, format!("`{}` is being stopped", server.slug));
+    // Reading files would hold up the calls of other servers.
+    let start = tokio::task::spawn_blocking(move || verified(&shop, &of)).await.map_err(ended)??;
+    Ok((locked, start))
+}
+
+/// Finds what is locked for this server, and gets it where nothing is.
+async fn locked(server: &CompiledServer, package: &Package, shop: &Shop) -> Result<Locked, Fault> {
+    let (name, source) = (server.name.as_str(), source(package)?);
+    let mut locked = match shop.locked(name, &source)? {
+        Some(locked) if locked.tree.as_ref().is_none_or(|_| shop.packages.folder(&locked).is_some_and(|folder| folder.is_dir())) => locked,
+        Some(_) | None => {
+            tracing::info!(server = name, package = %source, "is pulled");
+            let pulled = shop.pull(name, &source, &Progress::silent()).await?;
+            for finding in &pulled.findings {
+                tracing::warn!(server = name, finding = %finding.kind, "{}", finding.message);
+            }
+            pulled.locked
+        }
+    };
+    locked.grants = grants(package, &locked)?;
+    Ok(locked)
+}
+
+/// Puts a checked package into its sandbox, with the proxy for the hosts it was granted.
+fn command(
+    server: &CompiledServer,
+    package: &Package,
+    shop: &Shop,
+    (locked, start): (&Locked, &Start),
+) -> Result<(CommandLine, Option<Egress>), Fault> {
+    let slug = &server.slug;
+    let failed = |error: std::io::Error| Fault::new(Code::SandboxFailed, format!("`{slug}` cannot be confined")).because(error);
+    let egress = match &locked.grants.net {
+        NetGrant::Hosts(rules) => {
+            let socket = socket(shop, slug).map_err(failed)?;
+            let name = slug.to_string();
+            let tell = move |refused: crib_sandbox::Refused| {
+                let (host, port, why) = (&refused.host, refused.port, refused.why);
+                tracing::warn!(server = name, host, port, "refused by the sandbox: {why}");
+                logs::kept().push(&name, format!("sandbox: {host}:{port} refused: {why}"));
+            };
+            Some(Egress::start(socket, rules.clone(), tell)?)
+        }
+        NetGrant::None | NetGrant::All => None,
+    };
+    let mut full = start.clone();
+    full.args.extend(package.args.iter().cloned());
+    let mut env = package.env.clone();
+    for name in &locked.grants.env {
+        if !env.iter().any(|(known, _)| known == name) {
+            env.extend(world::variable(name).map(|value| (name.clone(), value)));
+        }
+    }
+    let spec = full.confine(locked, env, egress.as_ref().map(Egress::socket))?;
+    let launch = crib_sandbox::command(&std::env::current_exe().map_err(failed)?, &spec)?;
+    let command = CommandLine { program: launch.program, args: launch.args, env: launch.env, cwd: None };
+    Ok((command, egress))
+}
+
+/// Returns a place for the proxy's socket, in a folder that is this user's alone.
+fn socket(shop: &Shop, slug: &Slug) -> std::io::Result<PathBuf> {
+    let name = format!("{}-{}.sock", std::process::id(), slug);
+    let mut folder = shop.data.join("run");
+    if folder.join(&name).as_os_str().len() > SOCKET_PATH_MAX {
+        folder = std::env::temp_dir().join(format!("toolcrib-{}", std::process::id()));
+    }
+    shop::private_folder(&folder)?;
+    let socket = folder.join(name);
+    drop(std::fs::remove_file(&socket));
+    Ok(socket)
 }
 
 /// Reads the source of a package with its further requirements.

@@ -5,6 +5,7 @@
 mod audit;
 mod connect;
 mod gateway;
+mod inspect;
 mod new;
 mod pins;
 mod run;
@@ -76,6 +77,7 @@ cli!(help_show, ["show", "--help"]);
 cli!(help_call, ["call", "--help"]);
 cli!(help_connect, ["connect", "--help"]);
 cli!(help_doctor, ["doctor", "--help"]);
+cli!(help_inspect, ["inspect", "--help"]);
 cli!(help_new, ["new", "--help"]);
 cli!(new_without_a_language, ["new", "weather", "--no-input"]);
 cli!(new_with_a_bad_name, ["new", "My Weather", "--lang", "rust"]);

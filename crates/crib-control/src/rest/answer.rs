@@ -190,6 +190,12 @@ fn status_of(code: Code) -> StatusCode {
         | Code::ProjectNameRefused
         | Code::ProjectFolderTaken
         | Code::ProjectUnwritable
+        | Code::RecordingUnusable
+        | Code::RecordingInvalid
+        | Code::ReplayDiffers
+        | Code::LintFound
+        | Code::LoadRefused
+        | Code::GradeUnusable
         | Code::SandboxFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Code::ListenRefused
         | Code::BindNeedsKeys

@@ -1,0 +1,202 @@
+//! Which server is meant, and how it is reached: a server of the configuration, a package, a URL, a command, or one of
+//! the built-in servers behind a gateway of its own in this process.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crib_control::{Compiled, CompiledServer, Source, World, compile};
+use crib_inspect::{Confinement, OpenPipe, Origin, Target, UrlTransport, Way};
+use crib_model::{Gateway, Scope, Slug};
+use crib_registry::pins::Mode;
+use crib_sandbox::Egress;
+use crib_transport::{CommandLine, Endpoint, StdioOptions, serve_lines};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::args::Inspect;
+use crate::failure::Failure;
+use crate::instance::{Instance, package};
+use crate::output::Output;
+use crate::shop::{self, Shop};
+use crate::world::System;
+use crate::{config, pins};
+
+/// Room in the pipe to a built-in server.
+const PIPE_BYTES: usize = 256 * 1024;
+
+/// A server, and what has to live as long as it is inspected.
+pub(super) struct Found {
+    pub(super) target: Target,
+    egress: Option<Egress>,
+    here: Option<Here>,
+}
+
+struct Here {
+    instance: Instance,
+    shutdown: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Found {
+    /// Ends what was started for the server.
+    pub(super) async fn close(self) {
+        if let Some(egress) = self.egress {
+            egress.close().await;
+        }
+        if let Some(Here { instance, shutdown, tracker }) = self.here {
+            shutdown.cancel();
+            tracker.close();
+            tracker.wait().await;
+            instance.close().await;
+        }
+    }
+}
+
+/// Finds the server a command line means.
+pub(super) async fn find(args: &Inspect, output: &Output) -> Result<Found, Failure> {
+    let compiled = wanted(args, output)?;
+    let Some(server) = compiled.servers.first().cloned() else { return Err(Failure::usage("there is no server")) };
+    let bound = server.bind(&*pins::source())?;
+    let name = server.name.clone();
+    let plain = |way: Way, confinement: Confinement| {
+        let target = Target { name: name.clone(), way, origin: Origin { confinement, ..Origin::default() } };
+        Found { target, egress: None, here: None }
+    };
+    match bound.source {
+        Source::Command { program, args, env, cwd } => {
+            Ok(plain(Way::Command(CommandLine { program, args, env, cwd }), Confinement::Unconfined))
+        }
+        Source::Url { url, headers, transport, allow_link_local } => {
+            let url = Endpoint::parse(&url)?;
+            let url = if allow_link_local { url } else { url.guarded() };
+            let transport = match transport {
+                crib_control::config::Transport::Sse => UrlTransport::Sse,
+                crib_control::config::Transport::Http => UrlTransport::Streamable,
+                crib_control::config::Transport::Auto => args.reach.transport,
+            };
+            Ok(plain(Way::Url { url, headers, transport }, Confinement::Elsewhere))
+        }
+        Source::Builtin(_) => here(&compiled, &server),
+        Source::Package(package) => {
+            let shop = Arc::new(Shop::open(shop::policy(&[])?)?);
+            let launch = package::launch(&server, &package, &shop).await?;
+            let digest = launch.locked.tree.as_ref().map(ToString::to_string);
+            let origin = Origin { package: Some(shop::pinned(&launch.locked)), digest, confinement: Confinement::Sandboxed };
+            Ok(Found { target: Target { name, way: Way::Command(launch.command), origin }, egress: launch.egress, here: None })
+        }
+    }
+}
+
+/// Compiles the configuration of the one server: the user's own, or one made of what was typed.
+fn wanted(args: &Inspect, output: &Output) -> Result<Compiled, Failure> {
+    let reach = &args.reach;
+    let typed = match (args.more.split_first(), args.server.as_deref()) {
+        (Some((program, rest)), name) => {
+            let fallback = crib_package::Source::command(program, rest.to_vec()).suggested_name();
+            Some((name.unwrap_or(&fallback).to_owned(), json!({ "command": program, "args": rest, "env": environment(&reach.env) })))
+        }
+        (None, Some(url)) if url.starts_with("http://") || url.starts_with("https://") => {
+            let name = crib_package::Source::Url(url.to_owned()).suggested_name();
+            Some((name, json!({ "url": url, "headers": headers(&reach.header)? })))
+        }
+        (None, Some(name)) => return known(args, name, output),
+        (None, None) => return Err(Failure::usage("which server? Name one, a URL, or a command after `--`")),
+    };
+    typed.map_or_else(|| Err(Failure::usage("there is no server")), |(name, entry)| made(&name, &entry))
+}
+
+fn known(args: &Inspect, name: &str, output: &Output) -> Result<Compiled, Failure> {
+    if !args.reach.header.is_empty() || !args.reach.env.is_empty() {
+        return Err(Failure::usage("--header goes with a URL, and --env with a command after `--`"));
+    }
+    let mut compiled = config::load(&args.reach.config, output)?;
+    let is_called = |server: &CompiledServer| server.name == name || server.slug.as_str() == name;
+    if compiled.servers.iter().any(is_called) {
+        compiled.keep_only(name)?;
+        return Ok(compiled);
+    }
+    if matches!(name, "demo" | "builtin:demo") {
+        return made("demo", &json!({ "builtin": "demo" }));
+    }
+    let is_package = name.contains([':', '/']) || Path::new(name).exists();
+    let source = crib_package::Source::parse(name).ok().filter(|_| is_package);
+    match source {
+        Some(source) => made(&source.suggested_name(), &json!({ "run": shop::source(name, &[])?.to_string() })),
+        None => Ok(compiled.keep_only(name).map(|()| compiled)?),
+    }
+}
+
+/// Compiles a configuration of one server.
+fn made(name: &str, entry: &Value) -> Result<Compiled, Failure> {
+    let world = Typed { system: System::new()?, text: json!({ "version": 1, "servers": { name: entry } }).to_string() };
+    let mut compiled = compile(&[PathBuf::from(Typed::FILE)], &world).map_err(|problems| Failure::problems(&problems))?;
+    compiled.needs_key = false;
+    for server in &mut compiled.servers {
+        // What is inspected is seen as it is.
+        server.pins.mode = Mode::Off;
+    }
+    Ok(compiled)
+}
+
+/// The surroundings of this process, and one file that was typed.
+struct Typed {
+    system: System,
+    text: String,
+}
+
+impl Typed {
+    const FILE: &str = "/(the command line).yaml";
+}
+
+impl World for Typed {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.system.variable(name)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        if path == Path::new(Self::FILE) { Ok(self.text.clone()) } else { self.system.read(path) }
+    }
+
+    fn directory(&self) -> &Path {
+        self.system.directory()
+    }
+}
+
+fn environment(texts: &[String]) -> Value {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), json!(value)),
+        None => (text.clone(), json!(format!("${{env:{text}}}"))),
+    };
+    Value::Object(texts.iter().map(pair).collect())
+}
+
+fn headers(texts: &[String]) -> Result<Value, Failure> {
+    let pair = |text: &String| {
+        let (name, value) = text.split_once(':').ok_or_else(|| Failure::usage("a header is NAME: VALUE"))?;
+        Ok((name.trim().to_owned(), json!(value.trim())))
+    };
+    texts.iter().map(pair).collect::<Result<serde_json::Map<_, _>, Failure>>().map(Value::Object)
+}
+
+/// A gateway in this process, with the one server behind it.
+fn here(compiled: &Compiled, server: &CompiledServer) -> Result<Found, Failure> {
+    let instance = Instance::new(compiled)?;
+    let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
+    let gateway: Arc<dyn Gateway> = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
+    let open = pipe(gateway, server.slug.clone(), shutdown.clone(), tracker.clone());
+    let origin = Origin { package: Some(format!("builtin:{}", server.name)), digest: None, confinement: Confinement::Unconfined };
+    let target = Target { name: server.name.clone(), way: Way::Here(open), origin };
+    Ok(Found { target, egress: None, here: Some(Here { instance, shutdown, tracker }) })
+}
+
+fn pipe(gateway: Arc<dyn Gateway>, slug: Slug, shutdown: CancellationToken, tracker: TaskTracker) -> OpenPipe {
+    Arc::new(move || {
+        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        let (input, output) = tokio::io::split(theirs);
+        let options = StdioOptions::new(Scope::One(slug.clone()));
+        tracker.spawn(serve_lines(Arc::clone(&gateway), options, input, output, shutdown.clone()));
+        ours
+    })
+}

@@ -1,0 +1,33 @@
+//! A client for people who build servers: it shows every message, records, replays, lints, loads and grades.
+//!
+//! Invariants
+//! - Every message that goes to or comes from a server passes the [`Tap`]; secrets in headers do not.
+//! - Every wait has a deadline, every list and queue a limit, every task and process an owner that ends it.
+//! - A tool that is not marked as read-only is called only where somebody named it.
+
+mod client;
+mod grade;
+mod lint;
+mod load;
+mod overview;
+mod probe;
+mod record;
+mod replay;
+mod session;
+mod tap;
+mod target;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use client::{Asker, Client, Decline, Hello, LISTS, List, Reply};
+pub use grade::{Grade, Grades, Kept, Line, Machine, Part, grade};
+pub use lint::{Cost, Finding, Report as LintReport, Rule, Severity, lint};
+pub use load::{CONNECTIONS_MAX, DURATION_MAX, Latencies, Plan, Report as LoadReport, load};
+pub use overview::Overview;
+pub use record::{Recorded, Recording, recorder};
+pub use replay::{Difference, Exchange, Ignored, Player, Report as ReplayReport, exchanges, replay};
+pub use session::{COMMANDS, HELP, Lines, Mistake, Person, Said, Session, StandardInput, Terminal, Words};
+pub use tap::{Body, Direction, Seen, Sink, Tap, Verdict, line, lines};
+pub use target::{Abilities, Confinement, EraChoice, OpenPipe, Options, Origin, Target, UrlTransport, Way};
+pub use wire::Ended;

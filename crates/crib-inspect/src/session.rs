@@ -1,0 +1,270 @@
+//! Commands of people, one line each: the same at a prompt and from standard input.
+
+mod arguments;
+mod person;
+mod terminal;
+mod words;
+
+use crib_mcp::Method;
+use crib_model::Fault;
+use crib_registry::pins::visible;
+use serde_json::{Map, Value, json};
+
+use crate::client::{Client, List, Reply};
+use crate::overview::{self, Overview};
+use crate::tap;
+pub use arguments::Mistake;
+pub use person::{Lines, Person};
+pub use terminal::{StandardInput, Terminal, Words};
+
+/// What `help` says.
+pub const HELP: &str = "\
+tools                          list tools, and their arguments
+resources, templates, prompts  list them
+call NAME k=v k:=JSON          call a tool; text is typed by the tool's schema
+read URI                       read a resource
+prompt NAME k=v                get a prompt
+complete prompt NAME ARG TEXT  ask for completions; also `complete resource TEMPLATE ARG TEXT`
+subscribe [URI]                hear of changes: of lists, or of one resource
+log LEVEL                      ask for log messages: debug, info, warning, error
+send METHOD JSON               send any request
+messages [N]                   show the last messages again, in full
+info                           what the server says of itself
+era                            which era and revision is spoken, and over what
+quit                           end
+";
+
+/// The commands, for completion.
+pub const COMMANDS: [&str; 16] = [
+    "tools",
+    "resources",
+    "templates",
+    "prompts",
+    "call",
+    "read",
+    "prompt",
+    "complete",
+    "subscribe",
+    "log",
+    "send",
+    "messages",
+    "info",
+    "era",
+    "help",
+    "quit",
+];
+
+/// What a command came to.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// Something to show: in words, and for programs.
+    Shown {
+        text: String,
+        value: Value,
+    },
+    /// The server or the tool refused: the same, and the command counts as failed.
+    Failed {
+        text: String,
+        value: Value,
+    },
+    Quit,
+}
+
+/// A conversation that is led by commands.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    overview: Overview,
+}
+
+// === impl Session ===
+
+impl Session {
+    /// Reads what there is, so that names can be completed and arguments typed.
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub async fn open(client: Client) -> Result<Self, Fault> {
+        let overview = Overview::read(&client).await?;
+        Ok(Self { client, overview })
+    }
+
+    /// Begins without knowing anything of the server.
+    #[must_use]
+    pub fn bare(client: Client) -> Self {
+        let overview = Overview::of(&client);
+        Self { client, overview }
+    }
+
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    #[must_use]
+    pub fn overview(&self) -> &Overview {
+        &self.overview
+    }
+
+    /// Returns what can be completed.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        Words::of(&self.overview)
+    }
+
+    /// Does what a line says.
+    ///
+    /// # Errors
+    /// The line makes no sense, or the server is gone.
+    pub async fn run(&mut self, line: &str) -> Result<Said, Mistake> {
+        let words = words::split(line)?;
+        let mut words = words.iter().map(String::as_str);
+        let Some(command) = words.next() else { return Ok(shown(String::new(), Value::Null)) };
+        let rest: Vec<&str> = words.collect();
+        match (command, rest.as_slice()) {
+            ("tools", []) => self.list(List::Tools).await,
+            ("resources", []) => self.list(List::Resources).await,
+            ("templates", []) => self.list(List::Templates).await,
+            ("prompts", []) => self.list(List::Prompts).await,
+            ("call", [name, arguments @ ..]) => self.call(name, arguments).await,
+            ("prompt", [name, arguments @ ..]) => self.prompt(name, arguments).await,
+            ("read", [uri]) => self.ask(Method::ResourcesRead.as_str(), json!({ "uri": uri })).await,
+            ("complete", [kind @ ("prompt" | "resource"), what, argument, text @ ..]) => {
+                self.complete((kind, what), argument, text.first().copied().unwrap_or_default()).await
+            }
+            ("subscribe", []) => self.subscribe(None).await,
+            ("subscribe", [uri]) => self.subscribe(Some(uri)).await,
+            ("log", [level]) => self.log(level).await,
+            ("send", [method]) => self.ask(method, json!({})).await,
+            ("send", [method, params]) => self.ask(method, arguments::json(params)?).await,
+            ("messages", []) => Ok(self.messages(20)),
+            ("messages", [count]) => Ok(self.messages(count.parse().map_err(|why| Mistake::new(format!("`{count}`: {why}")))?)),
+            ("info", []) => Ok(shown(self.overview.to_string(), json!(self.overview))),
+            ("era", []) => Ok(self.era()),
+            ("help" | "?", _) => Ok(shown(HELP.to_owned(), json!(HELP))),
+            ("quit" | "exit" | "q", _) => Ok(Said::Quit),
+            (command, _) if COMMANDS.contains(&command) => {
+                let usage = HELP.lines().find(|line| line.starts_with(command)).unwrap_or_default();
+                Err(Mistake::new(format!("`{command}` is not used like this")).hint(usage.trim()))
+            }
+            (command, _) => Err(Mistake::new(format!("`{command}` is no command")).hint("commands: help")),
+        }
+    }
+
+    async fn list(&mut self, list: List) -> Result<Said, Mistake> {
+        let items = self.client.list(list).await?.unwrap_or_default().items;
+        let text = match list {
+            List::Tools => items.iter().map(|tool| format!("{}\n", overview::signature(tool))).collect(),
+            List::Resources => names(&items, "uri"),
+            List::Templates => names(&items, "uriTemplate"),
+            List::Prompts => names(&items, "name"),
+        };
+        let text = if items.is_empty() { format!("no {}\n", list.member()) } else { text };
+        let value = json!({ list.member(): items });
+        match list {
+            List::Tools => self.overview.tools = items,
+            List::Resources => self.overview.resources = items,
+            List::Templates => self.overview.resource_templates = items,
+            List::Prompts => self.overview.prompts = items,
+        }
+        Ok(shown(text, value))
+    }
+
+    async fn call(&self, name: &str, typed: &[&str]) -> Result<Said, Mistake> {
+        let tool = self.overview.tools.iter().find(|tool| tool.get("name").and_then(Value::as_str) == Some(name));
+        let schema = tool.and_then(|tool| tool.get("inputSchema"));
+        let arguments = arguments::typed(typed, schema)?;
+        self.ask(Method::ToolsCall.as_str(), json!({ "name": name, "arguments": arguments })).await
+    }
+
+    async fn prompt(&self, name: &str, typed: &[&str]) -> Result<Said, Mistake> {
+        let arguments = arguments::texts(typed)?;
+        self.ask(Method::PromptsGet.as_str(), json!({ "name": name, "arguments": arguments })).await
+    }
+
+    async fn complete(&self, (kind, what): (&str, &str), argument: &str, text: &str) -> Result<Said, Mistake> {
+        let reference =
+            if kind == "prompt" { json!({ "type": "ref/prompt", "name": what }) } else { json!({ "type": "ref/resource", "uri": what }) };
+        self.ask(Method::Complete.as_str(), json!({ "ref": reference, "argument": { "name": argument, "value": text } })).await
+    }
+
+    async fn subscribe(&self, uri: Option<&str>) -> Result<Said, Mistake> {
+        if self.client.hello().revision.is_modern() {
+            let mut wanted = Map::new();
+            match uri {
+                Some(uri) => drop(wanted.insert("resourceSubscriptions".to_owned(), json!([uri]))),
+                None => ["toolsListChanged", "promptsListChanged", "resourcesListChanged"]
+                    .into_iter()
+                    .for_each(|name| drop(wanted.insert(name.to_owned(), json!(true)))),
+            }
+            self.client.listen(json!({ "notifications": wanted }));
+            return Ok(shown("subscribed; what changes is shown as it comes\n".to_owned(), json!({ "subscribed": true })));
+        }
+        match uri {
+            Some(uri) => self.ask(Method::ResourcesSubscribe.as_str(), json!({ "uri": uri })).await,
+            None => Ok(shown("a legacy server tells of changed lists without being asked\n".to_owned(), json!({ "subscribed": true }))),
+        }
+    }
+
+    async fn log(&self, level: &str) -> Result<Said, Mistake> {
+        match self.client.set_log_level(level).await? {
+            Some(reply) => Ok(said(&reply)),
+            None => Ok(shown(format!("every request asks for `{}` from now on\n", visible(level)), json!({ "level": level }))),
+        }
+    }
+
+    fn messages(&self, count: usize) -> Said {
+        let seen = self.client.tap().last(count);
+        let text = seen.iter().map(|seen| format!("{}\n", tap::lines(seen))).collect();
+        let values: Vec<Value> = seen.iter().filter_map(|seen| serde_json::to_value(seen.as_ref()).ok()).collect();
+        shown(text, json!(values))
+    }
+
+    fn era(&self) -> Said {
+        let hello = self.client.hello();
+        let value = json!({ "era": hello.era(), "revision": hello.revision.as_str(), "transport": hello.transport });
+        shown(format!("{} {} over {}\n", hello.era(), hello.revision, hello.transport), value)
+    }
+
+    /// Sends a request and shows what came back.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn ask(&self, method: &str, params: Value) -> Result<Said, Mistake> {
+        Ok(said(&self.client.request(method, params).await?))
+    }
+}
+
+fn names(items: &[Value], member: &str) -> String {
+    let name = |item: &Value| visible(item.get(member).and_then(Value::as_str).unwrap_or("(none)"));
+    items.iter().map(|item| format!("{}\n", name(item))).collect()
+}
+
+fn shown(text: String, value: Value) -> Said {
+    Said::Shown { text, value }
+}
+
+/// Writes an answer: texts as they are, the rest as JSON.
+fn said(reply: &Reply) -> Said {
+    match &reply.outcome {
+        Ok(result) => {
+            let texts: Option<Vec<&str>> = result
+                .get("content")
+                .and_then(Value::as_array)
+                .filter(|content| !content.is_empty() && result.get("structuredContent").is_none())
+                .and_then(|content| content.iter().map(|part| part.get("text").and_then(Value::as_str)).collect());
+            let text = match texts {
+                Some(texts) => visible(&texts.join("\n")),
+                None => visible(&serde_json::to_string_pretty(result).unwrap_or_default()),
+            };
+            let (text, value) = (format!("{}\n", text.trim_end()), result.clone());
+            if reply.is_tool_error() { Said::Failed { text: format!("tool error: {text}"), value } } else { Said::Shown { text, value } }
+        }
+        Err(error) => {
+            let data = error.data.as_ref().map(|data| format!("\n{data}")).unwrap_or_default();
+            let text = visible(&format!("error {}: {}{data}\n", error.code, error.message));
+            let data = error.data.as_ref().and_then(|data| data.read::<Value>().ok());
+            Said::Failed { text, value: json!({ "error": { "code": error.code, "message": error.message, "data": data } }) }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The inspector against small servers with known faults, and against real ones.
+
+mod faults;
+mod fixture;
+mod grades;
+mod real;
+mod recordings;
+mod talk;
