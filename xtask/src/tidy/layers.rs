@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crib-store", &["crib-model", "crib-mcp"]),
     ("crib-clients", &[]),
     ("crib-scaffold", &[]),
+    ("crib-words", &[]),
     ("crib-transport", &["crib-model", "crib-mcp"]),
     ("crib-sandbox", &["crib-model"]),
     ("crib-package", &["crib-model", "crib-mcp", "crib-sandbox", "crib-transport"]),
@@ -34,7 +35,7 @@ const TOPS: &[&str] = &["crib-cli", "crib-spec"];
 
 /// Crates without a socket, file, clock or randomness of their own: these come in through ports.
 const PURE: &[&str] =
-    &["crib-mcp", "crib-model", "crib-policy", "crib-plan", "crib-registry", "crib-clients", "crib-scaffold", "crib-agent"];
+    &["crib-mcp", "crib-model", "crib-policy", "crib-plan", "crib-registry", "crib-clients", "crib-scaffold", "crib-words", "crib-agent"];
 
 /// What a pure crate may not name.
 const IMPURE: &[&str] = &[

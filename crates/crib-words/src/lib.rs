@@ -1,0 +1,25 @@
+//! What people read, in their language: 简体中文 beside English (ADR 8).
+//!
+//! English stands in the code, where it is said; it is the key of the tables below `chinese`. A message is translated when
+//! it is shown, as a whole or by its pattern: `stopped  the gateway at {} and its servers` with what stood in the hole.
+//!
+//! Invariants
+//! - What has no translation is shown in English, whole; nothing is lost.
+//! - Data, JSON, codes and log lines never come here.
+//!
+//! To add a message: say it in English; the tests of `crib-cli` name what is missing here.
+
+mod chinese;
+mod locale;
+mod phrase;
+mod width;
+
+pub use locale::Tongue;
+pub use phrase::translate;
+pub use width::width;
+
+/// Returns whether a text, or a pattern of texts, has a translation.
+#[must_use]
+pub fn is_known(english: &str) -> bool {
+    phrase::find(english).is_some()
+}
