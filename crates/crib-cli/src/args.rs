@@ -11,10 +11,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 
 use crate::command::{Admin, Approve, Audit, Secret};
 use crate::failure::Failure;
+use crate::tongue;
 
 pub(crate) use connect::{Connect, Doctor, ScopeName};
 pub(crate) use inspect::Inspect;
@@ -304,12 +305,17 @@ pub(crate) enum Invocation {
     Page(Vec<u8>),
 }
 
+/// Returns the command line in the user's language.
+pub(crate) fn command() -> clap::Command {
+    tongue::command(Cli::command())
+}
+
 /// Reads a command line.
 pub(crate) fn parse(words: &[OsString]) -> Result<Invocation, Failure> {
     if let Some(page) = man_page(words) {
         return page.map(Invocation::Page);
     }
-    match Cli::try_parse_from(words) {
+    match command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(Cli { command: Some(Command::Help(help)), .. }) => help_text(&help.command).map(Invocation::Print),
         Ok(cli) => Ok(Invocation::Run(Box::new(cli))),
         Err(error) => mistake::explain(&error),
@@ -326,7 +332,7 @@ fn man_page(words: &[OsString]) -> Option<Result<Vec<u8>, Failure>> {
 }
 
 fn help_text(words: &[String]) -> Result<String, Failure> {
-    let mut root = Cli::command();
+    let mut root = command();
     root.build();
     let mut command = &root;
     for word in words {
@@ -336,12 +342,12 @@ fn help_text(words: &[String]) -> Result<String, Failure> {
         };
         command = found;
     }
-    Ok(command.clone().render_long_help().ansi().to_string())
+    Ok(tongue::rendered(command.clone().render_long_help().ansi().to_string()))
 }
 
 /// Returns the help of the whole program.
 pub(crate) fn help() -> String {
-    Cli::command().render_help().ansi().to_string()
+    tongue::rendered(command().render_help().ansi().to_string())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

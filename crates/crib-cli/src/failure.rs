@@ -1,11 +1,12 @@
 //! How a command fails: what, why, what to do, and the exit status.
 
-use std::fmt;
 use std::process::ExitCode;
 
 use crib_control::Problem;
 use crib_model::{Code, Fault};
 use serde::Serialize;
+
+use crate::tongue::said;
 
 /// The exit statuses. They are part of the interface: scripts branch on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,28 +250,38 @@ pub(crate) fn name(code: Code) -> String {
     out
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)?;
-        for line in &self.0.detail {
-            write!(f, "\n{line}")?;
-        }
-        for cause in &self.0.causes {
-            // Further lines of a cause stand below its first.
-            write!(f, "\n  Caused by: {}", cause.replace('\n', "\n             "))?;
-        }
-        if let Some(hint) = &self.0.hint {
-            let gap = if self.0.causes.is_empty() { "" } else { "\n" };
-            write!(f, "{gap}\nhint: {}", hint.replace('\n', "\n      "))?;
-        }
-        Ok(())
-    }
-}
-
 impl Failure {
     /// Returns what stands in front of the message: `error[TC0203]`.
     pub(crate) fn label(&self) -> String {
-        self.0.code.map_or_else(|| "error".to_owned(), |code| format!("error[{code}]"))
+        let error = said("error");
+        self.0.code.map_or_else(|| error.clone().into_owned(), |code| format!("{error}[{code}]"))
+    }
+
+    /// Tells it to people, in their language: what, where, why, and what to do.
+    pub(crate) fn told(&self) -> String {
+        let mut lines = vec![self.headline()];
+        lines.extend(self.0.detail.iter().map(|line| said(line).into_owned()));
+        for cause in &self.0.causes {
+            // Further lines of a cause stand below its first.
+            lines.push(format!("  {}: {}", said("Caused by"), said(cause).replace('\n', "\n             ")));
+        }
+        if let Some(hint) = &self.0.hint {
+            let gap = if self.0.causes.is_empty() { "" } else { "\n" };
+            lines.push(format!("{gap}{}: {}", said("hint"), said(hint).replace('\n', "\n      ")));
+        }
+        lines.join("\n")
+    }
+
+    /// The message; where only English has words for it, its kind stands above it.
+    fn headline(&self) -> String {
+        let message = said(&self.0.message);
+        match self.0.code {
+            Some(code) if message == self.0.message => {
+                let kind = said(code.short());
+                if kind == code.short() { message.into_owned() } else { format!("{kind}\n  {message}") }
+            }
+            Some(_) | None => message.into_owned(),
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod runtime;
 mod shop;
 mod signals;
 mod telemetry;
+mod tongue;
 mod tool;
 mod world;
 

@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use clap::CommandFactory as _;
 use clap_mangen::Man;
+use crib_words::Tongue;
 
-use crate::args::Cli;
+use crate::args;
 use crate::failure::Failure;
+use crate::tongue::tongue;
 
 /// What `toolcrib help` explains beside commands.
 pub(crate) const TOPICS: &[&str] = &["clients", "config", "environment", "errors", "exit-codes"];
 
 /// Returns the man page of a command, given by its words; of the program where there are none.
 pub(crate) fn page(words: &[&str]) -> Result<Vec<u8>, Failure> {
-    let mut root = Cli::command();
+    let mut root = args::command();
     root.build();
     let mut command = &root;
     for word in words {
@@ -27,7 +28,7 @@ pub(crate) fn page(words: &[&str]) -> Result<Vec<u8>, Failure> {
 
 /// Writes the man pages of the program and of every command it shows; returns their names.
 pub(crate) fn write(folder: &Path) -> Result<Vec<String>, Failure> {
-    let mut root = Cli::command();
+    let mut root = args::command();
     root.build();
     std::fs::create_dir_all(folder)?;
     let mut pages = Vec::new();
@@ -49,19 +50,26 @@ fn render(command: &clap::Command) -> Result<Vec<u8>, Failure> {
 }
 
 macro_rules! topic {
-    ($name:literal) => {
-        include_str!(concat!("../topics/en/", $name, ".txt"))
+    ($tongue:expr, $name:literal) => {
+        match $tongue {
+            Tongue::English => include_str!(concat!("../topics/en/", $name, ".txt")),
+            Tongue::Chinese => include_str!(concat!("../topics/zh-CN/", $name, ".txt")),
+        }
     };
 }
 
 /// Returns what is to be said on a topic.
 pub(crate) fn topic(name: &str) -> Option<String> {
+    topic_in(tongue(), name)
+}
+
+fn topic_in(tongue: Tongue, name: &str) -> Option<String> {
     let text = match name {
-        "clients" | "client" => topic!("clients"),
-        "config" | "configuration" => topic!("config"),
-        "environment" | "env" | "variables" => topic!("environment"),
-        "errors" | "error" | "codes" => topic!("errors"),
-        "exit-codes" | "exit" | "exit-code" | "status" => topic!("exit-codes"),
+        "clients" | "client" => topic!(tongue, "clients"),
+        "config" | "configuration" => topic!(tongue, "config"),
+        "environment" | "env" | "variables" => topic!(tongue, "environment"),
+        "errors" | "error" | "codes" => topic!(tongue, "errors"),
+        "exit-codes" | "exit" | "exit-code" | "status" => topic!(tongue, "exit-codes"),
         _ => return None,
     };
     let is_about_clients = matches!(name, "clients" | "client");
@@ -75,10 +83,10 @@ mod tests {
 
     #[test]
     fn every_topic_has_a_text_that_fits_a_terminal() {
-        for name in TOPICS {
-            let text = topic(name).unwrap();
+        for (name, tongue) in TOPICS.iter().flat_map(|name| [(name, Tongue::English), (name, Tongue::Chinese)]) {
+            let text = topic_in(tongue, name).unwrap();
             assert!(text.starts_with(&name.to_uppercase().replace('-', " ")), "{name}");
-            assert!(text.lines().all(|line| line.chars().count() <= 120), "{name}");
+            assert!(text.lines().all(|line| crib_words::width(line) <= 120), "{name}");
         }
     }
 

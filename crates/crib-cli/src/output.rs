@@ -1,5 +1,6 @@
 //! What is printed, and where: data to standard output, the rest to standard error.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::args::Show;
 use crate::failure::Failure;
+use crate::tongue::said;
 
 const RED: &str = "\x1b[1;31m";
 const YELLOW: &str = "\x1b[1;33m";
@@ -86,8 +88,13 @@ impl Output {
     /// Says something that is not data.
     pub(crate) fn say(&self, text: &str) {
         if !self.is_quiet && !self.is_json {
-            to_stderr(&format!("{text}\n"));
+            to_stderr(&format!("{}\n", said(text)));
         }
+    }
+
+    /// Prints a result that is words, in the user's language.
+    pub(crate) fn prose(&self, text: &str) -> Result<(), Failure> {
+        self.data(&said(text))
     }
 
     /// Returns whether somebody may be asked: not where programs read, and not where `--no-input` says so.
@@ -97,7 +104,7 @@ impl Output {
 
     /// Asks; the answer stands on the same line.
     pub(crate) fn ask(&self, text: &str) {
-        to_stderr(text);
+        to_stderr(&said(text));
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
@@ -106,7 +113,7 @@ impl Output {
 
     pub(crate) fn warn(&self, text: &str) {
         if !self.is_quiet {
-            to_stderr(&format!("{YELLOW}warning{RESET}: {text}\n"));
+            to_stderr(&format!("{YELLOW}{}{RESET}: {}\n", said("warning"), said(text)));
         }
     }
 
@@ -117,7 +124,7 @@ impl Output {
         if self.is_json {
             to_stderr(&format!("{}\n", failure.to_json()));
         } else {
-            to_stderr(&format!("{RED}{}{RESET}: {failure}\n", failure.label()));
+            to_stderr(&format!("{RED}{}{RESET}: {}\n", failure.label(), failure.told()));
         }
     }
 }
@@ -140,20 +147,26 @@ fn finish(result: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
+/// Fills a text up to so many columns.
+pub(crate) fn padded(text: &str, columns: usize) -> String {
+    [text, &" ".repeat(columns.saturating_sub(crib_words::width(text)))].concat()
+}
+
 /// A table without borders; the last column is not padded.
 pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = heads.iter().enumerate().map(|(at, head)| width(at).max(head.chars().count())).collect();
+    let heads: Vec<Cow<'_, str>> = heads.iter().map(|head| said(head)).collect();
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| crib_words::width(cell)).max().unwrap_or(0);
+    let widths: Vec<usize> = heads.iter().enumerate().map(|(at, head)| width(at).max(crib_words::width(head))).collect();
     let line = |cells: Vec<&str>| {
         let mut out = String::new();
         for (cell, width) in cells.iter().zip(&widths) {
-            let pad = width.saturating_sub(cell.chars().count()) + 2;
+            let pad = width.saturating_sub(crib_words::width(cell)) + 2;
             out.push_str(cell);
             out.push_str(&" ".repeat(pad));
         }
         out.trim_end().to_owned() + "\n"
     };
-    let mut out = format!("{BOLD}{}{RESET}\n", line(heads.to_vec()).trim_end());
+    let mut out = format!("{BOLD}{}{RESET}\n", line(heads.iter().map(Cow::as_ref).collect()).trim_end());
     for row in rows {
         out.push_str(&line(row.iter().map(String::as_str).collect()));
     }

@@ -18,8 +18,8 @@ pub use locale::Tongue;
 pub use phrase::translate;
 pub use width::width;
 
-/// Returns whether a text, or a pattern of texts, has a translation.
+/// Returns a text, or a pattern of texts, in Chinese as it stands in the table.
 #[must_use]
-pub fn is_known(english: &str) -> bool {
-    phrase::find(english).is_some()
+pub fn chinese(english: &str) -> Option<&'static str> {
+    phrase::find(english)
 }

@@ -38,7 +38,7 @@ const SYNONYMS: &[(&[&str], &str)] = &[
 pub(super) fn explain(error: &clap::Error) -> Result<Invocation, Failure> {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Ok(Invocation::Print(error.render().ansi().to_string()))
+            Ok(Invocation::Print(crate::tongue::rendered(error.render().ansi().to_string())))
         }
         ErrorKind::InvalidSubcommand => match error.get(ContextKind::InvalidSubcommand) {
             Some(ContextValue::String(name)) => Err(unknown_command(name)),

@@ -56,7 +56,7 @@ pub(super) fn run(args: &Audit, output: &Output) -> Result<(), Failure> {
     if output.is_json {
         return output.document("audit", &Report { lines, calls, lost, after: after.to_string(), last: last.to_string() });
     }
-    output.data(&format!("lines  {lines}\ncalls  {calls}\nlost   {lost}\nlast   {last}\n"))?;
+    output.prose(&format!("lines  {lines}\ncalls  {calls}\nlost   {lost}\nlast   {last}\n"))?;
     if lost > 0 {
         output.warn(&format!("the log says itself that it could not keep {lost} calls"));
     }

@@ -10,7 +10,8 @@ use super::show::sandbox;
 use crate::args::{Connect, Doctor};
 use crate::failure::{Exit, Failure};
 use crate::gateway::{self, Running};
-use crate::output::Output;
+use crate::output::{Output, padded};
+use crate::tongue::said;
 use crate::{config, places, runtime, world};
 
 const GREEN: &str = "\x1b[32m";
@@ -205,27 +206,27 @@ fn show(findings: &[Finding], output: &Output) -> Result<(), Failure> {
     } else {
         output.data(&lines(findings))?;
         let mendable = findings.iter().filter(|finding| finding.state == Health::Bad && finding.client.is_some()).count();
-        let said = count(problems, "problem");
+        let count = count(problems, "problem");
         match (problems, mendable) {
             (0, _) => output.say("\nno problems"),
-            (_, 0) => output.say(&format!("\n{said}")),
-            (all, mendable) if all == mendable => output.say(&format!("\n{said}, to be mended by: toolcrib doctor --fix")),
-            (_, mendable) => output.say(&format!("\n{said}, {mendable} to be mended by: toolcrib doctor --fix")),
+            (_, 0) => output.say(&format!("\n{count}")),
+            (all, mendable) if all == mendable => output.say(&format!("\n{count}, to be mended by: toolcrib doctor --fix")),
+            (_, mendable) => output.say(&format!("\n{count}, {mendable} to be mended by: toolcrib doctor --fix")),
         }
     }
     if problems == 0 { Ok(()) } else { Err(Failure::shown(Exit::Check)) }
 }
 
 fn lines(findings: &[Finding]) -> String {
-    let width = findings.iter().map(|finding| finding.words.chars().count()).filter(|width| *width <= 70).max().unwrap_or(0);
+    let width = findings.iter().map(|finding| crib_words::width(&said(&finding.words))).filter(|width| *width <= 70).max().unwrap_or(0);
     let line = |finding: &Finding| {
         let mark = match finding.state {
             Health::Good => format!("{GREEN}✓{RESET}"),
             Health::Bad => format!("{RED}✗{RESET}"),
             Health::Plain => "–".to_owned(),
         };
-        let fix = finding.fix.as_ref().map(|fix| format!("   fix: {fix}")).unwrap_or_default();
-        let text = format!("  {mark}  {:9}  {:width$}{fix}", finding.about, finding.words);
+        let fix = finding.fix.as_ref().map(|fix| format!("   {}: {fix}", said("fix"))).unwrap_or_default();
+        let text = format!("  {mark}  {}  {}{fix}", padded(&said(finding.about), 9), padded(&said(&finding.words), width));
         format!("{}\n", text.trim_end())
     };
     findings.iter().map(line).collect()

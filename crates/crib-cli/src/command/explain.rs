@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::args::Explain;
 use crate::failure::{self, Failure};
 use crate::output::{Output, table};
+use crate::tongue::said;
 
 #[derive(Serialize)]
 struct Entry {
@@ -49,7 +50,7 @@ fn all(output: &Output) -> Result<(), Failure> {
         return output.document("codes", &Codes { codes });
     }
     let rows: Vec<Vec<String>> =
-        codes.iter().map(|e| vec![e.code.to_owned(), e.side.to_owned(), e.retry.to_owned(), e.short.to_owned()]).collect();
+        codes.iter().map(|e| vec![e.code.to_owned(), e.side.to_owned(), e.retry.to_owned(), said(e.short).into_owned()]).collect();
     output.data(&table(&["CODE", "SIDE", "RETRY", "MEANING"], &rows))
 }
 

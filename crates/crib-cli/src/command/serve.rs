@@ -256,5 +256,5 @@ fn report(compiled: &Compiled, output: &Output) -> Result<(), Failure> {
         return output.document("check", &Report { servers, keys, listen: &compiled.listen, warnings });
     }
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    output.data(&format!("the configuration is valid: {}, {}", count(servers, "server"), count(keys, "key")))
+    output.prose(&format!("the configuration is valid: {}, {}", count(servers, "server"), count(keys, "key")))
 }

@@ -10,6 +10,7 @@ mod new;
 mod pins;
 mod run;
 mod secrets;
+mod tongue;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -136,7 +136,7 @@ mod tests {
     fn check(words: &[&str], expected: &Value) {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         let built = parse(&words).and_then(|words| build(words, Map::new(), &tool()));
-        let found = built.map_or_else(|failure| json!(failure.to_string()), Value::Object);
+        let found = built.map_or_else(|failure| json!(failure.told()), Value::Object);
         assert_eq!(&found, expected);
     }
 

@@ -9,8 +9,9 @@ use super::journal::Change;
 use super::survey::{self, Seen, State};
 use super::{Task, check, outcome};
 use crate::failure::Failure;
-use crate::output::{Output, table};
+use crate::output::{Output, padded, table};
 use crate::places::shown;
+use crate::tongue::said;
 
 const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[31m";
@@ -163,14 +164,15 @@ pub(super) fn report(task: &Task<'_>, mut report: Report, output: &Output) -> Re
 
 fn lines(lines: &[Line]) -> String {
     let width = |cell: fn(&Line) -> usize| lines.iter().map(cell).max().unwrap_or(0);
-    let (names, paths) = (width(|line| line.name.chars().count()), width(|line| line.path.chars().count()));
+    let (names, paths) = (width(|line| crib_words::width(&line.name)), width(|line| crib_words::width(&line.path)));
     let mut out = String::new();
     for line in lines {
-        let mut tail = vec![line.words.clone()];
-        tail.extend(line.check.as_ref().map(|answer| format!("checked: {answer}")));
+        let mut tail = vec![said(&line.words).into_owned()];
+        tail.extend(line.check.as_ref().map(|answer| said(&format!("checked: {answer}")).into_owned()));
         let is_checked = line.check.as_deref().is_some_and(|answer| answer == "connected");
-        tail.extend(line.note.filter(|_| !is_checked).map(str::to_owned));
-        let text = format!("  {}  {:names$}  {:paths$}  {}", line.mark(), line.name, line.path, tail.join("   "));
+        tail.extend(line.note.filter(|_| !is_checked).map(|note| said(note).into_owned()));
+        let (name, path) = (padded(&line.name, names), padded(&line.path, paths));
+        let text = format!("  {}  {name}  {path}  {}", line.mark(), tail.join("   "));
         out.push_str(text.trim_end());
         out.push('\n');
     }

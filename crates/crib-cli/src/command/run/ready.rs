@@ -42,7 +42,7 @@ pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output:
         let document = Document { name: &wanted.name, source: &wanted.origin, gateway: &gateway.url, server: row.as_ref(), tools: &tools };
         return output.document("run", &document);
     }
-    output.data(&text(wanted, row.as_ref(), tools))
+    output.prose(&text(wanted, row.as_ref(), tools))
 }
 
 async fn look(wanted: &Wanted, client: &Client) -> Result<(Option<ServerRow>, Vec<Value>), Failure> {

@@ -1,0 +1,83 @@
+//! What commands say in English and have no words for in Chinese: string literals in the calls that show something.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The calls whose text people read.
+const CALLS: &[&str] = &["output.say(", "output.warn(", "output.ask(", "Failure::usage(", ".hint(", ".because("];
+
+/// Returns the literals inside of a call's parentheses, and the rest of the text behind it.
+fn literals(text: &str) -> Vec<String> {
+    let (mut depth, mut found) = (1_usize, Vec::new());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            '"' => {
+                let mut literal = String::new();
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    match (c, chars.clone().next()) {
+                        ('\\', Some('n')) => literal.extend(chars.next().map(|_| '\n')),
+                        ('\\', Some(_)) => literal.extend(chars.next()),
+                        _ => literal.push(c),
+                    }
+                }
+                found.push(literal);
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    found
+}
+
+/// `{name:width$}` is a hole like any other; `{{` is a brace.
+fn pattern(literal: &str) -> String {
+    let (mut out, mut chars) = (String::new(), literal.chars().peekable());
+    while let Some(c) = chars.next() {
+        match c {
+            '{' | '}' if chars.peek() == Some(&c) => out.extend(chars.next()),
+            '{' => {
+                out.push_str("{}");
+                chars.by_ref().take_while(|c| *c != '}').for_each(drop);
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+fn is_known(line: &str) -> bool {
+    crib_words::chinese(line).or_else(|| crib_words::chinese(line.trim())).is_some()
+        // A pattern may say less than the text in the code does.
+        || crib_words::translate(crib_words::Tongue::Chinese, line) != line
+}
+
+fn scan(folder: &Path, missing: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            scan(&path, missing);
+        } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tongue/said.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for literal in CALLS.iter().flat_map(|call| text.split(call).skip(1)).flat_map(literals) {
+                let literal = pattern(&literal);
+                let is_said =
+                    |line: &&str| line.trim().contains(' ') && line.chars().any(char::is_alphabetic) && !line.starts_with("toolcrib ");
+                let lines = literal.lines().filter(is_said);
+                missing.extend(lines.filter(|line| !is_known(line)).map(str::to_owned));
+            }
+        }
+    }
+}
+
+#[test]
+fn messages_without_a_translation_are_listed() {
+    let mut missing = BTreeSet::new();
+    scan(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut missing);
+    insta::assert_snapshot!(missing.into_iter().collect::<Vec<_>>().join("\n"));
+}
