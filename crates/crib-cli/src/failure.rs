@@ -58,6 +58,11 @@ impl Exit {
             | Code::RecordingInvalid
             | Code::LoadRefused
             | Code::GradeUnusable
+            | Code::RegistryInvalid
+            | Code::RegistriesUnusable
+            | Code::ServerUnsupported
+            | Code::InputMissing
+            | Code::InputInvalid
             | Code::PinsUnusable => Self::Usage,
             Code::ServerUnreachable
             | Code::SpawnFailed
@@ -68,11 +73,16 @@ impl Exit {
             | Code::ProtocolBroken
             | Code::UpstreamStatus
             | Code::SessionUnknown
+            | Code::RegistryUnreachable
+            | Code::RegistryBroken
+            | Code::ServerUnlisted
             | Code::PackageMissing
             | Code::PullFailed
             | Code::RuntimeMissing
             | Code::SandboxFailed => Self::Unreachable,
-            Code::UpstreamUnauthorized | Code::Unauthenticated | Code::SecretMissing | Code::SecretsUnusable => Self::Authentication,
+            Code::UpstreamUnauthorized | Code::Unauthenticated | Code::SecretMissing | Code::SecretsUnusable | Code::RegistryRefused => {
+                Self::Authentication
+            }
             Code::InputLost
             | Code::InputImpossible
             | Code::UnknownTarget

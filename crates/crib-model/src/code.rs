@@ -118,6 +118,15 @@ codes! {
     OriginRefused = TC0314, Client, Never, "the Host or Origin is not allowed";
     TooBusy = TC0401, Gateway, Later, "a limit of the gateway is reached";
     BodyTooLarge = TC0402, Client, Never, "the request is larger than the limit";
+    RegistryUnreachable = TC0440, Upstream, Later, "a registry of servers cannot be asked";
+    RegistryBroken = TC0441, Upstream, Never, "a registry of servers answers with something that is not its protocol";
+    RegistryRefused = TC0442, Client, Never, "a registry of servers refuses these credentials";
+    RegistryInvalid = TC0443, Client, Never, "there is no such registry of servers, or it cannot be one";
+    RegistriesUnusable = TC0444, Client, Never, "the list of registries cannot be read or kept";
+    ServerUnlisted = TC0445, Client, Never, "no registry lists this server or version";
+    ServerUnsupported = TC0446, Client, Never, "nothing that is listed for the server can be run here";
+    InputMissing = TC0447, Client, Never, "the server has to be told something first";
+    InputInvalid = TC0448, Client, Never, "a value is not one that the server takes";
     RecordingUnusable = TC0460, Client, Never, "the recording cannot be written or read";
     RecordingInvalid = TC0461, Client, Never, "the file is no recording";
     ReplayDiffers = TC0462, Upstream, Never, "the server answers otherwise than when it was recorded";

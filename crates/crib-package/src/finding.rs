@@ -35,6 +35,16 @@ pub enum FindingKind {
     WeakHash,
     /// It is run from where it is and not from the store.
     Unpinned,
+    /// It does not say itself that it is the server it is listed as.
+    Unclaimed,
+    /// It says itself that it is another server than the one it is listed as.
+    Misclaimed,
+    /// It is built on this machine, which runs its code before anything confines it.
+    Built,
+    /// The registry that lists it advises against it.
+    Deprecated,
+    /// The registry that listed it has taken it back.
+    Deleted,
 }
 
 /// What is done about a finding.
@@ -76,8 +86,15 @@ impl FindingKind {
     /// What cannot happen to an honest package is refused; what many honest packages lack is said.
     const fn usual(self) -> Verdict {
         match self {
-            Self::BadSignature | Self::Republished | Self::Typosquat | Self::Downgrade | Self::WeakHash => Verdict::Refuse,
-            Self::Unsigned | Self::InstallScript | Self::Unpinned => Verdict::Warn,
+            Self::BadSignature
+            | Self::Republished
+            | Self::Typosquat
+            | Self::Downgrade
+            | Self::WeakHash
+            | Self::Misclaimed
+            | Self::Built
+            | Self::Deleted => Verdict::Refuse,
+            Self::Unsigned | Self::InstallScript | Self::Unpinned | Self::Unclaimed | Self::Deprecated => Verdict::Warn,
             Self::NoProvenance => Verdict::Allow,
         }
     }
@@ -94,6 +111,11 @@ impl FindingKind {
             Self::InstallScript => "install-script",
             Self::WeakHash => "weak-hash",
             Self::Unpinned => "unpinned",
+            Self::Unclaimed => "unclaimed",
+            Self::Misclaimed => "misclaimed",
+            Self::Built => "built",
+            Self::Deprecated => "deprecated",
+            Self::Deleted => "deleted",
         }
     }
 }

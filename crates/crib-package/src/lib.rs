@@ -5,7 +5,8 @@
 //! [`Lock`]. [`Packages::start`] checks that the bytes are still those, and says what to start; it needs no network.
 //!
 //! Invariants
-//! - No code of a package runs before it is started: no install scripts, no builds.
+//! - No code of a package runs before it is started: no install scripts, no builds. A crate, which has to be built, is
+//!   refused unless somebody allows it.
 //! - A folder of the store is named by the digest of what is in it, and appears there whole or not at all.
 //! - What is started is what was locked: every file is the one that was hashed, or the start is refused with TC0505.
 //! - What could not be verified is said as a [`Finding`]; nothing is called verified that was only seen.
@@ -13,10 +14,12 @@
 //! To add a kind of package: a variant of [`Source`], a module beside `npm` that fills a [`Locked`], and an arm in
 //! `pull.rs`.
 
+mod cargo;
 mod changes;
 mod digest;
 mod finding;
 mod grants;
+mod listing;
 mod local;
 mod lock;
 mod mcpb;
@@ -37,7 +40,8 @@ pub use changes::{Changes, Moved};
 pub use digest::Digest;
 pub use finding::{Finding, FindingKind, Policy, Verdict};
 pub use grants::{Grants, NetGrant};
-pub use lock::{Entry, Lock, Locked, Proof, Provenance, Runtime};
+pub use listing::{Listing, Standing};
+pub use lock::{Entry, Listed, Lock, Locked, Proof, Provenance, Runtime};
 pub use mcpb::Setting;
 pub use progress::{Event, Progress};
 pub use pull::{Packages, PackagesOptions, Pulled};

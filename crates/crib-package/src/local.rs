@@ -88,6 +88,7 @@ fn plain(source: String, version: String, entry: Entry) -> Locked {
         env: BTreeMap::new(),
         grants: crate::Grants::default(),
         provenance: Provenance::default(),
+        listed: None,
         packages: BTreeMap::new(),
     }
 }

@@ -55,9 +55,23 @@ pub struct Locked {
     pub grants: Grants,
     #[serde(default)]
     pub provenance: Provenance,
+    /// The entry of a registry of servers that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
     /// Every package that was installed, `name@version`, and the digests its registry gave.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<String, Vec<String>>,
+}
+
+/// An entry of a registry of servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// `io.github.owner/server`.
+    pub name: String,
+    pub version: String,
+    /// The address of the registry.
+    pub registry: String,
 }
 
 /// The program that runs a package.

@@ -52,6 +52,7 @@ pub(crate) async fn pull(job: &Job<'_>, place: &str, sha256: Option<&str>) -> Re
         env: plan.env,
         grants: crate::Grants::default(),
         provenance: Provenance { integrity: Some(digest.to_string()), publisher: manifest.author, ..Provenance::default() },
+        listed: None,
         packages: std::collections::BTreeMap::default(),
     };
     Ok((locked, findings))

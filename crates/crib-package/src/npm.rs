@@ -35,7 +35,7 @@ pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Re
     job.progress.tell(Event::Resolved { source: shown.clone(), version: version.clone(), packages: count });
     let mut findings = resolution.findings.clone();
     job.progress.tell(Event::Verifying);
-    let provenance = npm.verify(name, &resolution, &mut findings).await?;
+    let provenance = npm.verify(&bench, name, &resolution, &mut findings).await?;
     job.judge(&findings)?;
     job.progress.tell(Event::Installing { packages: count });
     npm.install(&bench, &shown).await?;
@@ -57,6 +57,7 @@ pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Re
         env: std::collections::BTreeMap::default(),
         grants: crate::Grants::default(),
         provenance,
+        listed: None,
         packages: resolution.packages,
     };
     Ok((locked, findings))
@@ -108,7 +109,7 @@ impl<'a> Npm<'a> {
     }
 
     /// Looks at what the registry says of the package itself.
-    async fn verify(&self, name: &str, resolution: &Resolution, findings: &mut Vec<Finding>) -> Result<Provenance, Fault> {
+    async fn verify(&self, bench: &Bench, name: &str, resolution: &Resolution, findings: &mut Vec<Finding>) -> Result<Provenance, Fault> {
         let scope = name.split_once('/').map(|(scope, _)| format!("{scope}:registry"));
         let mut base = String::new();
         for key in scope.iter().map(String::as_str).chain(["registry"]) {
@@ -118,6 +119,11 @@ impl<'a> Npm<'a> {
                 value.trim_end_matches('/').clone_into(&mut base);
                 break;
             }
+        }
+        if let Some(sum) = &self.job.file_sha256 {
+            let archive = bench.beside("archive");
+            registry::download(self.job, &base, name, &resolution.version, &archive).await?;
+            registry::check_file(name, resolution, &archive, sum)?;
         }
         registry::look(self.job.http, &base, name, resolution, findings).await
     }

@@ -6,10 +6,16 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 use crib_transport::HttpClient;
 
+use crate::digest::Digest;
 use crate::start::{self, Start};
 use crate::store::{Half, Store};
 use crate::tool::Surroundings;
-use crate::{Changes, Finding, FindingKind, Lock, Locked, Policy, Progress, Source, local, mcpb, names, npm, pypi};
+use crate::{
+    Changes, Finding, FindingKind, Listing, Lock, Locked, Policy, Progress, Source, cargo, listing, local, mcpb, names, npm, pypi,
+};
+
+/// Programs that start images, the first that is there.
+const ENGINES: &[&str] = &["docker", "podman"];
 
 /// What the packages of this machine are kept and fetched with.
 #[derive(Clone, Debug)]
@@ -49,6 +55,8 @@ pub(crate) struct Job<'a> {
     pub(crate) http: &'a HttpClient,
     pub(crate) policy: &'a Policy,
     pub(crate) progress: &'a Progress,
+    /// The digest that the package's own file must have.
+    pub(crate) file_sha256: Option<Digest>,
 }
 
 impl Packages {
@@ -69,16 +77,55 @@ impl Packages {
     /// TC0502 for what cannot be pulled, TC0503 for what is not there, TC0504 for what cannot be installed, TC0505 for
     /// bytes that are not what they should be, TC0506 for what the policy refuses, TC0507 for a missing interpreter.
     pub async fn pull(&self, source: &Source, before: Option<&Locked>, progress: &Progress) -> Result<Pulled, Fault> {
-        let job = Job { store: &self.store, surroundings: &self.surroundings, http: &self.http, policy: &self.policy, progress };
+        self.get(source, None, before, progress).await
+    }
+
+    /// Does the same with what a registry of servers says of it: its digest is checked, and whether the package says
+    /// itself that it is that server.
+    ///
+    /// # Errors
+    /// As for [`Self::pull`].
+    pub async fn pull_listed(
+        &self,
+        source: &Source,
+        listing: &Listing,
+        before: Option<&Locked>,
+        progress: &Progress,
+    ) -> Result<Pulled, Fault> {
+        self.get(source, Some(listing), before, progress).await
+    }
+
+    async fn get(&self, source: &Source, listing: Option<&Listing>, before: Option<&Locked>, progress: &Progress) -> Result<Pulled, Fault> {
+        let file_sha256 = listing.and_then(|listing| listing.sha256.as_deref()).filter(|sum| !sum.is_empty());
+        let file_sha256 = file_sha256.map(|sum| {
+            let odd =
+                |error| Fault::new(Code::PackageUnverified, format!("`{source}` is listed with a digest that is none")).because(error);
+            sum.parse().map_err(odd)
+        });
+        let job = Job {
+            store: &self.store,
+            surroundings: &self.surroundings,
+            http: &self.http,
+            policy: &self.policy,
+            progress,
+            file_sha256: file_sha256.transpose()?,
+        };
         let mut findings: Vec<Finding> = names::look(source).into_iter().collect();
+        findings.extend(listing.and_then(Listing::finding));
         job.judge(&findings)?;
         let (mut locked, more) = fetch(&job, source).await?;
         findings.extend(more);
+        if let Some(listing) = listing {
+            let tree = locked.tree.as_ref().map(|tree| self.store.part(tree, Half::Tree));
+            findings.extend(tree.and_then(|tree| listing::claim(&listing.listed, &locked, &tree)));
+            locked.listed = Some(listing.listed.clone());
+        }
         if let Some(before) = before.filter(|before| before.source == locked.source) {
             findings.extend(compare(before, &locked));
             locked.args = if locked.args.is_empty() { before.args.clone() } else { locked.args };
             locked.env.extend(before.env.clone());
             locked.grants = before.grants.clone();
+            locked.listed = locked.listed.or_else(|| before.listed.clone());
         }
         job.judge(&findings)?;
         findings.retain(|finding| self.policy.verdict(finding.kind) != crate::Verdict::Allow);
@@ -141,12 +188,20 @@ async fn fetch(job: &Job<'_>, source: &Source) -> Result<(Locked, Vec<Finding>),
         Source::Command { program, args } => local::command(job.surroundings, program, args),
         Source::Url(url) => Ok(local::url(url)),
         Source::Registry { name, .. } => Err(unsupported(source, format!("look `{name}` up in a registry first: toolcrib search {name}"))),
-        Source::Oci { image } => {
-            Err(unsupported(source, format!("run it by your container engine: toolcrib run -- docker run -i --rm {image}")))
+        Source::Oci { image } => Err(image_fault(job, source, image)),
+        Source::Cargo { name, version } => cargo::pull(job, name, version.as_deref()).await,
+    }
+}
+
+/// Images are started by an engine, not from the store.
+fn image_fault(job: &Job<'_>, source: &Source, image: &str) -> Fault {
+    match ENGINES.iter().find(|engine| job.surroundings.find(engine).is_some()) {
+        Some(engine) => {
+            let command = format!("toolcrib run -- {engine} run -i --rm --network none {image}");
+            unsupported(source, format!("run it by the engine that is here, which confines it: {command}"))
         }
-        Source::Cargo { name, .. } => {
-            Err(unsupported(source, format!("a crate is built, which runs its code: cargo install {name}, then toolcrib run -- {name}")))
-        }
+        None => Fault::new(Code::RuntimeMissing, format!("`{source}` is an image, and there is no container engine on this machine"))
+            .hint("install Docker (https://docs.docker.com/engine/install) or Podman (`apt install podman`)"),
     }
 }
 

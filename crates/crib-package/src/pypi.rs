@@ -30,8 +30,11 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
     let python = Python::find(job).await?;
     let bench = job.store.bench()?;
     job.progress.tell(Event::Resolving { source: shown.clone() });
-    let pins = python.resolve(&bench, wanted).await?;
+    let mut pins = python.resolve(&bench, wanted).await?;
     let package = wanted.name.split('[').next().unwrap_or(wanted.name);
+    if let Some(sum) = &job.file_sha256 {
+        demand(&mut pins, package, &sum.to_string())?;
+    }
     let this = pins.iter().find(|pin| pin.is(package)).ok_or_else(|| failed("the package itself was not resolved"))?;
     job.progress.tell(Event::Resolved { source: shown.clone(), version: this.version.clone(), packages: pins.len() });
     let mut findings = Vec::new();
@@ -60,9 +63,23 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
         env: std::collections::BTreeMap::default(),
         grants: crate::Grants::default(),
         provenance,
+        listed: None,
         packages: pins.into_iter().map(|pin| (format!("{}=={}", pin.name, pin.version), pin.hashes)).collect(),
     };
     Ok((locked, findings))
+}
+
+pub(crate) use resolve::normal;
+
+/// Lets only the file with this digest be the package.
+fn demand(pins: &mut [Pin], package: &str, sum: &str) -> Result<(), Fault> {
+    let Some(pin) = pins.iter_mut().find(|pin| pin.is(package)) else { return Ok(()) };
+    if !pin.hashes.iter().any(|hash| hash == sum) {
+        let message = format!("no file of `pypi:{package}` {} is the one that is listed", pin.version);
+        return Err(Fault::new(Code::PackageUnverified, message).because(format!("its digest should be {sum}")));
+    }
+    pin.hashes = vec![sum.to_owned()];
+    Ok(())
 }
 
 /// The interpreter and the installer of this machine.

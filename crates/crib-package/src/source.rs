@@ -146,7 +146,11 @@ fn of_scheme(scheme: &str, rest: &str, text: &str) -> Option<Result<Source, Faul
         "oci" | "docker" => Ok(Source::Oci { image: rest.to_owned() }),
         "cargo" | "crate" => {
             let (name, version) = split_version(rest, "@");
-            if is_word(&name, "-_") { Ok(Source::Cargo { name, version }) } else { Err(invalid(text, "not the name of a crate")) }
+            if is_word(&name, "-_") && version.as_deref().is_none_or(|version| is_version(version, "")) {
+                Ok(Source::Cargo { name, version })
+            } else {
+                Err(invalid(text, "not the name of a crate"))
+            }
         }
         "mcpb" => Ok(mcpb(rest)),
         "http" | "https" if rest.split(['?', '#']).next().is_some_and(|path| path.ends_with(".mcpb") || path.ends_with(".dxt")) => {

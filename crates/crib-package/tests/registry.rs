@@ -4,6 +4,8 @@
 
 #[path = "registry/bundles.rs"]
 mod bundles;
+#[path = "registry/cargo.rs"]
+mod cargo;
 #[path = "registry/npm.rs"]
 mod npm;
 #[path = "registry/pypi.rs"]

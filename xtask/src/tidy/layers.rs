@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crib-transport", &["crib-model", "crib-mcp"]),
     ("crib-sandbox", &["crib-model"]),
     ("crib-package", &["crib-model", "crib-mcp", "crib-sandbox", "crib-transport"]),
+    ("crib-market", &["crib-model", "crib-mcp", "crib-registry", "crib-store", "crib-transport"]),
     ("crib-connect", &["crib-model", "crib-mcp", "crib-transport"]),
     ("crib-proxy", &["crib-model", "crib-mcp", "crib-policy", "crib-plan", "crib-registry"]),
     ("crib-agent", &["crib-model", "crib-plan"]),

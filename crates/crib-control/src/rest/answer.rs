@@ -196,6 +196,15 @@ fn status_of(code: Code) -> StatusCode {
         | Code::LintFound
         | Code::LoadRefused
         | Code::GradeUnusable
+        | Code::RegistryUnreachable
+        | Code::RegistryBroken
+        | Code::RegistryRefused
+        | Code::RegistryInvalid
+        | Code::RegistriesUnusable
+        | Code::ServerUnlisted
+        | Code::ServerUnsupported
+        | Code::InputMissing
+        | Code::InputInvalid
         | Code::SandboxFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Code::ListenRefused
         | Code::BindNeedsKeys

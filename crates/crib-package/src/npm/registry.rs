@@ -1,14 +1,18 @@
 //! What a registry says of a package: who published it, its signature, its attestations.
 
+use std::path::Path;
+
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use crib_model::Fault;
+use crib_model::{Code, Fault};
 use crib_transport::HttpClient;
 use serde_json::Value;
+use sha2::{Digest as _, Sha512};
 
 use super::tree::Resolution;
-use crate::{Finding, FindingKind, Proof, Provenance, web};
+use crate::pull::Job;
+use crate::{Digest, Finding, FindingKind, Proof, Provenance, web};
 
 /// In front of the point of a P-256 key in `SubjectPublicKeyInfo`.
 const SPKI_HEAD_BYTES: usize = 26;
@@ -48,6 +52,30 @@ pub(super) async fn look(
     };
     provenance.attestation = attestation(http, base, &path, resolution, findings).await?;
     Ok(provenance)
+}
+
+/// Gets the archive of a package, as npm will.
+pub(super) async fn download(job: &Job<'_>, base: &str, name: &str, version: &str, to: &Path) -> Result<(), Fault> {
+    let path = name.replace('/', "%2f");
+    let document = web::document(job.http, &format!("{base}/{path}/{version}"), JSON).await?.unwrap_or_default();
+    let missing = || Fault::new(Code::PackageUnverified, format!("the registry does not say where the archive of `npm:{name}` is"));
+    let url = text(&document, "/dist/tarball").ok_or_else(missing)?;
+    web::download(job.http, &url, to, job.progress).await
+}
+
+/// Checks that the archive is the one that is listed, and the one that npm is going to install.
+pub(super) fn check_file(name: &str, resolution: &Resolution, archive: &Path, wanted: &Digest) -> Result<(), Fault> {
+    let odd = |why: String| Fault::new(Code::PackageUnverified, format!("`npm:{name}` is not the file that is listed")).because(why);
+    let bytes = std::fs::read(archive).map_err(|error| odd(error.to_string()))?;
+    let digest = Digest::of(&bytes);
+    if digest != *wanted {
+        return Err(odd(format!("its digest is {digest}, and not {wanted}")));
+    }
+    let integrity = format!("sha512-{}", STANDARD.encode(Sha512::digest(&bytes)));
+    if integrity != resolution.integrity {
+        return Err(odd("npm would install other bytes".to_owned()));
+    }
+    Ok(())
 }
 
 /// The id of a key, and a signature by it.

@@ -19,7 +19,7 @@ impl Pin {
 }
 
 /// PyPI takes `-`, `_`, `.` and letters of either case for the same.
-pub(super) fn normal(name: &str) -> String {
+pub(crate) fn normal(name: &str) -> String {
     name.to_lowercase().replace(['_', '.'], "-")
 }
 

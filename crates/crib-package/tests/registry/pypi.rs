@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crib_model::Code;
-use crib_package::{Digest, FindingKind, Policy, Proof};
+use crib_package::{Digest, FindingKind, Listed, Listing, Policy, Progress, Proof, Source, Standing};
 use serde_json::json;
 use zip::write::SimpleFileOptions;
 
@@ -16,7 +16,10 @@ fn wheel(name: &str, says: &str) -> Vec<u8> {
     let info = format!("{name}-1.0.dist-info");
     let files = [
         (format!("{name}/__init__.py"), format!("def main():\n    print({says:?})\n")),
-        (format!("{info}/METADATA"), format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")),
+        (
+            format!("{info}/METADATA"),
+            format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\n<!-- mcp-name: io.github.a/{name} -->\n"),
+        ),
         (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned()),
         (format!("{info}/entry_points.txt"), format!("[console_scripts]\n{} = {name}:main\n", name.replace('_', "-"))),
     ];
@@ -100,5 +103,24 @@ fn what_is_not_there_is_told() {
     each(|world, tools| {
         let packages = world.packages(Policy::default(), tools);
         refused(world.pull(&packages, "pypi:absent-server", None), Code::PackageMissing, "not in the index");
+    });
+}
+
+#[test]
+fn what_is_listed_is_the_file_and_the_server_it_says() {
+    each(|world, tools| {
+        let good = wheel("listed_server", "hello");
+        publish(world, "listed-server", "listed_server-1.0-py3-none-any.whl", good.clone(), &good);
+        let pull = |name: &str, sum: String| {
+            let listed = Listed { name: name.to_owned(), version: "1.0".to_owned(), registry: world.base.clone() };
+            let listing = Listing { listed, standing: Standing::Active, sha256: Some(sum) };
+            let source = Source::parse("pypi:listed-server@1.0").expect("a source");
+            world.wait(world.packages(Policy::default(), tools).pull_listed(&source, &listing, None, &Progress::silent()))
+        };
+        let pulled = pull("io.github.a/listed_server", Digest::of(&good).hex()).expect("it is pulled");
+        assert_eq!(kinds(&pulled), Vec::new());
+        assert_eq!(pulled.locked.listed.expect("it is listed").name, "io.github.a/listed_server");
+        refused(pull("io.github.a/listed_server", Digest::of(b"another").hex()), Code::PackageUnverified, "the one that is listed");
+        refused(pull("io.github.a/listed", Digest::of(&good).hex()), Code::PackageRefused, "misclaimed");
     });
 }

@@ -75,9 +75,16 @@ impl World {
             ("PIP_CACHE_DIR", &cache),
             ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
         ];
-        let env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let mut env: Vec<(std::ffi::OsString, std::ffi::OsString)> = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        // Where `cargo` is a shim, it has to find what it stands for.
+        let rustup = std::env::var_os("RUSTUP_HOME").or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".rustup").into()));
+        env.extend(rustup.map(|path| ("RUSTUP_HOME".into(), path)));
         let http = HttpClient::new(ClientOptions::default()).expect("a client");
         Packages::new(PackagesOptions { data: self.path("data"), env, http, policy }).expect("a store")
+    }
+
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     pub(crate) fn pull(&self, packages: &Packages, source: &str, before: Option<&Locked>) -> Result<Pulled, Fault> {

@@ -1,0 +1,5 @@
+//! Registries on this machine: good, slow, large, broken and gone.
+
+mod registry;
+mod resolving;
+mod searching;
