@@ -2,6 +2,7 @@
 
 mod connect;
 mod inspect;
+mod market;
 mod mistake;
 mod new;
 mod package;
@@ -19,6 +20,7 @@ use crate::tongue;
 
 pub(crate) use connect::{Connect, Doctor, ScopeName};
 pub(crate) use inspect::Inspect;
+pub(crate) use market::{Registry, RegistryAdd, RegistryCommand, Search, StatusName};
 pub(crate) use new::New;
 pub(crate) use package::{Fetch, Logs, Pull, Remove, Run, Stop};
 
@@ -94,6 +96,9 @@ pub(crate) enum Command {
     /// Download or update servers without starting them
     #[command(alias = "install", alias = "add", alias = "update")]
     Pull(Pull),
+    /// Find servers in registries
+    #[command(alias = "find")]
+    Search(Search),
     /// Add Toolcrib to Claude, Cursor, VS Code and other clients
     Connect(Box<Connect>),
     /// Create an MCP server project
@@ -103,7 +108,7 @@ pub(crate) enum Command {
     Inspect(Box<Inspect>),
     /// Find problems and fix them
     Doctor(Doctor),
-    /// Approvals, secrets and the audit log
+    /// Approvals, secrets, registries and the audit log
     Admin(Admin),
     /// Approve changed tools
     #[command(hide = true)]
@@ -111,6 +116,9 @@ pub(crate) enum Command {
     /// Keep, list and forget secrets
     #[command(hide = true)]
     Secret(Secret),
+    /// Where servers are looked for
+    #[command(hide = true)]
+    Registry(Registry),
     /// Check the audit log
     #[command(hide = true)]
     Audit(Audit),

@@ -10,13 +10,16 @@ mod doctor;
 mod explain;
 mod inspect;
 mod list;
+mod listed;
 mod logs;
 mod man;
 mod new;
 mod pull;
+mod registry;
 mod rm;
 mod run;
 mod schema;
+mod search;
 mod secret;
 mod serve;
 mod show;
@@ -27,6 +30,7 @@ mod version;
 pub(crate) use admin::Admin;
 pub(crate) use approve::Approve;
 pub(crate) use audit::Audit;
+pub(crate) use listed::SETTING;
 pub(crate) use secret::Secret;
 
 use crate::args::{Cli, Command, Show};
@@ -54,6 +58,8 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::Admin(args)) => admin::run(&args, output),
         Some(Command::Approve(args)) => approve::run(&args, output),
         Some(Command::Secret(args)) => secret::run(&args, output),
+        Some(Command::Registry(args)) => registry::run(&args, output),
+        Some(Command::Search(args)) => search::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Audit(args)) => audit::run(&args, output),
         Some(Command::Run(args)) => run::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Pull(args)) => pull::run(&args, quiet_log(&cli.show, output)),

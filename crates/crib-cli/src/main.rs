@@ -17,6 +17,7 @@ mod logging;
 mod logs;
 mod machine;
 mod manual;
+mod market;
 mod output;
 mod pins;
 mod places;

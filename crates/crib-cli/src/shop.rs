@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crib_model::{Code, Fault};
-use crib_package::{FindingKind, Lock, Locked, Packages, PackagesOptions, Policy, Progress, Pulled, Source, Start, Verdict};
+use crib_package::{FindingKind, Listing, Lock, Locked, Packages, PackagesOptions, Policy, Progress, Pulled, Source, Start, Verdict};
 use crib_transport::{ClientOptions, HttpClient};
 
 use crate::failure::Failure;
@@ -54,9 +54,12 @@ impl Shop {
     }
 
     /// Gets a package and locks it, with what was granted to the version before.
-    pub(crate) async fn pull(&self, name: &str, source: &Source, progress: &Progress) -> Result<Pulled, Fault> {
+    pub(crate) async fn pull(&self, name: &str, source: &Source, listing: Option<&Listing>, progress: &Progress) -> Result<Pulled, Fault> {
         let before = self.lock()?.servers.remove(name);
-        let pulled = self.packages.pull(source, before.as_ref(), progress).await?;
+        let pulled = match listing {
+            Some(listing) => self.packages.pull_listed(source, listing, before.as_ref(), progress).await?,
+            None => self.packages.pull(source, before.as_ref(), progress).await?,
+        };
         self.change(|lock| lock.servers.insert(name.to_owned(), pulled.locked.clone()))?;
         Ok(pulled)
     }
@@ -100,13 +103,11 @@ fn bare(source: &Source) -> (String, Option<String>) {
     let (bare, version) = match source.clone() {
         Source::Npm { name, version } => (Source::Npm { name, version: None }, version),
         Source::Pypi { name, version, .. } => (Source::Pypi { name, version: None, with: Vec::new() }, version),
+        Source::Cargo { name, version } => (Source::Cargo { name, version: None }, version),
         Source::Mcpb { place, .. } => (Source::Mcpb { place, sha256: None }, None),
-        other @ (Source::Registry { .. }
-        | Source::Oci { .. }
-        | Source::Cargo { .. }
-        | Source::Url(_)
-        | Source::Folder(_)
-        | Source::Command { .. }) => (other, None),
+        other @ (Source::Registry { .. } | Source::Oci { .. } | Source::Url(_) | Source::Folder(_) | Source::Command { .. }) => {
+            (other, None)
+        }
     };
     let is_exact = |version: &String| {
         version.starts_with(|letter: char| letter.is_ascii_digit())
@@ -125,7 +126,7 @@ pub(crate) fn is_of(locked: &Locked, wanted: &Source) -> bool {
 
 /// Returns how the configuration names what is locked.
 pub(crate) fn pinned(locked: &Locked) -> String {
-    let is_registry = locked.source.starts_with("npm:") || locked.source.starts_with("pypi:");
+    let is_registry = ["npm:", "pypi:", "cargo:"].iter().any(|kind| locked.source.starts_with(kind));
     if is_registry { format!("{}@{}", locked.source, locked.version) } else { locked.source.clone() }
 }
 
@@ -153,7 +154,7 @@ pub(crate) fn policy(allowed: &[String]) -> Result<Policy, Failure> {
     let mut policy = Policy::default();
     for name in allowed {
         let kind: FindingKind = serde_json::from_value(serde_json::Value::String(name.clone())).map_err(|_unknown| {
-            let kinds = "typosquat, downgrade, republished, bad-signature, weak-hash, unsigned, install-script, unpinned";
+            let kinds = "typosquat, downgrade, republished, bad-signature, weak-hash, unsigned, install-script, unpinned, unclaimed, misclaimed, built, deprecated, deleted";
             Failure::usage(format!("`{name}` is no finding")).hint(format!("findings: {kinds}"))
         })?;
         policy = policy.with(kind, Verdict::Allow);

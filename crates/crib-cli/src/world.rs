@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crib_control::World;
 
+use crate::market;
+
 /// The process's own surroundings.
 #[derive(Debug)]
 pub(crate) struct System {
@@ -26,7 +28,8 @@ impl World for System {
         if path == Path::new("/dev/stdin") || path.ends_with("-") {
             return io::read_to_string(io::stdin().lock());
         }
-        std::fs::read_to_string(path)
+        let text = std::fs::read_to_string(path)?;
+        market::file::configuration(&text).unwrap_or(Ok(text))
     }
 
     fn directory(&self) -> &Path {

@@ -5,8 +5,24 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::Invocation;
 use crate::failure::Failure;
 
-const COMMANDS: &[&str] =
-    &["run", "serve", "list", "show", "call", "logs", "stop", "rm", "pull", "connect", "new", "inspect", "doctor", "explain", "completion"];
+const COMMANDS: &[&str] = &[
+    "run",
+    "serve",
+    "list",
+    "show",
+    "call",
+    "logs",
+    "stop",
+    "rm",
+    "search",
+    "pull",
+    "connect",
+    "new",
+    "inspect",
+    "doctor",
+    "explain",
+    "completion",
+];
 
 /// What people type who come from other tools, and what does it here.
 const SYNONYMS: &[(&[&str], &str)] = &[
@@ -19,6 +35,8 @@ const SYNONYMS: &[(&[&str], &str)] = &[
     (&["kill", "down", "shutdown", "quit"], "stop"),
     (&["delete", "unadd"], "rm"),
     (&["download", "upgrade", "fetch"], "pull"),
+    (&["market", "marketplace", "discover", "browse"], "search"),
+    (&["registries", "hub"], "registry ls"),
     (&["exec", "invoke", "execute", "tool"], "call"),
     (&["error", "errors", "why"], "explain"),
     (&["completions", "autocomplete"], "completion"),

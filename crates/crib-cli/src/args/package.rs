@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
+use super::market::Ask;
 use super::{TEMPLATE, Target, duration};
 
 /// What a server may have.
@@ -29,21 +30,27 @@ pub(crate) struct Fetch {
     /// Further requirement of a Python package: 'mcp<2'
     #[arg(long, value_name = "REQUIREMENT")]
     pub(crate) with: Vec<String>,
+    /// Which of the ways that a registry lists: npm, pypi, mcpb, oci, cargo, remote
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
     /// Go on although this was found: typosquat, downgrade, unsigned, … (toolcrib explain TC0506)
     #[arg(long, value_name = "FINDING")]
     pub(crate) allow: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib run time                                a reference server, in a sandbox
   toolcrib run npm:@scope/server --allow-net api.example.com
+  toolcrib run io.github.owner/server --secret API_KEY   as a registry lists it
   toolcrib run filesystem --allow-write ~/notes -- ~/notes
   toolcrib run time get_current_time timezone=UTC  start it and call a tool
   toolcrib run -- my-server --stdio                a command of this machine, unconfined
 ")]
 pub(crate) struct Run {
-    /// npm:PACKAGE, pypi:PACKAGE, npx://…, uvx://…, a short name, FILE.mcpb, ./FOLDER or a URL; a server that is there already
+    /// npm:PACKAGE, pypi:PACKAGE, npx://…, uvx://…, a registry's namespace/server, a short name, FILE.mcpb, ./FOLDER or a URL; a server that is there already
     #[arg(value_name = "SERVER", required_unless_present = "more")]
     pub(crate) server: Option<String>,
     /// Tool to call at once, and its arguments
@@ -55,6 +62,12 @@ pub(crate) struct Run {
     /// Variable of the server: NAME=VALUE, or NAME for your own value
     #[arg(long, short, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,
+    /// What the server wants to be told: NAME=VALUE
+    #[arg(long, value_name = "NAME=VALUE", alias = "arg")]
+    pub(crate) set: Vec<String>,
+    /// Secret for the server, as a variable or what it wants to be told: NAME, or NAME=VARIABLE
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret: Vec<String>,
     #[command(flatten)]
     pub(crate) allow: Allow,
     #[command(flatten)]

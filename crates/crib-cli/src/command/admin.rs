@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::{approve, audit, secret};
-use crate::args::TEMPLATE;
+use super::{approve, audit, registry, secret};
+use crate::args::{Registry, TEMPLATE};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -20,6 +20,8 @@ enum Command {
     Approve(approve::Approve),
     /// Keep, list and forget secrets
     Secret(secret::Secret),
+    /// Where servers are looked for
+    Registry(Registry),
     /// Check the audit log
     Audit(audit::Audit),
 }
@@ -28,6 +30,7 @@ pub(super) fn run(args: &Admin, output: &Output) -> Result<(), Failure> {
     match &args.command {
         Command::Approve(args) => approve::run(args, output),
         Command::Secret(args) => secret::run(args, output),
+        Command::Registry(args) => registry::run(args, output),
         Command::Audit(args) => audit::run(args, output),
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crib_clients::Value;
-use crib_package::{Event, Locked, Progress, Pulled, Source};
+use crib_package::{Event, Listing, Locked, Progress, Pulled, Source};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use super::listed;
 use super::run::config::Configuration;
 use crate::args::{Fetch, Pull};
 use crate::background;
@@ -46,10 +47,10 @@ pub(super) fn run(args: &Pull, output: &Output) -> Result<(), Failure> {
         let shop = Shop::open(shop::policy(&args.fetch.allow)?)?;
         let mut rows = Vec::new();
         for text in &args.servers {
-            let (name, source) = wanted(&shop, text, args.name.as_deref(), &args.fetch)?;
-            let pulled = pull(&shop, &name, &source, output).await?;
-            pin(&name, &pulled.locked, output).await?;
-            rows.push(Row::of(&name, &pulled));
+            let wish = wanted(&shop, text, args.name.as_deref(), &args.fetch, output).await?;
+            let pulled = pull(&shop, &wish, output).await?;
+            pin(&wish.name, &pulled.locked, output).await?;
+            rows.push(Row::of(&wish.name, &pulled));
         }
         finish(&rows, output)
     })
@@ -74,31 +75,51 @@ async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<(), Failure
     }
 }
 
+/// A package that is to be had.
+pub(super) struct Wish {
+    /// What its server is called.
+    pub(super) name: String,
+    pub(super) source: Source,
+    pub(super) listing: Option<Listing>,
+}
+
 /// Finds out which package is meant, and what its server is called.
-pub(super) fn wanted(shop: &Shop, text: &str, name: Option<&str>, fetch: &Fetch) -> Result<(String, Source), Failure> {
+pub(super) async fn wanted(shop: &Shop, text: &str, name: Option<&str>, fetch: &Fetch, output: &Output) -> Result<Wish, Failure> {
     let lock = shop.lock()?;
     if let Some(known) = lock.servers.get(text) {
+        if let Some(listed) = &known.listed {
+            // Its registry knows best which version is the next.
+            let kind = fetch.kind.as_deref().or_else(|| known.source.split(':').next());
+            let choice = listed::resolve(&listed.name, None, &Fetch { kind: kind.map(str::to_owned), ..fetch.clone() }, output).await?;
+            let (source, listing) = choice.package()?;
+            return Ok(Wish { name: name.unwrap_or(text).to_owned(), source, listing: Some(listing) });
+        }
         let mut with = known.with.clone();
         with.extend(fetch.with.iter().filter(|one| !known.with.contains(one)).cloned());
-        return Ok((name.unwrap_or(text).to_owned(), shop::source(&known.source, &with)?));
+        return Ok(Wish { name: name.unwrap_or(text).to_owned(), source: shop::source(&known.source, &with)?, listing: None });
+    }
+    if let Source::Registry { name: full, version } = Source::parse(text)? {
+        if !full.contains('/') {
+            return Err(listed::nameless(&full, fetch).await);
+        }
+        let choice = listed::resolve(&full, version.as_deref(), fetch, output).await?;
+        let (source, listing) = choice.package()?;
+        return Ok(Wish { name: name.map_or_else(|| choice.suggested_name(), str::to_owned), source, listing: Some(listing) });
     }
     let source = shop::source(text, &fetch.with)?;
-    if let Source::Registry { name, .. } = &source {
-        let hint = format!("say where it is from: toolcrib run npm:{name}   or   toolcrib run pypi:{name}");
-        return Err(Failure::coded(crib_model::Code::PackageMissing, format!("there is no server called `{text}` here")).hint(hint));
-    }
     let name = name.map_or_else(|| source.suggested_name(), str::to_owned);
-    Ok((name, source))
+    Ok(Wish { name, source, listing: None })
 }
 
 /// Gets a package and says what happens and what was noticed.
-pub(super) async fn pull(shop: &Shop, name: &str, source: &Source, output: &Output) -> Result<Pulled, Failure> {
+pub(super) async fn pull(shop: &Shop, wish: &Wish, output: &Output) -> Result<Pulled, Failure> {
+    let Wish { name, source, listing } = wish;
     let clock = Instant::now();
     let seen: Arc<Mutex<Seen>> = Arc::default();
     let progress = progress(Arc::clone(&seen), output);
     let mut signals = Signals::new()?;
     let pulled = tokio::select! {
-        pulled = shop.pull(name, source, &progress) => pulled,
+        pulled = shop.pull(name, source, listing.as_ref(), &progress) => pulled,
         _ = signals.stop() => {
             clear(output);
             return Err(Failure::shown(Exit::Interrupted));

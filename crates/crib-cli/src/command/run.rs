@@ -1,18 +1,19 @@
 //! `toolcrib run`: from a name to a server whose tools can be called.
 
 pub(super) mod config;
-mod grant;
+pub(super) mod grant;
+mod package;
 mod ready;
 
 use crib_clients::Value;
-use crib_package::{Locked, Source};
+use crib_package::Source;
 
-use super::{call, pull};
+use super::call;
 use crate::args::{Call, Run, Target};
 use crate::background::{self, Gateway};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::shop::{self, Shop};
+use crate::shop;
 use crate::{runtime, world};
 use config::Configuration;
 
@@ -88,7 +89,7 @@ async fn want(args: &Run, configuration: &Configuration, output: &Output) -> Res
         let entry = Value::map([("url", Value::text(&url))]);
         return checked(Wanted { name, entry, origin: url }, &known);
     }
-    package(args, text, &known, output).await
+    package::package(args, text, &known, output).await
 }
 
 /// A command of this machine.
@@ -116,78 +117,6 @@ fn command<'a>(args: &Run, known: &impl Fn(&str) -> Option<&'a Value>) -> Result
         members.push(("env".to_owned(), Value::Map(env)));
     }
     checked(Wanted { name, entry: Value::Map(members), origin: source.to_string() }, known)
-}
-
-/// A package: pulled where it is missing, granted what is asked for.
-async fn package<'a>(args: &Run, text: &str, known: &impl Fn(&str) -> Option<&'a Value>, output: &Output) -> Result<Wanted, Failure> {
-    let shop = Shop::open(shop::policy(&args.fetch.allow)?)?;
-    let (name, source) = match known(text).and_then(|entry| entry.member("run")?.as_text()) {
-        // One of ours, by its name: as it is pinned, with what it was given before.
-        Some(run) => {
-            let locked = shop.lock()?.servers.remove(text);
-            let mut with = locked.map(|locked| locked.with).unwrap_or_default();
-            with.extend(args.fetch.with.iter().filter(|one| !with.contains(one)).cloned().collect::<Vec<_>>());
-            (args.name.clone().unwrap_or_else(|| text.to_owned()), shop::source(run, &with)?)
-        }
-        None => pull::wanted(&shop, text, args.name.as_deref(), &args.fetch)?,
-    };
-    // Before anything is downloaded.
-    let is_same = |entry: &Value| entry.member("run").and_then(Value::as_text).is_some_and(|run| is_same_package(run, &source));
-    if let Some(entry) = known(&name).filter(|entry| !is_same(entry)) {
-        return Err(taken(&name, entry));
-    }
-    let before = shop.locked(&name, &source)?;
-    let is_first = before.is_none();
-    let locked = match before.filter(|locked| shop.start(locked).is_ok()) {
-        Some(locked) => locked,
-        None => pull::pull(&shop, &name, &source, output).await?.locked,
-    };
-    let more = grant::arguments(&args.more);
-    let has_own_grants = known(&name).is_some_and(|entry| entry.member("sandbox").is_some());
-    let locked = grant::settle(&grant::Case { args, shop: &shop, name: &name, more: &more, is_first, has_own_grants }, locked, output)?;
-    let entry = entry(args, &locked, &more, known(&name));
-    Ok(Wanted { origin: shop::pinned(&locked), name, entry })
-}
-
-/// Returns what stands in the configuration for a package.
-/// What is not said again stays as it was.
-fn entry(args: &Run, locked: &Locked, more: &[String], before: Option<&Value>) -> Value {
-    let mut members = vec![("run".to_owned(), Value::text(shop::pinned(locked)))];
-    if !locked.with.is_empty() {
-        members.push(("with".to_owned(), Value::texts(locked.with.iter().cloned())));
-    }
-    if !more.is_empty() {
-        members.push(("args".to_owned(), Value::texts(more.iter().cloned())));
-    }
-    let mut env: Vec<(String, Value)> = before.and_then(|entry| entry.member("env")).map(|env| env.members().to_vec()).unwrap_or_default();
-    for (name, value) in args.env.iter().filter_map(|text| text.split_once('=')) {
-        env.retain(|(known, _)| known != name);
-        env.push((name.to_owned(), Value::text(value)));
-    }
-    if !env.is_empty() {
-        members.push(("env".to_owned(), Value::Map(env)));
-    }
-    for (name, value) in before.map(Value::members).unwrap_or_default() {
-        if members.iter().all(|(known, _)| known != name) {
-            members.push((name.clone(), value.clone()));
-        }
-    }
-    Value::Map(members)
-}
-
-fn is_same_package(run: &str, source: &Source) -> bool {
-    let name = |source: &Source| match source {
-        Source::Npm { name, .. } => format!("npm:{name}"),
-        Source::Pypi { name, .. } => format!("pypi:{name}"),
-        other @ (Source::Registry { .. }
-        | Source::Oci { .. }
-        | Source::Cargo { .. }
-        | Source::Mcpb { .. }
-        | Source::Url(_)
-        | Source::Folder(_)
-        | Source::Command { .. }) => other.to_string(),
-    };
-    Source::parse(run).is_ok_and(|known| name(&known) == name(source))
 }
 
 /// Refuses to take the name of another server.

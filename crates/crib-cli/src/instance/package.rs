@@ -1,5 +1,6 @@
 //! A server from a package: its bytes are checked before every start, and it is started in a sandbox.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::setup;
+use crate::command::SETTING;
 use crate::shop::{self, Shop};
 use crate::{logs, world};
 
@@ -191,10 +193,10 @@ pub(crate) async fn launch(server: &CompiledServer, package: &Package, shop: &Ar
 /// Finds what is locked, and checks its bytes.
 async fn ready(server: &CompiledServer, package: &Package, shop: &Arc<Shop>) -> Result<(Locked, Start), Fault> {
     let locked = locked(server, package, shop).await?;
-    let (shop, of) = (Arc::clone(shop), locked.clone());
+    let (shop, of, told) = (Arc::clone(shop), locked.clone(), settings(package));
     let ended = |_ended| Fault::new(Code::ServerGone, format!("`{}` is being stopped", server.slug));
     // Reading files would hold up the calls of other servers.
-    let start = tokio::task::spawn_blocking(move || verified(&shop, &of)).await.map_err(ended)??;
+    let start = tokio::task::spawn_blocking(move || verified(&shop, &of, told)).await.map_err(ended)??;
     Ok((locked, start))
 }
 
@@ -205,7 +207,7 @@ async fn locked(server: &CompiledServer, package: &Package, shop: &Shop) -> Resu
         Some(locked) if locked.tree.as_ref().is_none_or(|_| shop.packages.folder(&locked).is_some_and(|folder| folder.is_dir())) => locked,
         Some(_) | None => {
             tracing::info!(server = name, package = %source, "is pulled");
-            let pulled = shop.pull(name, &source, &Progress::silent()).await?;
+            let pulled = shop.pull(name, &source, None, &Progress::silent()).await?;
             for finding in &pulled.findings {
                 tracing::warn!(server = name, finding = %finding.kind, "{}", finding.message);
             }
@@ -241,6 +243,7 @@ fn command(
     let mut full = start.clone();
     full.args.extend(package.args.iter().cloned());
     let mut env = package.env.clone();
+    env.retain(|(name, _)| !name.starts_with(SETTING));
     for name in &locked.grants.env {
         if !env.iter().any(|(known, _)| known == name) {
             env.extend(world::variable(name).map(|value| (name.clone(), value)));
@@ -283,13 +286,21 @@ pub(crate) fn grants(package: &Package, locked: &Locked) -> Result<Grants, Fault
     Ok(Grants { read: own.read.clone(), write: own.write.clone(), net, env: own.env.clone() })
 }
 
-/// Checks the bytes, and fills in what a bundle takes for granted.
-fn verified(shop: &Shop, locked: &Locked) -> Result<Start, Fault> {
+/// Returns what a bundle was told. Several values are one text in a configuration.
+fn settings(package: &Package) -> BTreeMap<String, Vec<String>> {
+    let told = package.env.iter().filter_map(|(name, value)| Some((name.strip_prefix(SETTING)?.to_owned(), value)));
+    told.map(|(name, value)| (name, serde_json::from_str(value).unwrap_or_else(|_plain| vec![value.clone()]))).collect()
+}
+
+/// Checks the bytes, and fills in what a bundle was told or takes for granted.
+fn verified(shop: &Shop, locked: &Locked, mut told: BTreeMap<String, Vec<String>>) -> Result<Start, Fault> {
     let mut start = shop.start(locked)?;
     let settings = shop.packages.settings(locked);
     if !settings.is_empty() {
-        let values = settings.into_iter().filter(|setting| !setting.is_required || !setting.default.is_empty());
-        start.fill(&values.map(|setting| (setting.name, setting.default)).collect())?;
+        for setting in settings.into_iter().filter(|setting| !setting.is_required || !setting.default.is_empty()) {
+            told.entry(setting.name).or_insert(setting.default);
+        }
+        start.fill(&told)?;
     }
     Ok(start)
 }

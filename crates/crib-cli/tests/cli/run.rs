@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use super::folder;
 
 /// A server of the fewest lines that lists one tool, which reads a file.
-const SERVER: &str = r#"#!/usr/bin/env node
+pub(crate) const SERVER: &str = r#"#!/usr/bin/env node
 const fs = require('fs');
 process.stderr.write('the server is up\n');
 const tool = { name: 'read', description: 'Reads a file', inputSchema: { type: 'object', properties: { path: { type: 'string' } }, required: ['path'] } };
@@ -30,27 +30,35 @@ require('readline').createInterface({ input: process.stdin }).on('line', line =>
 });
 "#;
 
+/// Stands for the registries of the world, which no test asks.
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:1";
+
 /// A home directory whose gateway ends with the test.
-struct Home(PathBuf);
+pub(crate) struct Home(pub(crate) PathBuf);
 
 /// What came out of a command.
-struct Said {
-    status: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Said {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Home {
-    fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         let path = folder("run").join(test);
         drop(fs::remove_dir_all(&path));
         fs::create_dir_all(path.join("work")).expect("a home");
         Self(path.canonicalize().expect("it is there"))
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_toolcrib"));
-        command.env("HOME", &self.0).env("TOOLCRIB_LISTEN", "127.0.0.1:0").current_dir(self.0.join("work")).args(args);
+        command
+            .env("HOME", &self.0)
+            .env("TOOLCRIB_LISTEN", "127.0.0.1:0")
+            .env("TOOLCRIB_REGISTRY", NOWHERE)
+            .current_dir(self.0.join("work"))
+            .args(args);
         for name in ["TOOLCRIB_URL", "TOOLCRIB_HOME", "TOOLCRIB_CONFIG", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
             command.env_remove(name);
         }
@@ -58,25 +66,25 @@ impl Home {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Said {
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
         said(&mut self.command(args))
     }
 
     #[track_caller]
-    fn good(&self, args: &[&str]) -> Said {
+    pub(crate) fn good(&self, args: &[&str]) -> Said {
         let said = self.run(args);
         assert_eq!(said.status, 0, "{args:?}\n{}\n{}", said.stdout, said.stderr);
         said
     }
 
-    fn write(&self, path: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, path: &str, text: &str) -> PathBuf {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("writable");
         fs::write(&path, text).expect("writable");
         path
     }
 
-    fn config(&self) -> String {
+    pub(crate) fn config(&self) -> String {
         fs::read_to_string(self.0.join(".config/toolcrib/config.yaml")).unwrap_or_default()
     }
 }
@@ -87,13 +95,13 @@ impl Drop for Home {
     }
 }
 
-fn said(command: &mut Command) -> Said {
+pub(crate) fn said(command: &mut Command) -> Said {
     let output = command.output().expect("it runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-fn lacks(tool: &str) -> bool {
+pub(crate) fn lacks(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_missing = !std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
     if is_missing {
@@ -199,10 +207,10 @@ fn what_does_not_go_together_is_refused_before_anything_is_written() {
     assert!(!home.0.join(".local/share/toolcrib/gateway.json").exists());
 }
 
-type Pages = Arc<Mutex<HashMap<String, Vec<u8>>>>;
+pub(crate) type Pages = Arc<Mutex<HashMap<String, Vec<u8>>>>;
 
 /// A registry of npm on loopback.
-fn registry() -> (String, Pages) {
+pub(crate) fn registry() -> (String, Pages) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     let pages = Pages::default();
@@ -233,9 +241,9 @@ fn serve(mut stream: TcpStream, pages: &Pages) -> std::io::Result<()> {
 }
 
 /// Publishes a version of the reader as the latest.
-fn publish(base: &str, pages: &Pages, home: &Home, name: &str, version: &str) {
+pub(crate) fn publish(base: &str, pages: &Pages, home: &Home, name: &str, version: &str) {
     let folder = home.0.join(format!("{name}-{version}"));
-    let manifest = format!(r#"{{"name":"{name}","version":"{version}","bin":{{"{name}":"index.js"}}}}"#);
+    let manifest = format!(r#"{{"name":"{name}","version":"{version}","mcpName":"io.github.owner/{name}","bin":{{"{name}":"index.js"}}}}"#);
     home.write(&format!("{name}-{version}/package/package.json"), &manifest);
     home.write(&format!("{name}-{version}/package/index.js"), SERVER);
     let tar = Command::new("tar").args(["czf", "package.tgz", "package"]).current_dir(&folder).status().expect("tar");
@@ -255,7 +263,7 @@ fn publish(base: &str, pages: &Pages, home: &Home, name: &str, version: &str) {
     ]);
 }
 
-fn of_registry(home: &Home, base: &str, args: &[&str]) -> Said {
+pub(crate) fn of_registry(home: &Home, base: &str, args: &[&str]) -> Said {
     let mut command = home.command(args);
     command.env("npm_config_registry", base).env("npm_config_cache", home.0.join("cache")).env("npm_config_fetch_retries", "0");
     said(command.env("npm_config_userconfig", "/dev/null"))

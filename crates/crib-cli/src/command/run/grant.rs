@@ -24,7 +24,7 @@ pub(super) struct Case<'a> {
 }
 
 /// Makes arguments that name something of this directory absolute: the server starts elsewhere.
-pub(super) fn arguments(more: &[String]) -> Vec<String> {
+pub(crate) fn arguments(more: &[String]) -> Vec<String> {
     let is_place = |text: &str| matches!(text, "." | "..") || (text.contains('/') && !text.contains("://") && Path::new(text).exists());
     let absolute = |text: &String| Path::new(text).canonicalize().map_or_else(|_gone| text.clone(), |path| path.display().to_string());
     more.iter().map(|text| if is_place(text) { absolute(text) } else { text.clone() }).collect()

@@ -1,0 +1,207 @@
+//! `toolcrib search`: servers in the registries.
+
+use crib_market::{Entry, Facets, Found, Hit, Market, Query, ServerJson, Status, Words, ago, moment, shown};
+use crib_model::Clock as _;
+use serde::Serialize;
+
+use crate::args::{Search, StatusName};
+use crate::failure::{Exit, Failure};
+use crate::machine::Machine;
+use crate::output::{Output, table};
+use crate::{market, runtime};
+
+/// What fits beside the other columns.
+const DESCRIPTION_LETTERS: usize = 72;
+const KINDS: &[&str] = &["npm", "pypi", "oci", "mcpb", "cargo", "nuget", "remote"];
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    registry: &'a str,
+    name: &'a str,
+    version: &'a str,
+    kinds: Vec<&'a str>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_message: Option<&'a str>,
+    /// In seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<u64>,
+    /// As measured on this machine.
+    grade: Option<&'a str>,
+    server: &'a ServerJson,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    results: Vec<Row<'a>>,
+    total: usize,
+    /// Whether registries have more than was looked at.
+    is_cut: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stale: Vec<Stale<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<Failed<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stale<'a> {
+    registry: &'a str,
+    age_seconds: u64,
+    why: String,
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    registry: &'a str,
+    code: &'static str,
+    why: String,
+}
+
+pub(super) fn run(args: &Search, output: &Output) -> Result<(), Failure> {
+    let query = query(args)?;
+    let market = market::open(args.ask.registry.as_deref())?;
+    let market = match (args.fresh.refresh, args.fresh.offline) {
+        (true, _) => market.anew(),
+        (false, true) => market.offline(),
+        (false, false) => market,
+    };
+    if market.registries().is_empty() {
+        return Err(Failure::usage("there is no registry to search").hint("toolcrib registry add official"));
+    }
+    let found = runtime::on_all_cores(async { Ok::<_, Failure>(market.search(&query).await) })?;
+    if found.faults.len() == market.registries().len() && found.hits.is_empty() {
+        // Nobody answered: the first says why.
+        let first = found.faults.into_iter().next().map(|(_, fault)| Failure::from(fault));
+        return Err(first.unwrap_or_else(|| Failure::usage("there is nobody to ask")));
+    }
+    show(args, &found, &market, output)?;
+    if found.faults.is_empty() { Ok(()) } else { Err(Failure::shown(Exit::Partial)) }
+}
+
+fn query(args: &Search) -> Result<Query, Failure> {
+    if let Some(kind) = args.kind.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
+        return Err(Failure::usage(format!("`{kind}` is no kind")).hint(format!("kinds: {}", KINDS.join(", "))));
+    }
+    let now = Machine.unix().as_secs();
+    let since = |text: &String| {
+        moment(text, now).ok_or_else(|| Failure::usage(format!("`{text}` is not a time")).hint("2026-01-31, 2026-01-31T10:00:00Z, 7d, 36h"))
+    };
+    let mut statuses = Vec::new();
+    for status in &args.status {
+        statuses.extend_from_slice(match status {
+            StatusName::Active => &[Status::Active],
+            StatusName::Deprecated => &[Status::Deprecated],
+            StatusName::Deleted => &[Status::Deleted],
+            StatusName::All => &[Status::Active, Status::Deprecated, Status::Deleted],
+        });
+    }
+    Ok(Query {
+        words: Words::read(&args.query.join(" ")),
+        facets: Facets { kinds: args.kind.clone(), statuses, updated_since: args.updated_since.as_ref().map(since).transpose()? },
+        limit: usize::from(args.limit),
+        offset: args.cursor,
+        is_all: args.all,
+    })
+}
+
+fn show(args: &Search, found: &Found, market: &Market, output: &Output) -> Result<(), Failure> {
+    let now = Machine.unix().as_secs();
+    if output.is_json {
+        let stale = found.stale.iter().map(|(registry, at, fault)| Stale {
+            registry,
+            age_seconds: now.saturating_sub(*at),
+            why: fault.to_string(),
+        });
+        let failed = found.faults.iter().map(|(registry, fault)| Failed { registry, code: fault.code().as_str(), why: fault.to_string() });
+        let document = Document {
+            results: found.hits.iter().map(row).collect(),
+            total: found.total,
+            is_cut: found.is_cut,
+            next_cursor: found.next.map(|next| next.to_string()),
+            stale: stale.collect(),
+            failed: failed.collect(),
+        };
+        return output.document("search", &document);
+    }
+    for (registry, at, fault) in &found.stale {
+        output.warn(&format!("`{registry}` is shown as it was {} ago: {fault}", ago(now.saturating_sub(*at))));
+    }
+    for (_, fault) in &found.faults {
+        output.warn(&format!("[{}] {fault}", fault.code()));
+    }
+    if found.broken > 0 {
+        output.warn(&format!("{} entries cannot be read and are left out", found.broken));
+    }
+    if found.hits.is_empty() {
+        output.say("nothing found");
+        return Ok(());
+    }
+    let has_many = market.registries().len() > 1;
+    let mut heads = vec!["NAME", "VERSION", "KIND", "GRADE", "DESCRIPTION"];
+    if has_many {
+        heads.insert(4, "REGISTRY");
+    }
+    let line = |hit: &Hit| {
+        let mut line = cells(&hit.entry);
+        if has_many {
+            line.insert(4, hit.registry.clone());
+        }
+        line
+    };
+    output.data(&table(&heads, &found.hits.iter().map(line).collect::<Vec<_>>()))?;
+    say_next(args, found, output);
+    Ok(())
+}
+
+fn say_next(args: &Search, found: &Found, output: &Output) {
+    let more = if found.is_cut { "more than " } else { "" };
+    if let Some(next) = found.next {
+        let query: String = args.query.iter().map(|word| format!("{word} ")).collect();
+        output.say(&format!("\n{} of {more}{}   more: toolcrib search {query}--cursor {next}", found.hits.len(), found.total));
+    } else if found.is_cut {
+        output.say("\nthe registries have more than was looked at   narrow it, or add --all");
+    }
+    if let Some(hit) = found.hits.first() {
+        output.say(&format!(
+            "{}start    toolcrib run {}",
+            if found.next.is_none() && !found.is_cut { "\n" } else { "" },
+            hit.entry.server.name
+        ));
+    }
+}
+
+fn cells(entry: &Entry) -> Vec<String> {
+    let server = &entry.server;
+    let kinds: Vec<String> = server.kinds().iter().map(|kind| shown(kind, 12)).collect();
+    let text = if server.description.is_empty() { &server.title } else { &server.description };
+    let mark = match entry.status {
+        Status::Active => String::new(),
+        Status::Deprecated | Status::Deleted => {
+            let why = entry.status_message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("[{}{why}] ", entry.status.as_str())
+        }
+    };
+    let text = shown(&format!("{mark}{text}"), DESCRIPTION_LETTERS);
+    let kinds = if kinds.is_empty() { "-".to_owned() } else { kinds.join(",") };
+    vec![server.name.clone(), shown(&server.version, 24), kinds, "-".to_owned(), text]
+}
+
+fn row(hit: &Hit) -> Row<'_> {
+    let Entry { server, status, status_message, updated_at, .. } = &hit.entry;
+    Row {
+        registry: &hit.registry,
+        name: &server.name,
+        version: &server.version,
+        kinds: server.kinds(),
+        status: status.as_str(),
+        status_message: status_message.as_deref(),
+        updated_at: *updated_at,
+        grade: None,
+        server,
+    }
+}
