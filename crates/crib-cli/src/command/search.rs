@@ -1,14 +1,16 @@
 //! `toolcrib search`: servers in the registries.
 
+use crib_inspect::Grades;
 use crib_market::{Entry, Facets, Found, Hit, Market, Query, ServerJson, Status, Words, ago, moment, shown};
 use crib_model::Clock as _;
+use crib_package::{Lock, Locked};
 use serde::Serialize;
 
 use crate::args::{Search, StatusName};
 use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
 use crate::output::{Output, table};
-use crate::{market, runtime};
+use crate::{market, runtime, shop};
 
 /// What fits beside the other columns.
 const DESCRIPTION_LETTERS: usize = 72;
@@ -28,7 +30,7 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<u64>,
     /// As measured on this machine.
-    grade: Option<&'a str>,
+    grade: Option<String>,
     server: &'a ServerJson,
 }
 
@@ -60,6 +62,34 @@ struct Failed<'a> {
     registry: &'a str,
     code: &'static str,
     why: String,
+}
+
+/// The grades of what is on this machine.
+struct Graded {
+    grades: Option<Grades>,
+    lock: Lock,
+}
+
+impl Graded {
+    /// Where nothing can be read, nothing was measured.
+    fn open() -> Self {
+        let data = shop::data().ok();
+        Self { lock: data.as_deref().and_then(|data| shop::lock(data).ok()).unwrap_or_default(), grades: data.as_deref().map(Grades::of) }
+    }
+
+    /// Returns the grade of the very version that is listed.
+    fn of(&self, entry: &Entry) -> Option<String> {
+        let server = &entry.server;
+        let is_it = |locked: &&Locked| {
+            let package = |package: &crib_market::Package| {
+                locked.source == format!("{}:{}", package.registry_type, package.identifier) && locked.version == package.version
+            };
+            let listed = locked.listed.as_ref().is_some_and(|listed| listed.name == server.name && listed.version == server.version);
+            listed || server.packages.iter().any(package)
+        };
+        let digest = self.lock.servers.values().filter(is_it).find_map(|locked| locked.tree.as_ref())?;
+        self.grades.as_ref()?.read(&digest.to_string()).map(|kept| kept.letter)
+    }
 }
 
 pub(super) fn run(args: &Search, output: &Output) -> Result<(), Failure> {
@@ -110,7 +140,7 @@ fn query(args: &Search) -> Result<Query, Failure> {
 }
 
 fn show(args: &Search, found: &Found, market: &Market, output: &Output) -> Result<(), Failure> {
-    let now = Machine.unix().as_secs();
+    let (now, graded) = (Machine.unix().as_secs(), Graded::open());
     if output.is_json {
         let stale = found.stale.iter().map(|(registry, at, fault)| Stale {
             registry,
@@ -119,7 +149,7 @@ fn show(args: &Search, found: &Found, market: &Market, output: &Output) -> Resul
         });
         let failed = found.faults.iter().map(|(registry, fault)| Failed { registry, code: fault.code().as_str(), why: fault.to_string() });
         let document = Document {
-            results: found.hits.iter().map(row).collect(),
+            results: found.hits.iter().map(|hit| row(hit, &graded)).collect(),
             total: found.total,
             is_cut: found.is_cut,
             next_cursor: found.next.map(|next| next.to_string()),
@@ -147,7 +177,7 @@ fn show(args: &Search, found: &Found, market: &Market, output: &Output) -> Resul
         heads.insert(4, "REGISTRY");
     }
     let line = |hit: &Hit| {
-        let mut line = cells(&hit.entry);
+        let mut line = cells(&hit.entry, &graded);
         if has_many {
             line.insert(4, hit.registry.clone());
         }
@@ -175,7 +205,7 @@ fn say_next(args: &Search, found: &Found, output: &Output) {
     }
 }
 
-fn cells(entry: &Entry) -> Vec<String> {
+fn cells(entry: &Entry, graded: &Graded) -> Vec<String> {
     let server = &entry.server;
     let kinds: Vec<String> = server.kinds().iter().map(|kind| shown(kind, 12)).collect();
     let text = if server.description.is_empty() { &server.title } else { &server.description };
@@ -188,10 +218,10 @@ fn cells(entry: &Entry) -> Vec<String> {
     };
     let text = shown(&format!("{mark}{text}"), DESCRIPTION_LETTERS);
     let kinds = if kinds.is_empty() { "-".to_owned() } else { kinds.join(",") };
-    vec![server.name.clone(), shown(&server.version, 24), kinds, "-".to_owned(), text]
+    vec![server.name.clone(), shown(&server.version, 24), kinds, graded.of(entry).unwrap_or_else(|| "-".to_owned()), text]
 }
 
-fn row(hit: &Hit) -> Row<'_> {
+fn row<'a>(hit: &'a Hit, graded: &Graded) -> Row<'a> {
     let Entry { server, status, status_message, updated_at, .. } = &hit.entry;
     Row {
         registry: &hit.registry,
@@ -201,7 +231,7 @@ fn row(hit: &Hit) -> Row<'_> {
         status: status.as_str(),
         status_message: status_message.as_deref(),
         updated_at: *updated_at,
-        grade: None,
+        grade: graded.of(&hit.entry),
         server,
     }
 }

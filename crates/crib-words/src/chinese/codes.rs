@@ -56,4 +56,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("the tool is held back until somebody approves it", "工具在有人批准之前被扣留"),
     ("what is known of tools cannot be read or kept", "无法读取或保存工具的已知信息"),
     ("the audit log does not hold together", "审计日志不连贯"),
+    ("a registry of servers cannot be asked", "无法询问服务器注册表"),
+    ("a registry of servers answers with something that is not its protocol", "服务器注册表的答复不符合其协议"),
+    ("a registry of servers refuses these credentials", "服务器注册表拒绝这些凭据"),
+    ("there is no such registry of servers, or it cannot be one", "没有这个服务器注册表，或者它不能作为注册表"),
+    ("the list of registries cannot be read or kept", "无法读取或保存注册表列表"),
+    ("no registry lists this server or version", "没有注册表列出这个服务器或版本"),
+    ("nothing that is listed for the server can be run here", "该服务器列出的内容都无法在本机运行"),
+    ("the server has to be told something first", "必须先告诉服务器一些信息"),
+    ("a value is not one that the server takes", "服务器不接受某个值"),
 ];

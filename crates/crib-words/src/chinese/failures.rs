@@ -199,4 +199,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         "toolcrib secret set {}   asks for it; it may also come from standard input",
         "toolcrib secret set {}   会询问它；也可以从标准输入读取",
     ),
+    ("`{}` is no kind", "`{}` 不是一种形式"),
+    ("kinds: {}", "形式：{}"),
+    ("`{}` is not a time", "`{}` 不是时间"),
+    ("`{}` runs elsewhere, and there is nothing to pull", "`{}` 在别处运行，没有可拉取的内容"),
+    ("a registry has an address", "注册表需要一个地址"),
+    ("there is no registry to search", "没有可搜索的注册表"),
+    ("there is nobody to ask", "没有可询问的对象"),
+    ("what a server wants to be told is written NAME=VALUE", "服务器想知道的内容写作 NAME=VALUE"),
 ];
