@@ -95,7 +95,8 @@ impl Exit {
             | Code::ClientFileChanged
             | Code::PackageUnverified
             | Code::PackageRefused
-            | Code::ToolHeld => Self::Refused,
+            | Code::ToolHeld
+            | Code::AnswerHeld => Self::Refused,
             Code::AuditBroken | Code::ReplayDiffers | Code::LintFound => Self::Check,
             Code::Internal => Self::Unexpected,
         }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crib_model::{Code, Fault, Slug};
-use crib_registry::pins::{Mode, Policies, Policy};
+use crib_registry::pins::{Policies, Policy};
 use secrecy::SecretString;
 
 pub use package::{Package, SandboxGrants};
@@ -118,7 +118,7 @@ pub fn default_config() -> Compiled {
         era_ttl: compiled.limits.era_ttl,
         processes: 1,
         tools: Tools::default(),
-        pins: Policy { mode: Mode::Off, ..Policy::default() },
+        pins: Policy::off(),
         describe: "A little of everything, to try clients with".to_owned(),
     }];
     compiled

@@ -169,6 +169,8 @@ pub struct Pins {
     pub new_tools: Option<NewTools>,
     /// Whether every sign of an attack in a definition holds the tool back, not only the certain ones. `false` where absent.
     pub strict: Option<bool>,
+    /// Answers whose text certainly speaks to the model, such as "ignore all previous instructions": `warn`: they go on, and it is logged; `hold`: the caller gets an error in their place; `off`: nobody looks. `warn` where absent, `off` where `mode` is.
+    pub results: Option<Results>,
 }
 
 /// What happens to definitions that changed.
@@ -191,6 +193,18 @@ pub enum NewTools {
     Hold,
     /// They are used as they come.
     Accept,
+}
+
+/// What happens to answers whose text speaks to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Results {
+    /// They go on, and it is logged.
+    Warn,
+    /// The caller gets an error in their place.
+    Hold,
+    /// Nobody looks.
+    Off,
 }
 
 /// An API key.
@@ -300,7 +314,14 @@ impl Pins {
             NewTools::Hold => pins::NewTools::Hold,
             NewTools::Accept => pins::NewTools::Accept,
         };
-        pins::Policy { mode, new_tools, is_strict: self.strict.or(gateway.strict).unwrap_or(false) }
+        let results = match self.results.or(gateway.results) {
+            Some(Results::Warn) => pins::Results::Warn,
+            Some(Results::Hold) => pins::Results::Hold,
+            Some(Results::Off) => pins::Results::Off,
+            None if mode == pins::Mode::Off => pins::Results::Off,
+            None => pins::Results::Warn,
+        };
+        pins::Policy { mode, new_tools, is_strict: self.strict.or(gateway.strict).unwrap_or(false), results }
     }
 }
 

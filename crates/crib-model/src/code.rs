@@ -148,6 +148,7 @@ codes! {
     AuditUnusable = TC0601, Client, Never, "the audit log cannot be written";
     ToolHeld = TC0602, Client, Never, "the tool is held back until somebody approves it";
     PinsUnusable = TC0603, Client, Never, "what is known of tools cannot be read or kept";
+    AnswerHeld = TC0605, Upstream, Never, "the answer was held back because its text speaks to the model";
     AuditBroken = TC0604, Client, Never, "the audit log does not hold together";
 }
 

@@ -23,7 +23,7 @@ pub use canonical::{Definition, canonical};
 pub use diff::{Part, parts, unified};
 pub use judge::{Held, HeldWhy, Judged, Listed as ListedTools, Verdict};
 pub use poison::{Confidence, Finding, Rule as PoisonRule, scan_definition, scan_text};
-pub use port::{InMemory, Mode, NewTools, Pins, Policies, Policy, Unpinned};
+pub use port::{InMemory, Mode, NewTools, Pins, Policies, Policy, Results, Unpinned};
 pub use visible::visible;
 
 /// The name under which a server's instructions are pinned and approved; no tool can have it.

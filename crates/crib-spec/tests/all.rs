@@ -4,6 +4,7 @@
 
 mod all {
     mod alone;
+    mod answers;
     mod chaos;
     mod conformance;
     mod fronts;

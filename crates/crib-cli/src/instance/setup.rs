@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crib_connect::{ConnectorOptions, Shared, Source as Way};
 use crib_control::config::{Builtin, Transport};
 use crib_control::secrets::{Bound, Unready, filled_text};
-use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, ToolNames};
+use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, ToolNames, screen};
 use crib_model::{Code, Entropy, Fault, Slug, Upstream};
 use crib_package::Lock;
 use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
@@ -39,7 +39,10 @@ pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Run
             Some(known) => Arc::clone(&known.upstream),
             None => {
                 let upstream = match bound {
-                    Ok(Bound { source, values, .. }) => Bound::guard(&values, upstream(server, source, parts)?),
+                    Ok(Bound { source, values, .. }) => {
+                        let upstream = Bound::guard(&values, upstream(server, source, parts)?);
+                        screen(server, &parts.shared.tracker, upstream)
+                    }
                     Err(fault) => Arc::new(Unready(fault)) as Arc<dyn Upstream>,
                 };
                 let locked = parts.lock.servers.get(&server.name).cloned();

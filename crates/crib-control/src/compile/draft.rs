@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crib_model::{Code, Slug};
-use crib_registry::pins::{Mode, Policy};
+use crib_registry::pins::Policy;
 
 use super::Compiled;
 use super::check;
@@ -215,7 +215,7 @@ impl<'w> Draft<'w> {
         let Entry { name, server, .. } = entry;
         let pins = match source {
             // Part of this program, which nobody else can change.
-            server::Source::Builtin(_) => Policy { mode: Mode::Off, ..Policy::default() },
+            server::Source::Builtin(_) => Policy::off(),
             server::Source::Command { .. } | server::Source::Url { .. } | server::Source::Package(_) => server.pins.policy(gateway.pins),
         };
         CompiledServer {

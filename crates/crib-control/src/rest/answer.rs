@@ -158,7 +158,7 @@ impl Trouble {
 fn status_of(code: Code) -> StatusCode {
     match code {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Forbidden | Code::OriginRefused | Code::ToolHeld => StatusCode::FORBIDDEN,
+        Code::Forbidden | Code::OriginRefused | Code::ToolHeld | Code::AnswerHeld => StatusCode::FORBIDDEN,
         Code::UnknownTarget | Code::SessionUnknown => StatusCode::NOT_FOUND,
         Code::ConfigInvalid | Code::ConfigUnreadable | Code::ArgumentsInvalid | Code::CursorInvalid => StatusCode::BAD_REQUEST,
         Code::InputLost | Code::InputImpossible => StatusCode::CONFLICT,

@@ -35,6 +35,19 @@ pub enum NewTools {
     Accept,
 }
 
+/// What happens to answers whose text speaks to the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Results {
+    /// They go on, and the fact is said.
+    #[default]
+    Warn,
+    /// The caller gets an error in their place.
+    Hold,
+    /// Nobody looks.
+    Off,
+}
+
 /// How the tools of a server are judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -42,6 +55,15 @@ pub struct Policy {
     pub new_tools: NewTools,
     /// Whether every finding holds a tool back, not only the certain ones.
     pub is_strict: bool,
+    pub results: Results,
+}
+
+impl Policy {
+    /// For servers that are part of the program.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { mode: Mode::Off, results: Results::Off, ..Self::default() }
+    }
 }
 
 /// The policies of all servers, and what each server is.

@@ -54,6 +54,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("the sandbox cannot be set up", "无法建立沙箱"),
     ("the audit log cannot be written", "无法写入审计日志"),
     ("the tool is held back until somebody approves it", "工具在有人批准之前被扣留"),
+    ("the answer was held back because its text speaks to the model", "应答的文字是说给模型听的，因此被扣留"),
     ("what is known of tools cannot be read or kept", "无法读取或保存工具的已知信息"),
     ("the audit log does not hold together", "审计日志不连贯"),
     ("a registry of servers cannot be asked", "无法询问服务器注册表"),
