@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::launch::SPEC;
@@ -19,6 +20,15 @@ pub(crate) enum Refusal {
     System { what: String, error: std::io::Error },
     #[error("`{promise}` is required and does not hold: {holds}")]
     Promise { promise: &'static str, holds: String },
+}
+
+/// Tells whether every server sees this file or folder and can run what is there: programs and libraries of the machine.
+#[must_use]
+pub fn is_shown(path: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    return crate::linux::is_shown(path);
+    #[cfg(not(target_os = "linux"))]
+    return path.starts_with("/usr");
 }
 
 /// Becomes the launcher; `args` are those after [`crate::ENTRY`]. Returns when the server has ended, with its status.

@@ -22,7 +22,7 @@ mod report;
 mod spec;
 
 pub use egress::{Egress, HostRule, Refused};
-pub use enter::enter;
+pub use enter::{enter, is_shown};
 pub use launch::{ENTRY, Launch, command, measure};
 pub use report::{Holds, Promise, Report};
 pub use spec::{Limits, Net, Spec};

@@ -14,7 +14,7 @@ mod root;
 mod submounts;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,11 @@ pub(crate) use outer::{Purpose, outer};
 
 /// The home directory inside.
 const HOME: &str = "/home/toolcrib";
+
+/// Tells whether a path is part of what every server sees.
+pub(crate) fn is_shown(path: &Path) -> bool {
+    files::SYSTEM.iter().any(|shown| path.starts_with(shown))
+}
 
 /// What the outer process tells the inner one.
 #[derive(Debug, Serialize, Deserialize)]

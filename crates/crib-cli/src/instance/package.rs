@@ -249,6 +249,12 @@ fn command(
             env.extend(world::variable(name).map(|value| (name.clone(), value)));
         }
     }
+    if let NetGrant::Hosts(rules) = &locked.grants.net
+        && rules.iter().any(crib_sandbox::HostRule::is_loopback)
+    {
+        // The machine's loopback is behind the proxy, and the server's own is not what was granted.
+        env.extend(["NO_PROXY", "no_proxy"].map(|name| (name.to_owned(), String::new())));
+    }
     let spec = full.confine(locked, env, egress.as_ref().map(Egress::socket))?;
     let launch = crib_sandbox::command(&std::env::current_exe().map_err(failed)?, &spec)?;
     let command = CommandLine { program: launch.program, args: launch.args, env: launch.env, cwd: None };

@@ -8,6 +8,7 @@ mod gateway;
 mod inspect;
 mod market;
 mod new;
+mod nine;
 mod pins;
 mod run;
 mod secrets;

@@ -76,6 +76,16 @@ impl fmt::Display for HostRule {
 }
 
 impl HostRule {
+    /// Returns whether this grants something on the machine itself, to which programs do not take a proxy by default.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match &self.host {
+            Host::Address(address) => address.is_loopback(),
+            Host::Name(name) => name == "localhost",
+            Host::Below(_) => false,
+        }
+    }
+
     /// Returns whether a host and port as a program names them are granted.
     pub(super) fn covers(&self, host: &str, port: u16) -> bool {
         let host = host.trim_end_matches('.');

@@ -210,7 +210,10 @@ fn grant(path: &Path, mode: Mode, mounts: &Mounts) -> io::Result<()> {
     if real.parent().is_none() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the whole machine cannot be granted"));
     }
-    bind(&real, mode, mounts)?;
+    // What every server sees of the machine stays as it is: a grant to read it would take away that it can be run.
+    if mode != Mode::Read || !super::is_shown(&real) {
+        bind(&real, mode, mounts)?;
+    }
     let name = inside(path);
     if real != path && std::fs::symlink_metadata(&name).is_err() {
         if let Some(parent) = path.parent() {
