@@ -46,8 +46,8 @@ pub(crate) fn demo() -> String {
     head() + "servers:\n  demo: { builtin: demo }\n" + &keys()
 }
 
-/// The access log, which is the audit entry of a call, and one trace in a hundred.
+/// The access log, the chained audit log, and one trace in a hundred.
 pub(crate) fn observed(sink: u16) -> String {
-    let observability = format!("observability:\n  otlp: \"http://127.0.0.1:{sink}\"\n  sampleRatio: 0.01\n");
+    let observability = format!("observability:\n  otlp: \"http://127.0.0.1:{sink}\"\n  sampleRatio: 0.01\n  audit: ./audit.jsonl\n");
     head() + "  accessLog: ./access.jsonl\n" + &both_servers() + &observability + &keys()
 }
