@@ -60,6 +60,8 @@ fn localize(command: Command, is_root: bool) -> Command {
     let after = command.get_after_help().map(words);
     let names: Vec<String> = command.get_arguments().map(|arg| arg.get_id().to_string()).collect();
     let mut command = command.help_template(TEMPLATE).subcommand_help_heading(heading("Commands")).disable_help_flag(true);
+    // What is added here belongs to no group of the command's own.
+    command = command.next_help_heading(None);
     if let Some(text) = about {
         command = command.about(text);
     }

@@ -59,14 +59,25 @@ fn line_of(line: &str) -> Option<String> {
     if inner.is_empty() {
         return None;
     }
+    let whole = |text: &str| BOOK.whole.get(text).copied();
+    if let Some(found) = whole(line) {
+        return Some(found.to_owned());
+    }
+    if let Some(found) = whole(inner) {
+        return Some([margin, found].concat());
+    }
+    // `  command        what it does`: before the patterns, for which the command might stand in a hole.
+    let example = inner.rsplit_once("  ");
+    if let Some((command, found)) = example.and_then(|(command, comment)| Some((command, whole(comment)?))) {
+        return Some([margin, command, "  ", found].concat());
+    }
     if let Some(found) = find_filled(line) {
         return Some(found);
     }
     if let Some(found) = find_filled(inner) {
         return Some([margin, &found].concat());
     }
-    // `  command        what it does`
-    let (command, comment) = inner.rsplit_once("  ")?;
+    let (command, comment) = example?;
     let found = find_filled(comment)?;
     Some([margin, command, "  ", &found].concat())
 }
@@ -134,6 +145,11 @@ impl Pattern {
         holes.push(rest);
         // A pattern is one line, and so is what stands in it.
         if holes.iter().any(|hole| hole.contains('\n')) {
+            return None;
+        }
+        // `{} servers` counts something; it is not the end of a sentence.
+        let is_count = first.is_empty() && inner.is_empty() && !last.trim_start().contains(' ');
+        if is_count && !rest.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
         let mut holes: Vec<Cow<'_, str>> = holes.into_iter().map(inside).collect();

@@ -71,6 +71,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("the gateway's answer makes no sense", "网关的回答不合情理"),
     ("the gateway does not read its configuration again", "网关没有重新读取配置"),
     ("the gateway has just ended", "网关刚刚结束"),
+    ("--key-env takes the name of a variable, not the key", "--key-env 要的是变量的名字，不是密钥本身"),
+    ("there is no server", "没有服务器"),
     ("the gateway in the background did not start", "后台网关没有启动"),
     ("the gateway stays as it was", "网关保持原样"),
     ("its log: {}   by hand: toolcrib serve", "日志：{}   手动启动：toolcrib serve"),
