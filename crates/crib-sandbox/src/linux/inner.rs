@@ -143,10 +143,12 @@ fn run(spec: &Spec, facts: &Facts, place: &Place) -> Result<ExitCode, Refusal> {
     let mut command = Command::new(&spec.program);
     command.args(&spec.args).env_clear();
     command.env("PATH", PATH).env("LANG", "C.UTF-8").env("HOME", &place.home).env("TMPDIR", &place.tmp);
-    if let Some(port) = proxy {
-        command.envs(forward::variables(port));
-    }
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));
+    if let Some(port) = proxy {
+        // There is one way out, whatever proxy the server was given; what goes past it may be said.
+        let is_said = |name: &str| name.eq_ignore_ascii_case("NO_PROXY") && spec.env.iter().any(|(said, _)| said == name);
+        command.envs(forward::variables(port).into_iter().filter(|(name, _)| !is_said(name)));
+    }
     command.current_dir(spec.cwd.as_ref().unwrap_or(&place.home));
     let child = command.spawn().map_err(failed(format!("`{}` cannot be started", spec.program.display())))?;
     let server = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
