@@ -1,8 +1,10 @@
 //! The configuration a command works with.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use crib_control::{Compiled, compile, default_config};
+use crib_control::{Compiled, World, compile, default_config};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -33,4 +35,36 @@ fn own_file() -> Option<PathBuf> {
     // Without a home directory there is none.
     let places = places::places().ok()?;
     Some(places::own(&places).config).filter(|path| path.is_file())
+}
+
+/// Compiles a configuration of one server that stands in no file.
+pub(crate) fn made(name: &str, entry: &Value) -> Result<Compiled, Failure> {
+    let world = Typed { system: System::new()?, text: json!({ "version": 1, "servers": { name: entry } }).to_string() };
+    let mut compiled = compile(&[PathBuf::from(Typed::FILE)], &world).map_err(|problems| Failure::problems(&problems))?;
+    compiled.needs_key = false;
+    Ok(compiled)
+}
+
+/// The surroundings of this process, and one file that was typed.
+struct Typed {
+    system: System,
+    text: String,
+}
+
+impl Typed {
+    const FILE: &str = "/(the command line).yaml";
+}
+
+impl World for Typed {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.system.variable(name)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        if path == Path::new(Self::FILE) { Ok(self.text.clone()) } else { self.system.read(path) }
+    }
+
+    fn directory(&self) -> &Path {
+        self.system.directory()
+    }
 }

@@ -92,6 +92,13 @@ impl Output {
         }
     }
 
+    /// Says something whose words are not only ours.
+    pub(crate) fn quote(&self, text: &str) {
+        if !self.is_quiet && !self.is_json {
+            to_stderr(&format!("{text}\n"));
+        }
+    }
+
     /// Prints a result that is words, in the user's language.
     pub(crate) fn prose(&self, text: &str) -> Result<(), Failure> {
         self.data(&said(text))

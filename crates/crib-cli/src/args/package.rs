@@ -95,6 +95,9 @@ pub(crate) struct Pull {
     /// Name of the server [default: from the package]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Do not start an update to see which tools it changes
+    #[arg(long)]
+    pub(crate) no_tools: bool,
     #[command(flatten)]
     pub(crate) fetch: Fetch,
 }

@@ -1,4 +1,6 @@
-//! `toolcrib pull`: packages into the store, without starting them.
+//! `toolcrib pull`: packages into the store; an update is started once, to see what it changes.
+
+mod tools;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::output::Output;
 use crate::runtime;
 use crate::shop::{self, Shop};
 use crate::signals::Signals;
+use tools::Tools;
 
 /// A package as programs are told of it.
 #[derive(Debug, Serialize)]
@@ -31,6 +34,8 @@ pub(super) struct Row {
     findings: Vec<Found>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<Tools>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,16 +49,39 @@ pub(super) fn run(args: &Pull, output: &Output) -> Result<(), Failure> {
         return Err(Failure::usage("--name goes with one package"));
     }
     runtime::on_all_cores(async {
-        let shop = Shop::open(shop::policy(&args.fetch.allow)?)?;
+        let shop = Arc::new(Shop::open(shop::policy(&args.fetch.allow)?)?);
         let mut rows = Vec::new();
         for text in &args.servers {
             let wish = wanted(&shop, text, args.name.as_deref(), &args.fetch, output).await?;
+            let before = shop.lock()?.servers.remove(&wish.name);
             let pulled = pull(&shop, &wish, output).await?;
+            let mut row = Row::of(&wish.name, &pulled);
+            if let Some(before) = before.filter(|before| !args.no_tools && is_update(before, &pulled.locked)) {
+                row.tools = Some(tools(&shop, &wish.name, &before, &pulled.locked, output).await?);
+            }
             pin(&wish.name, &pulled.locked, output).await?;
-            rows.push(Row::of(&wish.name, &pulled));
+            rows.push(row);
         }
         finish(&rows, output)
     })
+}
+
+/// Whether other bytes of the same package came, which can be started.
+fn is_update(before: &Locked, after: &Locked) -> bool {
+    before.source == after.source && after.tree.is_some() && (before.tree != after.tree || before.entry != after.entry)
+}
+
+/// Looks at what an update does to the tools, and says it.
+async fn tools(shop: &Arc<Shop>, name: &str, before: &Locked, after: &Locked, output: &Output) -> Result<Tools, Failure> {
+    let mut signals = Signals::new()?;
+    let tools = tokio::select! {
+        tools = Box::pin(tools::look(shop, name, before, after, output)) => tools,
+        _ = signals.stop() => return Err(Failure::shown(Exit::Interrupted)),
+    };
+    for line in tools.lines(&crate::command::run::slug(name).to_string()) {
+        output.quote(&format!("         {line}"));
+    }
+    Ok(tools)
 }
 
 /// Has the configuration name what is locked now, where the server is in it, and the gateway start that.
@@ -206,6 +234,7 @@ impl Row {
             packages: packages.len(),
             findings: findings.collect(),
             changes: changes.as_ref().filter(|changes| !changes.is_empty()).map(ToString::to_string),
+            tools: None,
         }
     }
 }

@@ -60,7 +60,7 @@ fn target(args: &Run, gateway: &Gateway) -> Target {
 }
 
 /// Returns the name the gateway serves a server under.
-fn slug(name: &str) -> crib_model::Slug {
+pub(super) fn slug(name: &str) -> crib_model::Slug {
     crib_model::Slug::parse(name).unwrap_or_else(|| crib_model::Slug::from_name(name))
 }
 

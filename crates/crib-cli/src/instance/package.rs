@@ -157,22 +157,27 @@ impl Inner {
         }
         let Some(locked) = self.running.lock().as_ref().map(|running| running.locked.clone()) else { return fault };
         let slug = self.server.slug.as_str();
-        let mut words: Vec<String> = logs::kept().last(slug, LAST_WORDS, 0).into_iter().map(|line| line.text).collect();
-        words.extend(fault.causes().iter().cloned());
-        let Some(remedy) = recognise(&locked, &words) else { return fault };
-        let command = match &remedy.kind {
-            RemedyKind::With(_) if !locked.source.starts_with("pypi:") => "install it for the Python that runs the folder".to_owned(),
-            RemedyKind::With(with) => {
-                format!("toolcrib run {slug}{}", with.iter().map(|one| format!(" --with '{one}'")).collect::<String>())
-            }
-            RemedyKind::PullAgain => format!("toolcrib pull {slug}"),
-            RemedyKind::Grant("net") => format!("toolcrib run {slug} --allow-net HOST"),
-            RemedyKind::Grant(_) => format!("toolcrib run {slug} --allow-read DIR   (or --allow-write DIR)"),
-            RemedyKind::SetVariable(name) => format!("toolcrib run {slug} --env {name}=VALUE"),
-            RemedyKind::Install(_) | RemedyKind::Report => remedy.advice.clone(),
-        };
-        fault.hint(format!("{}.\n{command}", remedy.cause))
+        let words: Vec<String> = logs::kept().last(slug, LAST_WORDS, 0).into_iter().map(|line| line.text).collect();
+        remedied(fault, &locked, slug, &words)
     }
+}
+
+/// Adds what helps to a crash that is known, by the last words of the server.
+pub(crate) fn remedied(fault: Fault, locked: &Locked, slug: &str, words: &[String]) -> Fault {
+    let words = [words, fault.causes()].concat();
+    let Some(remedy) = recognise(locked, &words) else { return fault };
+    let command = match &remedy.kind {
+        RemedyKind::With(_) if !locked.source.starts_with("pypi:") => "install it for the Python that runs the folder".to_owned(),
+        RemedyKind::With(with) => {
+            format!("toolcrib run {slug}{}", with.iter().map(|one| format!(" --with '{one}'")).collect::<String>())
+        }
+        RemedyKind::PullAgain => format!("toolcrib pull {slug}"),
+        RemedyKind::Grant("net") => format!("toolcrib run {slug} --allow-net HOST"),
+        RemedyKind::Grant(_) => format!("toolcrib run {slug} --allow-read DIR   (or --allow-write DIR)"),
+        RemedyKind::SetVariable(name) => format!("toolcrib run {slug} --env {name}=VALUE"),
+        RemedyKind::Install(_) | RemedyKind::Report => remedy.advice.clone(),
+    };
+    fault.hint(format!("{}.\n{command}", remedy.cause))
 }
 
 /// A package that is ready to be started by somebody else than the data plane.
@@ -185,7 +190,19 @@ pub(crate) struct Launch {
 
 /// Gets and checks the bytes of a server, and says how it is started in its sandbox.
 pub(crate) async fn launch(server: &CompiledServer, package: &Package, shop: &Arc<Shop>) -> Result<Launch, Fault> {
-    let (locked, start) = ready(server, package, shop).await?;
+    let locked = locked(server, package, shop).await?;
+    launch_locked(server, package, shop, locked).await
+}
+
+/// Does the same with one version of it, which must be here.
+pub(crate) async fn launch_locked(
+    server: &CompiledServer,
+    package: &Package,
+    shop: &Arc<Shop>,
+    mut locked: Locked,
+) -> Result<Launch, Fault> {
+    locked.grants = grants(package, &locked)?;
+    let start = checked(server, package, shop, &locked).await?;
     let (command, egress) = command(server, package, shop, (&locked, &start))?;
     Ok(Launch { command, locked, egress })
 }
@@ -193,11 +210,15 @@ pub(crate) async fn launch(server: &CompiledServer, package: &Package, shop: &Ar
 /// Finds what is locked, and checks its bytes.
 async fn ready(server: &CompiledServer, package: &Package, shop: &Arc<Shop>) -> Result<(Locked, Start), Fault> {
     let locked = locked(server, package, shop).await?;
+    let start = checked(server, package, shop, &locked).await?;
+    Ok((locked, start))
+}
+
+async fn checked(server: &CompiledServer, package: &Package, shop: &Arc<Shop>, locked: &Locked) -> Result<Start, Fault> {
     let (shop, of, told) = (Arc::clone(shop), locked.clone(), settings(package));
     let ended = |_ended| Fault::new(Code::ServerGone, format!("`{}` is being stopped", server.slug));
     // Reading files would hold up the calls of other servers.
-    let start = tokio::task::spawn_blocking(move || verified(&shop, &of, told)).await.map_err(ended)??;
-    Ok((locked, start))
+    tokio::task::spawn_blocking(move || verified(&shop, &of, told)).await.map_err(ended)?
 }
 
 /// Finds what is locked for this server, and gets it where nothing is.

@@ -13,6 +13,7 @@ mod pins;
 mod run;
 mod secrets;
 mod tongue;
+mod updates;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -242,10 +242,15 @@ fn serve(mut stream: TcpStream, pages: &Pages) -> std::io::Result<()> {
 
 /// Publishes a version of the reader as the latest.
 pub(crate) fn publish(base: &str, pages: &Pages, home: &Home, name: &str, version: &str) {
+    publish_server(base, pages, home, (name, version), SERVER);
+}
+
+/// Publishes a version of a server as the latest.
+pub(crate) fn publish_server(base: &str, pages: &Pages, home: &Home, (name, version): (&str, &str), server: &str) {
     let folder = home.0.join(format!("{name}-{version}"));
     let manifest = format!(r#"{{"name":"{name}","version":"{version}","mcpName":"io.github.owner/{name}","bin":{{"{name}":"index.js"}}}}"#);
     home.write(&format!("{name}-{version}/package/package.json"), &manifest);
-    home.write(&format!("{name}-{version}/package/index.js"), SERVER);
+    home.write(&format!("{name}-{version}/package/index.js"), server);
     let tar = Command::new("tar").args(["czf", "package.tgz", "package"]).current_dir(&folder).status().expect("tar");
     assert!(tar.success());
     let hash = "process.stdout.write('sha512-'+require('crypto').createHash('sha512').update(require('fs').readFileSync('package.tgz')).digest('base64'))";

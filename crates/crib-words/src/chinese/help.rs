@@ -113,6 +113,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Let it reach a host: api.example.com, *.example.com, host:8443; `*` for every host",
         "允许它访问主机：api.example.com、*.example.com、host:8443；`*` 表示所有主机",
     ),
+    ("Do not start an update to see which tools it changes", "不启动更新来查看它更改了哪些工具"),
     ("Further requirement of a Python package: 'mcp<2'", "Python 软件包的额外依赖：'mcp<2'"),
     (
         "Go on although this was found: typosquat, downgrade, unsigned, … (toolcrib explain TC0506)",

@@ -1,11 +1,10 @@
 //! Which server is meant, and how it is reached: a server of the configuration, a package, a URL, a command, or one of
 //! the built-in servers behind a gateway of its own in this process.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use crib_control::{Compiled, CompiledServer, Source, World, compile};
+use crib_control::{Compiled, CompiledServer, Source};
 use crib_inspect::{Confinement, OpenPipe, Origin, Target, UrlTransport, Way};
 use crib_model::{Gateway, Scope, Slug};
 use crib_registry::pins::Mode;
@@ -20,7 +19,6 @@ use crate::failure::Failure;
 use crate::instance::{Instance, package};
 use crate::output::Output;
 use crate::shop::{self, Shop};
-use crate::world::System;
 use crate::{config, pins};
 
 /// Room in the pipe to a built-in server.
@@ -92,7 +90,7 @@ pub(super) async fn find(args: &Inspect, output: &Output) -> Result<Found, Failu
 /// Compiles the configuration of the one server: the user's own, or one made of what was typed.
 fn wanted(args: &Inspect, output: &Output) -> Result<Compiled, Failure> {
     let reach = &args.reach;
-    let typed = match (args.more.split_first(), args.server.as_deref()) {
+    let given = match (args.more.split_first(), args.server.as_deref()) {
         (Some((program, rest)), name) => {
             let fallback = crib_package::Source::command(program, rest.to_vec()).suggested_name();
             Some((name.unwrap_or(&fallback).to_owned(), json!({ "command": program, "args": rest, "env": environment(&reach.env) })))
@@ -104,7 +102,7 @@ fn wanted(args: &Inspect, output: &Output) -> Result<Compiled, Failure> {
         (None, Some(name)) => return known(args, name, output),
         (None, None) => return Err(Failure::usage("which server? Name one, a URL, or a command after `--`")),
     };
-    typed.map_or_else(|| Err(Failure::usage("there is no server")), |(name, entry)| made(&name, &entry))
+    given.map_or_else(|| Err(Failure::usage("there is no server")), |(name, entry)| typed(&name, &entry))
 }
 
 fn known(args: &Inspect, name: &str, output: &Output) -> Result<Compiled, Failure> {
@@ -118,50 +116,24 @@ fn known(args: &Inspect, name: &str, output: &Output) -> Result<Compiled, Failur
         return Ok(compiled);
     }
     if matches!(name, "demo" | "builtin:demo") {
-        return made("demo", &json!({ "builtin": "demo" }));
+        return typed("demo", &json!({ "builtin": "demo" }));
     }
     let is_package = name.contains([':', '/']) || Path::new(name).exists();
     let source = crib_package::Source::parse(name).ok().filter(|_| is_package);
     match source {
-        Some(source) => made(&source.suggested_name(), &json!({ "run": shop::source(name, &[])?.to_string() })),
+        Some(source) => typed(&source.suggested_name(), &json!({ "run": shop::source(name, &[])?.to_string() })),
         None => Ok(compiled.keep_only(name).map(|()| compiled)?),
     }
 }
 
-/// Compiles a configuration of one server.
-fn made(name: &str, entry: &Value) -> Result<Compiled, Failure> {
-    let world = Typed { system: System::new()?, text: json!({ "version": 1, "servers": { name: entry } }).to_string() };
-    let mut compiled = compile(&[PathBuf::from(Typed::FILE)], &world).map_err(|problems| Failure::problems(&problems))?;
-    compiled.needs_key = false;
+/// Compiles what was typed.
+fn typed(name: &str, entry: &Value) -> Result<Compiled, Failure> {
+    let mut compiled = config::made(name, entry)?;
     for server in &mut compiled.servers {
         // What is inspected is seen as it is.
         server.pins.mode = Mode::Off;
     }
     Ok(compiled)
-}
-
-/// The surroundings of this process, and one file that was typed.
-struct Typed {
-    system: System,
-    text: String,
-}
-
-impl Typed {
-    const FILE: &str = "/(the command line).yaml";
-}
-
-impl World for Typed {
-    fn variable(&self, name: &str) -> Option<String> {
-        self.system.variable(name)
-    }
-
-    fn read(&self, path: &Path) -> io::Result<String> {
-        if path == Path::new(Self::FILE) { Ok(self.text.clone()) } else { self.system.read(path) }
-    }
-
-    fn directory(&self) -> &Path {
-        self.system.directory()
-    }
 }
 
 fn environment(texts: &[String]) -> Value {

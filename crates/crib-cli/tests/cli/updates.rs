@@ -1,0 +1,77 @@
+//! What an update says of the tools it brings.
+
+use crate::run::{Home, Pages, SERVER, lacks, of_registry, publish_server, registry};
+
+/// The reader with another description, and a tool more.
+fn changed() -> String {
+    let more = "const more = { name: 'erase', description: 'Erases a file', inputSchema: { type: 'object' } };\nconst read = ";
+    SERVER.replace("Reads a file", "Reads any file").replacen("const read = ", more, 1).replace("tools: [tool]", "tools: [tool, more]")
+}
+
+fn release(base: &str, pages: &Pages, home: &Home, version: &str, server: &str) {
+    publish_server(base, pages, home, ("reader-server", version), server);
+}
+
+#[test]
+fn an_update_says_what_it_does_to_tools_and_what_is_held_back() {
+    if lacks("npm") || lacks("node") {
+        return;
+    }
+    let home = Home::new("update_pinned");
+    let (base, pages) = registry();
+    release(&base, &pages, &home, "1.0.0", SERVER);
+    let ran = of_registry(&home, &base, &["run", "npm:reader-server"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+
+    release(&base, &pages, &home, "1.0.1", SERVER);
+    let same = of_registry(&home, &base, &["pull", "reader"]);
+    assert!(same.status == 0 && same.stderr.contains("tools       1 as before\n"), "{}", same.stderr);
+
+    release(&base, &pages, &home, "1.1.0", &changed());
+    let updated = of_registry(&home, &base, &["pull", "reader"]);
+    assert_eq!(updated.status, 0, "{}", updated.stderr);
+    for words in [
+        "tools       1 added, 1 changed, 0 as before\n",
+        "reader.read changed (description)\n",
+        "-Reads a file\n           +Reads any file\n",
+        "reader.erase is new\n",
+        "+Erases a file\n",
+        "held back until it is approved: toolcrib approve reader --diff\n",
+    ] {
+        assert!(updated.stderr.contains(words), "{words:?} is not in {}", updated.stderr);
+    }
+    // What was announced is what waits, without anybody having asked the server.
+    let waiting = home.good(&["approve", "reader", "--json"]).stdout;
+    assert!(waiting.contains(r#""tool":"read""#) && waiting.contains(r#""tool":"erase""#), "{waiting}");
+    let refused = home.run(&["call", "reader.read", "path=/nowhere"]);
+    assert!(refused.status == 6 && refused.stderr.contains("TC0602"), "{}", refused.stderr);
+    home.good(&["approve", "reader", "--all"]);
+
+    release(&base, &pages, &home, "1.2.0", SERVER);
+    let back = of_registry(&home, &base, &["pull", "reader", "--json"]);
+    assert_eq!(back.status, 0, "{}", back.stderr);
+    let tools = r#""tools":{"state":"compared","against":"pins","same":0,"changes":[{"tool":"read","kind":"changed""#;
+    assert!(back.stdout.contains(tools) && back.stdout.contains(r#""kind":"removed""#), "{}", back.stdout);
+}
+
+#[test]
+fn without_pins_the_version_before_is_asked_and_whoever_wants_neither_says_so() {
+    if lacks("npm") || lacks("node") {
+        return;
+    }
+    let home = Home::new("update_unpinned");
+    let (base, pages) = registry();
+    release(&base, &pages, &home, "1.0.0", SERVER);
+    assert_eq!(of_registry(&home, &base, &["pull", "npm:reader-server"]).status, 0);
+    release(&base, &pages, &home, "1.1.0", &changed());
+    let updated = of_registry(&home, &base, &["pull", "npm:reader-server"]);
+    assert!(updated.stderr.contains("reader.read changed (description)\n"), "{}", updated.stderr);
+    assert!(!updated.stderr.contains("held back"), "nothing was approved yet: {}", updated.stderr);
+    release(&base, &pages, &home, "1.2.0", "process.stderr.write(\"No module named 'x'\"); process.exit(1)");
+    let broken = of_registry(&home, &base, &["pull", "npm:reader-server"]);
+    assert_eq!(broken.status, 0, "{}", broken.stderr);
+    assert!(broken.stderr.contains("tools       not compared: ") && broken.stderr.contains("stopped"), "{}", broken.stderr);
+    release(&base, &pages, &home, "1.3.0", SERVER);
+    let quiet = of_registry(&home, &base, &["pull", "npm:reader-server", "--no-tools"]);
+    assert!(quiet.status == 0 && !quiet.stderr.contains("tools  "), "{}", quiet.stderr);
+}
