@@ -1,0 +1,139 @@
+//! Who one is at a registry: what `docker login` and `podman login` have written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+/// Largest file that is read.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The logins of one user.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    logins: BTreeMap<String, Login>,
+    /// Programs that keep logins, by registry; the one for all others has no name.
+    helpers: BTreeMap<String, String>,
+}
+
+/// A login at one registry.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// A name and a password, as an `Authorization` header has them.
+    Basic(String),
+    /// What a token is given for.
+    Refresh(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct File {
+    auths: BTreeMap<String, Entry>,
+    cred_helpers: BTreeMap<String, String>,
+    creds_store: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    auth: String,
+    username: String,
+    password: String,
+    identitytoken: String,
+}
+
+impl Credentials {
+    /// Reads files such as `~/.docker/config.json`; the first that knows a registry is believed. One that is not there
+    /// or cannot be read has nothing to say.
+    #[must_use]
+    pub fn read<P: AsRef<Path>>(files: impl IntoIterator<Item = P>) -> Self {
+        let mut this = Self::default();
+        for path in files {
+            let path = path.as_ref();
+            let is_small = path.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= FILE_BYTES_MAX);
+            let Some(bytes) = is_small.then(|| std::fs::read(path).ok()).flatten() else { continue };
+            if let Ok(file) = serde_json::from_slice(&bytes) {
+                this.add(file);
+            }
+        }
+        this
+    }
+
+    fn add(&mut self, file: File) {
+        for (place, entry) in file.auths {
+            if let Some(login) = entry.login() {
+                self.logins.entry(host(&place)).or_insert(login);
+            }
+        }
+        for (place, helper) in file.cred_helpers {
+            self.helpers.entry(host(&place)).or_insert(helper);
+        }
+        if !file.creds_store.is_empty() {
+            self.helpers.entry(String::new()).or_insert(file.creds_store);
+        }
+    }
+
+    pub(crate) fn login(&self, registry: &str) -> Option<&Login> {
+        self.logins.get(registry)
+    }
+
+    /// Returns the program that may have a login, which is not asked.
+    pub(crate) fn helper(&self, registry: &str) -> Option<&str> {
+        self.helpers.get(registry).or_else(|| self.helpers.get("")).map(String::as_str)
+    }
+}
+
+impl Entry {
+    fn login(self) -> Option<Login> {
+        if !self.identitytoken.is_empty() {
+            return Some(Login::Refresh(self.identitytoken));
+        }
+        if !self.auth.is_empty() {
+            // A header is made of it: what is no base64 does not go into one.
+            let pair = STANDARD.decode(self.auth.trim()).ok()?;
+            return pair.contains(&b':').then(|| Login::Basic(STANDARD.encode(pair)));
+        }
+        let has_both = !self.username.is_empty() && !self.password.is_empty();
+        has_both.then(|| Login::Basic(STANDARD.encode(format!("{}:{}", self.username, self.password))))
+    }
+}
+
+/// Docker names its own registry by an address, and others by their hosts.
+fn host(place: &str) -> String {
+    let rest = place.split_once("://").map_or(place, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or(rest).to_ascii_lowercase();
+    if matches!(host.as_str(), "index.docker.io" | "registry-1.docker.io") { "docker.io".to_owned() } else { host }
+}
+
+impl fmt::Debug for Credentials {
+    /// Says for which registries there is a login, and never which.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("logins", &self.logins.keys().collect::<Vec<_>>()).field("helpers", &self.helpers).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_found_by_their_registries_and_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("config.json"), folder.path().join("auth.json"));
+        let text = r#"{ "auths": { "https://index.docker.io/v1/": { "auth": "bWU6c2VjcmV0" }, "ghcr.io": { "identitytoken": "refresh" },
+            "empty.io": {}, "odd.io": { "auth": "%%%" } }, "credHelpers": { "gcr.io": "gcloud" }, "credsStore": "" }"#;
+        std::fs::write(&first, text).unwrap();
+        std::fs::write(&second, r#"{ "auths": { "ghcr.io": { "auth": "b3RoZXI6b3RoZXI=" } } }"#).unwrap();
+        let known = Credentials::read([first, second, folder.path().join("missing")]);
+        assert!(known.login("docker.io") == Some(&Login::Basic("bWU6c2VjcmV0".into())));
+        assert!(known.login("ghcr.io") == Some(&Login::Refresh("refresh".into())));
+        assert!(known.login("empty.io").is_none() && known.login("odd.io").is_none());
+        assert_eq!((known.helper("gcr.io"), known.helper("ghcr.io")), (Some("gcloud"), None));
+        let shown = format!("{known:?}");
+        assert!(!shown.contains("secret") && !shown.contains("bWU6") && !shown.contains("refresh"), "{shown}");
+    }
+}
