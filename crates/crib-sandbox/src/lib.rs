@@ -25,4 +25,4 @@ pub use egress::{Egress, HostRule, Refused};
 pub use enter::{enter, is_shown};
 pub use launch::{ENTRY, Launch, command, measure};
 pub use report::{Holds, Promise, Report};
-pub use spec::{Limits, Net, Spec};
+pub use spec::{Image, Limits, Net, Spec};

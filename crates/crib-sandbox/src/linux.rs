@@ -5,6 +5,7 @@ mod calls;
 mod files;
 mod forward;
 mod group;
+mod image;
 mod inner;
 mod limits;
 mod loopback;

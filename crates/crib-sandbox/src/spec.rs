@@ -11,7 +11,7 @@ use crate::Promise;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// An absolute path.
+    /// An absolute path; in an image also a name that is looked for in the search path.
     pub program: PathBuf,
     pub args: Vec<String>,
     /// The whole environment, but `HOME`, `TMPDIR`, `PATH` and `LANG`, which are added where they are missing.
@@ -26,8 +26,23 @@ pub struct Spec {
     pub write: Vec<PathBuf>,
     pub net: Net,
     pub limits: Limits,
+    /// What it sees in the place of the machine's programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
     /// Promises without which it must not be started.
     pub require: Vec<Promise>,
+}
+
+/// A root directory that comes with the server. It is not written to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// The folder on this machine.
+    pub root: PathBuf,
+    /// Folders inside that are its own to write to, in memory, beside `/tmp`, `/run` and its home.
+    pub volumes: Vec<PathBuf>,
+    /// Who it is inside; never somebody outside.
+    pub user: Option<u32>,
 }
 
 /// Which networks can be reached.
@@ -88,6 +103,7 @@ impl Spec {
             write: Vec::new(),
             net: Net::None,
             limits: Limits::default(),
+            image: None,
             require: Vec::new(),
         }
     }
@@ -107,6 +123,7 @@ impl fmt::Debug for Spec {
             .field("write", &self.write)
             .field("net", &self.net)
             .field("limits", &self.limits)
+            .field("image", &self.image)
             .field("require", &self.require)
             .finish()
     }

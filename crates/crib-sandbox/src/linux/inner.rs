@@ -20,6 +20,9 @@ struct Place {
     home: PathBuf,
     tmp: PathBuf,
     has_own_root: bool,
+    /// What came with an image.
+    shown: Vec<PathBuf>,
+    scratch: Vec<PathBuf>,
 }
 
 pub(crate) fn inner(spec: &Spec, mut args: impl Iterator<Item = String>) -> Result<ExitCode, Refusal> {
@@ -73,17 +76,23 @@ fn settle(spec: &Spec, facts: &Facts, report: &mut Report) -> Result<Place, Refu
                 };
                 report.set(Promise::Processes, processes);
                 report.set(Promise::Scratch, Holds::yes("file systems in memory"));
-                return Ok(Place { home: HOME.into(), tmp: "/tmp".into(), has_own_root: true });
+                let (shown, scratch) = (built.shown, built.scratch);
+                return Ok(Place { home: HOME.into(), tmp: "/tmp".into(), has_own_root: true, shown, scratch });
             }
             Err(root::Failure::Early(error)) => error.to_string(),
             Err(root::Failure::Late(error)) => return Err(failed("the root directory cannot be built")(error)),
         },
         Namespaces::Shared { why } => why.clone(),
     };
+    if spec.image.is_some() {
+        // Without a root directory of its own it would start with this machine's.
+        return Err(Refusal::System { what: "an image cannot be started here".to_owned(), error: io::Error::other(why) });
+    }
     report.set(Promise::Processes, Holds::partly("Landlock's scopes", format!("their names can be seen: {why}")));
     report.set(Promise::Scratch, Holds::partly("a folder of its own", format!("its size is not bounded: {why}")));
     make_scratch(&facts.scratch).map_err(failed("no temporary folder"))?;
-    Ok(Place { home: facts.scratch.join("home"), tmp: facts.scratch.join("tmp"), has_own_root: false })
+    let (home, tmp) = (facts.scratch.join("home"), facts.scratch.join("tmp"));
+    Ok(Place { home, tmp, has_own_root: false, shown: Vec::new(), scratch: Vec::new() })
 }
 
 /// Makes a folder that was not there and is nobody else's.
@@ -105,7 +114,8 @@ fn confine(spec: &Spec, facts: &Facts, place: &Place, report: &mut Report) -> Re
     granted.extend(spec.runtime.iter().map(|path| (path.clone(), Access::Run)));
     granted.extend(spec.read.iter().map(|path| (path.clone(), Access::Read)));
     granted.extend(spec.write.iter().map(|path| (path.clone(), Access::Write)));
-    granted.extend([&place.home, &place.tmp].map(|path| (path.clone(), Access::Scratch)));
+    granted.extend(place.shown.iter().map(|path| (path.clone(), Access::Run)));
+    granted.extend([&place.home, &place.tmp].into_iter().chain(&place.scratch).map(|path| (path.clone(), Access::Scratch)));
     let ruled = files::restrict(&granted, has_own_net, spec);
     files::report(&ruled, place.has_own_root, report);
     let filtered = calls::filter(spec, has_own_net).map_err(io::Error::other);

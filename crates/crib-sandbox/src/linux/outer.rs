@@ -20,7 +20,7 @@ use crate::enter::Refusal;
 use crate::{ENTRY, Net, Spec};
 
 /// Who the server is inside: a number that owns nothing outside.
-const INSIDE_ID: u32 = 1000;
+pub(super) const INSIDE_ID: u32 = 1000;
 
 /// Why the launcher was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +116,7 @@ fn code(status: ExitStatus) -> ExitCode {
 
 fn enter_namespaces(spec: &Spec) -> Namespaces {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    let inside = spec.image.as_ref().and_then(|image| image.user).unwrap_or(INSIDE_ID);
     let mut flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     if spec.net != Net::All {
         flags |= CloneFlags::CLONE_NEWNET;
@@ -125,8 +126,8 @@ fn enter_namespaces(spec: &Spec) -> Namespaces {
     }
     let map = |file: &str, text: String| std::fs::write(Path::new("/proc/self").join(file), text);
     let mapped = map("setgroups", "deny".to_owned())
-        .and_then(|()| map("uid_map", format!("{INSIDE_ID} {uid} 1")))
-        .and_then(|()| map("gid_map", format!("{INSIDE_ID} {gid} 1")))
+        .and_then(|()| map("uid_map", format!("{inside} {uid} 1")))
+        .and_then(|()| map("gid_map", format!("{inside} {gid} 1")))
         .and_then(|()| privilege::hand_down());
     match mapped {
         Ok(()) => Namespaces::Own,

@@ -11,9 +11,9 @@ use rustix::mount::{
 };
 use rustix::process::pivot_root;
 
-use super::HOME;
 use super::files::{DEVICES, ETC, SYSTEM};
 use super::submounts::Mounts;
+use super::{HOME, image};
 use crate::{Net, Spec};
 
 /// A folder that is on every machine, over which the new root is built.
@@ -31,6 +31,10 @@ const HOSTS: &str = "127.0.0.1 localhost toolcrib\n::1 localhost toolcrib\n";
 /// A root that is in use.
 pub(super) struct Built {
     pub(super) has_own_proc: bool,
+    /// What came with an image and may be read and run.
+    pub(super) shown: Vec<PathBuf>,
+    /// Folders of its own beside `/tmp` and the home.
+    pub(super) scratch: Vec<PathBuf>,
 }
 
 /// Why there is no new root.
@@ -42,7 +46,7 @@ pub(super) enum Failure {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     Run,
     Read,
     Write,
@@ -72,26 +76,29 @@ fn text(options: &str) -> std::borrow::Cow<'static, std::ffi::CStr> {
 
 fn fill(spec: &Spec, mounts: &Mounts) -> io::Result<Built> {
     tmpfs(Path::new("/"), SKELETON)?;
-    let scratch = format!("mode=1777,size={}", spec.limits.tmp_bytes);
-    for (folder, options) in [("/tmp", scratch.as_str()), (HOME, scratch.as_str()), ("/dev/shm", SHARED_MEMORY)] {
-        create_dir(Path::new(folder))?;
-        tmpfs(Path::new(folder), options)?;
+    let scratch = image::scratch(spec);
+    let shown = match &spec.image {
+        Some(image) => image::lay(image, spec, mounts)?,
+        None => Vec::new(),
+    };
+    let bounded = format!("mode=1777,size={}", spec.limits.tmp_bytes);
+    let own =
+        [("/tmp", bounded.as_str()), (HOME, &bounded), ("/dev/shm", SHARED_MEMORY)].map(|(folder, options)| (Path::new(folder), options));
+    for (folder, options) in own.into_iter().chain(scratch.iter().map(|folder| (folder.as_path(), bounded.as_str()))) {
+        create_dir(folder)?;
+        tmpfs(folder, options)?;
     }
-    system(mounts)?;
-    etc(spec, mounts)?;
+    match &spec.image {
+        Some(image) => image::etc(image, spec)?,
+        None => {
+            system(mounts)?;
+            etc(spec, mounts)?;
+        }
+    }
     devices()?;
     let has_own_proc = proc(spec)?;
-    let mut granted: Vec<(&PathBuf, Mode)> = Vec::new();
-    granted.extend(spec.runtime.iter().map(|path| (path, Mode::Run)));
-    granted.extend(spec.read.iter().map(|path| (path, Mode::Read)));
-    granted.extend(spec.write.iter().map(|path| (path, Mode::Write)));
-    if let Net::Proxy(socket) = &spec.net {
-        granted.push((socket, Mode::Write));
-    }
-    // A folder comes before what is granted below it.
-    granted.sort_by_key(|(path, _)| path.components().count());
-    for (path, mode) in granted {
-        grant(path, mode, mounts).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display())))?;
+    for (path, mode) in granted(spec) {
+        grant(path, mode, spec, mounts).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display())))?;
     }
     rustix::system::sethostname(b"toolcrib")?;
     mount_remount(NEW, MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV, c"")?;
@@ -99,14 +106,27 @@ fn fill(spec: &Spec, mounts: &Mounts) -> io::Result<Built> {
     pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;
     std::env::set_current_dir("/")?;
-    Ok(Built { has_own_proc })
+    Ok(Built { has_own_proc, shown, scratch })
 }
 
-fn inside(path: &Path) -> PathBuf {
+/// Returns what is granted; a folder comes before what is granted below it.
+pub(super) fn granted(spec: &Spec) -> Vec<(&PathBuf, Mode)> {
+    let mut granted: Vec<(&PathBuf, Mode)> = Vec::new();
+    granted.extend(spec.runtime.iter().map(|path| (path, Mode::Run)));
+    granted.extend(spec.read.iter().map(|path| (path, Mode::Read)));
+    granted.extend(spec.write.iter().map(|path| (path, Mode::Write)));
+    if let Net::Proxy(socket) = &spec.net {
+        granted.push((socket, Mode::Write));
+    }
+    granted.sort_by_key(|(path, _)| path.components().count());
+    granted
+}
+
+pub(super) fn inside(path: &Path) -> PathBuf {
     below(NEW, path)
 }
 
-fn outside(path: &Path) -> PathBuf {
+pub(super) fn outside(path: &Path) -> PathBuf {
     below(OLD, path)
 }
 
@@ -118,7 +138,7 @@ fn below(root: &str, path: &Path) -> PathBuf {
     })
 }
 
-fn create_dir(path: &Path) -> io::Result<()> {
+pub(super) fn create_dir(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(inside(path))
 }
 
@@ -144,13 +164,22 @@ fn etc(spec: &Spec, mounts: &Mounts) -> io::Result<()> {
     for path in ETC.iter().map(Path::new) {
         link_or_bind(path, mounts)?;
     }
+    names(spec)?;
+    for (file, content) in [("passwd", ACCOUNTS), ("group", GROUPS)] {
+        std::fs::write(inside(&Path::new("/etc").join(file)), content)?;
+    }
+    Ok(())
+}
+
+/// Writes which names there are: its own, and where to ask for others if there is a network.
+pub(super) fn names(spec: &Spec) -> io::Result<()> {
     if spec.net == Net::All {
         let resolver = Path::new("/etc/resolv.conf");
         if let Ok(servers) = read_outside(resolver) {
             std::fs::write(inside(resolver), servers)?;
         }
     }
-    for (file, content) in [("passwd", ACCOUNTS), ("group", GROUPS), ("hosts", HOSTS), ("hostname", "toolcrib\n")] {
+    for (file, content) in [("hosts", HOSTS), ("hostname", "toolcrib\n")] {
         std::fs::write(inside(&Path::new("/etc").join(file)), content)?;
     }
     Ok(())
@@ -202,7 +231,7 @@ fn proc(spec: &Spec) -> io::Result<bool> {
 }
 
 /// Binds a granted path to where it is outside, and links the name it was given by to its real one.
-fn grant(path: &Path, mode: Mode, mounts: &Mounts) -> io::Result<()> {
+fn grant(path: &Path, mode: Mode, spec: &Spec, mounts: &Mounts) -> io::Result<()> {
     if !path.is_absolute() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not an absolute path"));
     }
@@ -211,7 +240,7 @@ fn grant(path: &Path, mode: Mode, mounts: &Mounts) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the whole machine cannot be granted"));
     }
     // What every server sees of the machine stays as it is: a grant to read it would take away that it can be run.
-    if mode != Mode::Read || !super::is_shown(&real) {
+    if mode != Mode::Read || spec.image.is_some() || !super::is_shown(&real) {
         bind(&real, mode, mounts)?;
     }
     let name = inside(path);
@@ -225,7 +254,7 @@ fn grant(path: &Path, mode: Mode, mounts: &Mounts) -> io::Result<()> {
 }
 
 /// Follows links as the old root would.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     const LINKS_MAX: usize = 40;
     let mut pending: Vec<PathBuf> = path.components().rev().map(|part| PathBuf::from(part.as_os_str())).collect();
     let mut real = PathBuf::from("/");
@@ -257,7 +286,12 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn bind(path: &Path, mode: Mode, mounts: &Mounts) -> io::Result<()> {
-    let (source, target) = (outside(path), inside(path));
+    bind_at(path, path, mode, mounts)
+}
+
+/// Binds what is at one path outside to another inside.
+pub(super) fn bind_at(from: &Path, path: &Path, mode: Mode, mounts: &Mounts) -> io::Result<()> {
+    let (source, target) = (outside(from), inside(path));
     let found = std::fs::metadata(&source)?;
     if std::fs::symlink_metadata(&target).is_err() {
         if found.is_dir() {
@@ -269,8 +303,8 @@ fn bind(path: &Path, mode: Mode, mounts: &Mounts) -> io::Result<()> {
     }
     mount_bind_recursive(&source, &target)?;
     restrict(&target, mode)?;
-    for point in mounts.below(path) {
-        restrict(&inside(point), mode)?;
+    for point in mounts.below(from).filter_map(|point| point.strip_prefix(from).ok()) {
+        restrict(&target.join(point), mode)?;
     }
     Ok(())
 }
