@@ -10,6 +10,9 @@ use serde::de::IgnoredAny;
 use crate::Digest;
 use crate::manifest::{Platform, broken};
 
+/// The number that stands for no user.
+const NOBODY_AT_ALL: u32 = u32::MAX;
+
 /// How an image wants to be started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
@@ -76,5 +79,16 @@ impl Config {
             volumes: config.volumes.unwrap_or_default().into_keys().map(PathBuf::from).filter(|path| path.is_absolute()).collect(),
         };
         Ok((this, raw.rootfs.map(|root| root.diff_ids).unwrap_or_default()))
+    }
+
+    /// Returns the number of its user, by the image's own list of accounts; none for root, or who is not in it.
+    pub(crate) fn user_number(&self, accounts: &[u8]) -> Option<u32> {
+        let user = self.user.as_deref()?.split(':').next()?;
+        let of_name = || {
+            let accounts = String::from_utf8_lossy(accounts);
+            let line = accounts.lines().find(|line| line.split(':').next() == Some(user))?;
+            line.split(':').nth(2)?.parse().ok()
+        };
+        user.parse().ok().or_else(of_name).filter(|number| (1..NOBODY_AT_ALL).contains(number))
     }
 }

@@ -49,6 +49,8 @@ pub struct Resolved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pulled {
     pub config: Config,
+    /// The number of the user it wants to run as, where that is not root.
+    pub user: Option<u32>,
 }
 
 /// What a pull is at.
@@ -105,9 +107,7 @@ impl Registry {
             done += layer.size;
         }
         tell(Step::Unpacking { layers: layers.len() });
-        let job = Unpacking { root: root.to_owned(), beside: beside.to_owned(), contents };
-        job.run().await?;
-        Ok(Pulled { config })
+        Unpacking { root: root.to_owned(), beside: beside.to_owned(), contents, config }.run().await
     }
 }
 
@@ -207,11 +207,12 @@ struct Unpacking {
     root: std::path::PathBuf,
     beside: std::path::PathBuf,
     contents: Vec<Digest>,
+    config: Config,
 }
 
 impl Unpacking {
     /// Unpacks beside the runtime. Whoever stops waiting stops it, at its next entry.
-    async fn run(self) -> Result<(), Fault> {
+    async fn run(self) -> Result<Pulled, Fault> {
         let waits = Waits(Arc::new(AtomicBool::new(true)));
         let seen = Arc::clone(&waits.0);
         let work = tokio::task::spawn_blocking(move || self.unpack(&|| seen.load(Ordering::Relaxed)));
@@ -220,15 +221,19 @@ impl Unpacking {
         result
     }
 
-    fn unpack(&self, goes_on: &dyn Fn() -> bool) -> Result<(), Fault> {
-        let opened = |error: RootError| Fault::new(Code::PullFailed, "the image cannot be unpacked").because(error);
-        let mut root = Rootfs::open(&self.root, UNPACKED).map_err(opened)?;
+    fn unpack(self, goes_on: &dyn Fn() -> bool) -> Result<Pulled, Fault> {
+        let failed = |error: RootError| Fault::new(Code::PullFailed, "the image cannot be unpacked").because(error);
+        let mut root = Rootfs::open(&self.root, UNPACKED).map_err(failed)?;
         for (at, content) in self.contents.iter().enumerate() {
             let file = self.beside.join(format!("layer-{at}"));
             layer::apply(&Layer { file: &file, content }, &mut root, LAYER_BYTES_MAX, goes_on)?;
             std::fs::remove_file(file).map_err(unwritable)?;
         }
-        Ok(())
+        if let Some(folder) = &self.config.folder {
+            root.have_folder(folder).map_err(failed)?;
+        }
+        let accounts = root.read("etc/passwd".as_ref()).map_err(failed)?.unwrap_or_default();
+        Ok(Pulled { user: self.config.user_number(&accounts), config: self.config })
     }
 }
 

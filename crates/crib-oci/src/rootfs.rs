@@ -26,6 +26,8 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 const NOTES: &[u8] = b".wh..wh.";
 
 const BUFFER_BYTES: usize = 64 * 1024;
+/// Of a file that is read whole.
+const SMALL_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Bounds of one image.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +81,21 @@ impl Rootfs {
         let failed = |error: rustix::io::Errno| RootError::Io { path: folder.to_owned(), error: error.into() };
         let root = rustix::fs::openat(CWD, folder, FOLDER, Mode::empty()).map_err(failed)?;
         Ok(Self { root, limit, left: limit, brought: BTreeSet::new() })
+    }
+
+    /// Makes a folder where there is nothing.
+    pub(crate) fn have_folder(&self, path: &Path) -> Result<(), RootError> {
+        walk::folder(self.root.as_fd(), Names::read(path.as_os_str().as_bytes())?, true).map(drop)
+    }
+
+    /// Reads a small file, through no link at its end.
+    pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, RootError> {
+        let Some(place) = walk::place(self.root.as_fd(), Names::read(path.as_os_str().as_bytes())?, false)? else { return Ok(None) };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let Ok(fd) = rustix::fs::openat(&place.folder, &place.name, flags, Mode::empty()) else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let read = File::from(fd).take(SMALL_BYTES_MAX).read_to_end(&mut bytes);
+        Ok(read.is_ok().then_some(bytes))
     }
 
     /// Begins the next layer.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Finding, FindingKind, Listed, Locked};
+use crate::{Entry, Finding, FindingKind, Listed, Locked};
 
 /// What stands in front of a server's name in the description of a Python package.
 const MARK: &str = "mcp-name:";
@@ -50,6 +50,8 @@ pub(crate) fn claim(listed: &Listed, locked: &Locked, tree: &Path) -> Option<Fin
         of_npm(tree, package)
     } else if let Some(package) = locked.source.strip_prefix("pypi:") {
         of_python(tree, package.split('[').next().unwrap_or(package))
+    } else if let Entry::Image(image) = &locked.entry {
+        image.claims.iter().cloned().collect()
     } else {
         // A bundle is named by its digest; of a crate only what was built is here.
         return None;

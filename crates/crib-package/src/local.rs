@@ -22,7 +22,7 @@ pub(crate) async fn runtime(surroundings: &Surroundings, entry: &Entry) -> Resul
     let (name, programs, flag, script): (_, &[&str], _, _) = match entry {
         Entry::Node { .. } => ("node", &["node"], "-e", NODE),
         Entry::Python { .. } | Entry::Script { .. } => ("python", &["python3", "python"], "-c", PYTHON),
-        Entry::Binary { .. } | Entry::Command { .. } | Entry::Url { .. } => return Ok(None),
+        Entry::Binary { .. } | Entry::Command { .. } | Entry::Url { .. } | Entry::Image(_) => return Ok(None),
     };
     let missing = || Fault::new(Code::RuntimeMissing, format!("`{name}` is not on this machine"));
     let program = programs.iter().find_map(|name| surroundings.find(name)).ok_or_else(missing)?;
@@ -101,6 +101,6 @@ fn absolute(entry: Entry, folder: &Path) -> Entry {
             Entry::Script { file: folder.join(file), paths: paths.into_iter().map(|path| folder.join(path)).collect() }
         }
         Entry::Binary { program } => Entry::Binary { program: folder.join(program) },
-        other @ (Entry::Python { .. } | Entry::Command { .. } | Entry::Url { .. }) => other,
+        other @ (Entry::Python { .. } | Entry::Command { .. } | Entry::Url { .. } | Entry::Image(_)) => other,
     }
 }

@@ -104,6 +104,33 @@ pub enum Entry {
     Command { program: String, cwd: Option<PathBuf> },
     /// A server elsewhere.
     Url { url: String },
+    /// The root directory of an image.
+    Image(Box<Image>),
+}
+
+/// How an image is started. Paths are inside the image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Image {
+    /// What is always started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// Its arguments where none are given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<PathBuf>,
+    /// Whose number it has inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+    /// Folders that it writes to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<PathBuf>,
+    /// The server that it says it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
 }
 
 /// Who says that these bytes are that package.
@@ -113,6 +140,9 @@ pub struct Provenance {
     /// The digest its registry gave, which was checked at installation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integrity: Option<String>,
+    /// The digest of the index of images by which an image was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
     /// The registry's signature over name, version and digest.
     pub signature: Proof,
     /// A statement of where and from what it was built.

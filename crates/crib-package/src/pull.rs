@@ -11,11 +11,8 @@ use crate::start::{self, Start};
 use crate::store::{Half, Store};
 use crate::tool::Surroundings;
 use crate::{
-    Changes, Finding, FindingKind, Listing, Lock, Locked, Policy, Progress, Source, cargo, listing, local, mcpb, names, npm, pypi,
+    Changes, Finding, FindingKind, Listing, Lock, Locked, Policy, Progress, Source, cargo, listing, local, mcpb, names, npm, oci, pypi,
 };
-
-/// Programs that start images, the first that is there.
-const ENGINES: &[&str] = &["docker", "podman"];
 
 /// What the packages of this machine are kept and fetched with.
 #[derive(Clone, Debug)]
@@ -188,20 +185,8 @@ async fn fetch(job: &Job<'_>, source: &Source) -> Result<(Locked, Vec<Finding>),
         Source::Command { program, args } => local::command(job.surroundings, program, args),
         Source::Url(url) => Ok(local::url(url)),
         Source::Registry { name, .. } => Err(unsupported(source, format!("look `{name}` up in a registry first: toolcrib search {name}"))),
-        Source::Oci { image } => Err(image_fault(job, source, image)),
+        Source::Oci { image } => oci::pull(job, image).await,
         Source::Cargo { name, version } => cargo::pull(job, name, version.as_deref()).await,
-    }
-}
-
-/// Images are started by an engine, not from the store.
-fn image_fault(job: &Job<'_>, source: &Source, image: &str) -> Fault {
-    match ENGINES.iter().find(|engine| job.surroundings.find(engine).is_some()) {
-        Some(engine) => {
-            let command = format!("toolcrib run -- {engine} run -i --rm --network none {image}");
-            unsupported(source, format!("run it by the engine that is here, which confines it: {command}"))
-        }
-        None => Fault::new(Code::RuntimeMissing, format!("`{source}` is an image, and there is no container engine on this machine"))
-            .hint("install Docker (https://docs.docker.com/engine/install) or Podman (`apt install podman`)"),
     }
 }
 
@@ -212,7 +197,9 @@ fn unsupported(source: &Source, hint: String) -> Fault {
 /// Notices a step back, and bytes that changed under the same version.
 fn compare(before: &Locked, now: &Locked) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if is_older(&now.version, &before.version) {
+    // A tag of an image may be a word.
+    let is_number = |version: &str| version.trim_start_matches('v').starts_with(|letter: char| letter.is_ascii_digit());
+    if is_number(&now.version) && is_number(&before.version) && is_older(&now.version, &before.version) {
         let message = format!("`{}` would go back from {} to {}", now.source, before.version, now.version);
         findings.push(Finding::new(FindingKind::Downgrade, message));
     }

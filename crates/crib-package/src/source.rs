@@ -86,7 +86,7 @@ impl Source {
         };
         match kind {
             "npm" | "pypi" | "cargo" => versioned(kind),
-            "oci" => Ok(Self::Oci { image: identifier.to_owned() }),
+            "oci" => oci(identifier),
             "mcpb" => Ok(Self::Mcpb { place: identifier.to_owned(), sha256: sha256.map(str::to_owned) }),
             kind => Err(invalid(identifier, &format!("packages of the kind `{}` are not known", kind.escape_debug()))),
         }
@@ -103,7 +103,9 @@ impl Source {
     pub fn suggested_name(&self) -> String {
         let long = match self {
             Self::Registry { name, .. } | Self::Npm { name, .. } | Self::Pypi { name, .. } | Self::Cargo { name, .. } => name.as_str(),
-            Self::Oci { image } => image.split([':', '@']).next().unwrap_or(image),
+            Self::Oci { image } => {
+                &crib_oci::Reference::parse(image).map_or_else(|_odd| image.clone(), |name| name.repository().to_owned())
+            }
             Self::Mcpb { place, .. } => place.trim_end_matches(".mcpb"),
             Self::Url(url) => url.split("//").nth(1).and_then(|rest| rest.split(['/', ':', '?']).next()).unwrap_or(url),
             Self::Folder(path) => path.file_name().and_then(|name| name.to_str()).unwrap_or("server"),
@@ -143,7 +145,7 @@ fn of_scheme(scheme: &str, rest: &str, text: &str) -> Option<Result<Source, Faul
     Some(match scheme {
         "npm" | "npx" => npm(rest),
         "pypi" | "uvx" | "pip" => pypi(rest),
-        "oci" | "docker" => Ok(Source::Oci { image: rest.to_owned() }),
+        "oci" | "docker" => oci(rest),
         "cargo" | "crate" => {
             let (name, version) = split_version(rest, "@");
             if is_word(&name, "-_") && version.as_deref().is_none_or(|version| is_version(version, "")) {
@@ -189,6 +191,10 @@ fn pypi(text: &str) -> Result<Source, Fault> {
     Ok(Source::Pypi { name, version: version.filter(|version| version != "latest"), with: Vec::new() })
 }
 
+fn oci(text: &str) -> Result<Source, Fault> {
+    crib_oci::Reference::parse(text).map(|_name| Source::Oci { image: text.to_owned() })
+}
+
 fn mcpb(text: &str) -> Source {
     let (place, sha256) = text.split_once("#sha256=").map_or((text, None), |(place, sum)| (place, Some(sum.to_owned())));
     Source::Mcpb { place: place.to_owned(), sha256 }
@@ -228,7 +234,7 @@ fn is_version(text: &str, marks: &str) -> bool {
 fn invalid(text: &str, why: &str) -> Fault {
     Fault::new(Code::SourceInvalid, format!("`{}` is not a server", text.escape_debug()))
         .because(why)
-        .hint("write a name, `npm:PACKAGE`, `pypi:PACKAGE`, a URL, a folder, a `.mcpb` file, or `-- COMMAND`")
+        .hint("write a name, `npm:PACKAGE`, `pypi:PACKAGE`, `oci:IMAGE`, a URL, a folder, a `.mcpb` file, or `-- COMMAND`")
 }
 
 #[cfg(test)]

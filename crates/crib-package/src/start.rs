@@ -8,7 +8,7 @@ use crib_sandbox::{Net, Spec};
 
 use crate::lock::Entry;
 use crate::store::{Half, Store, unverified};
-use crate::{Locked, NetGrant, mcpb};
+use crate::{Locked, NetGrant, mcpb, oci};
 
 /// A command whose bytes have just been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +20,25 @@ pub struct Start {
     pub cwd: Option<PathBuf>,
     /// Files and folders it has to read and run: interpreter, libraries, package.
     pub runtime: Vec<PathBuf>,
+    /// The image in which it is started.
+    pub image: Option<crib_sandbox::Image>,
+    /// Arguments where none are given.
+    pub usual: Vec<String>,
 }
 
 impl Start {
+    /// Adds arguments; without any, the usual ones.
+    #[must_use]
+    pub fn with_args(mut self, more: &[String]) -> Self {
+        let usual = std::mem::take(&mut self.usual);
+        self.args.extend(if more.is_empty() { usual } else { more.to_vec() });
+        // An image may leave it to its arguments what is started.
+        if self.program.as_os_str().is_empty() && !self.args.is_empty() {
+            self.program = self.args.remove(0).into();
+        }
+        self
+    }
+
     /// Puts the values that a bundle asked for into its arguments and variables.
     ///
     /// # Errors
@@ -60,6 +76,7 @@ impl Start {
         spec.read.clone_from(&grants.read);
         spec.write.clone_from(&grants.write);
         spec.net = net;
+        spec.image.clone_from(&self.image);
         Ok(spec)
     }
 }
@@ -73,7 +90,11 @@ pub(crate) fn start(store: &Store, locked: &Locked) -> Result<Start, Fault> {
         if !store.home(tree).is_dir() {
             return Err(gone().hint("get it with `toolcrib pull`"));
         }
-        store.check(tree, Half::Tree, tree).map_err(|error| changed(locked, &unverified(&error)))?;
+        let half = if matches!(locked.entry, Entry::Image(_)) { Half::Root } else { Half::Tree };
+        store.check(tree, half, tree).map_err(|error| changed(locked, &unverified(&error)))?;
+        if let Entry::Image(image) = &locked.entry {
+            return Ok(oci::start(image, locked, store.part(tree, Half::Root)));
+        }
         if let Some(made) = &locked.made {
             store.check(tree, Half::Made, made).map_err(|error| changed(locked, &unverified(&error)))?;
         }
@@ -120,6 +141,7 @@ fn command(store: &Store, locked: &Locked, base: &Path) -> Result<Start, Fault> 
         Entry::Url { url } => {
             return Err(Fault::new(Code::SourceInvalid, format!("`{url}` runs elsewhere and is not started")));
         }
+        Entry::Image(_) => return Err(Fault::new(Code::LockInvalid, "an image is locked without its files")),
     };
     let mut runtime = Vec::new();
     if locked.tree.is_none() {
@@ -129,14 +151,14 @@ fn command(store: &Store, locked: &Locked, base: &Path) -> Result<Start, Fault> 
         runtime.extend(others.filter(|path| own.as_ref().is_none_or(|own| !path.starts_with(own))));
         runtime.extend(own);
     }
-    Ok(Start { program, args, env: Vec::new(), cwd, runtime })
+    Ok(Start { program, args, env: Vec::new(), cwd, runtime, image: None, usual: Vec::new() })
 }
 
 /// Returns the folder of what is run from where it is: the whole project; a command has none of its own.
 fn own_folder(locked: &Locked) -> Option<PathBuf> {
     let file = match &locked.entry {
         Entry::Node { script: file } | Entry::Script { file, .. } | Entry::Binary { program: file } => file,
-        Entry::Python { .. } | Entry::Command { .. } | Entry::Url { .. } => return None,
+        Entry::Python { .. } | Entry::Command { .. } | Entry::Url { .. } | Entry::Image(_) => return None,
     };
     let project = Path::new(&locked.source);
     if project.is_absolute() && file.starts_with(project) && project.is_dir() {
@@ -149,7 +171,9 @@ fn own_folder(locked: &Locked) -> Option<PathBuf> {
 fn modules(entry: &Entry) -> Vec<PathBuf> {
     match entry {
         Entry::Script { paths, .. } => paths.iter().filter(|path| path.is_absolute() && path.is_dir()).cloned().collect(),
-        Entry::Node { .. } | Entry::Binary { .. } | Entry::Python { .. } | Entry::Command { .. } | Entry::Url { .. } => Vec::new(),
+        Entry::Node { .. } | Entry::Binary { .. } | Entry::Python { .. } | Entry::Command { .. } | Entry::Url { .. } | Entry::Image(_) => {
+            Vec::new()
+        }
     }
 }
 

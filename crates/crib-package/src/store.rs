@@ -1,7 +1,7 @@
 //! Where packages are kept: one folder per digest, there whole or not at all.
 //!
 //! `store/HEX/tree` is what was installed and what the digest is of, `store/HEX/made` what was made of it on this
-//! machine. Beside each lies the list of its files (`*.files`), and the stamps by which a start sees that nothing was
+//! machine, and `store/HEX/root` the root directory of an image, which has neither. Beside each lies the list of its files (`*.files`), and the stamps by which a start sees that nothing was
 //! touched (`*.stamps`).
 
 use std::fs;
@@ -19,6 +19,7 @@ use crate::{Digest, Lock};
 pub(crate) enum Half {
     Tree,
     Made,
+    Root,
 }
 
 impl Half {
@@ -26,6 +27,7 @@ impl Half {
         match self {
             Self::Tree => "tree",
             Self::Made => "made",
+            Self::Root => "root",
         }
     }
 }
@@ -73,11 +75,20 @@ impl Store {
 
     /// Takes a package in: hashes it, and moves it to the folder of its digest.
     pub(crate) fn take(&self, bench: &Bench) -> Result<(Digest, Tree), Fault> {
-        let tree = Tree::of(&bench.tree()).map_err(|error| unverified(&error))?;
+        self.take_in(bench, Half::Tree, Tree::of(&bench.tree()))
+    }
+
+    /// Takes in the root directory of an image.
+    pub(crate) fn take_root(&self, bench: &Bench) -> Result<(Digest, Tree), Fault> {
+        self.take_in(bench, Half::Root, Tree::of_root(&bench.tree()))
+    }
+
+    fn take_in(&self, bench: &Bench, half: Half, tree: Result<Tree, TreeError>) -> Result<(Digest, Tree), Fault> {
+        let tree = tree.map_err(|error| unverified(&error))?;
         let digest = tree.digest();
         let home = self.home(&digest);
         if home.exists() {
-            if self.check(&digest, Half::Tree, &digest).is_ok() {
+            if self.check(&digest, half, &digest).is_ok() {
                 return Ok((digest, tree));
             }
             // What is there is not what it should be; nobody can want it.
@@ -87,8 +98,8 @@ impl Store {
             let whole = bench.beside("whole");
             fs::create_dir(&whole)?;
             seal(&bench.tree())?;
-            fs::rename(bench.tree(), whole.join(Half::Tree.as_str()))?;
-            write_lists(&whole, Half::Tree, &tree)?;
+            fs::rename(bench.tree(), whole.join(half.as_str()))?;
+            write_lists(&whole, half, &tree)?;
             match fs::rename(&whole, &home) {
                 // Somebody else has stored the same bytes in the meantime.
                 Err(_) if home.exists() => Ok(()),
@@ -129,12 +140,14 @@ impl Store {
         match half {
             Half::Tree => files.check(&part, &stamps),
             Half::Made => files.check_made(&part, &stamps),
+            Half::Root => files.check_root(&part, &stamps),
         }
     }
 
     /// Returns the list of files of a package, if it is in the store.
     pub(crate) fn files(&self, tree: &Digest) -> Option<Tree> {
-        Tree::read(&fs::read(self.home(tree).join("tree.files")).ok()?)
+        let list = |half: Half| fs::read(self.home(tree).join(format!("{}.files", half.as_str())));
+        Tree::read(&list(Half::Tree).or_else(|_none| list(Half::Root)).ok()?)
     }
 
     pub(crate) fn home(&self, tree: &Digest) -> PathBuf {

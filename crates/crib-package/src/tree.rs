@@ -22,8 +22,23 @@ pub(crate) struct Tree(BTreeMap<PathBuf, Node>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Node {
-    File { digest: Digest, size: u64, can_run: bool },
-    Link { target: PathBuf },
+    File {
+        digest: Digest,
+        size: u64,
+        can_run: bool,
+    },
+    Link {
+        target: PathBuf,
+    },
+    /// Of a root directory, where it matters which empty ones there are.
+    Folder,
+}
+
+/// What is listed of a folder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Files,
+    All,
 }
 
 /// What tells that a file was not touched since it was hashed: no program can set the time of its change.
@@ -68,7 +83,12 @@ impl Tree {
 
     /// Hashes every file of a folder that was made here, with links to interpreters.
     pub(crate) fn of_made(root: &Path) -> Result<Self, TreeError> {
-        Self::with(root, &Stamps::default(), None)
+        Self::with(root, &Stamps::default(), None, Scope::Files)
+    }
+
+    /// Hashes every file of a root directory, whose links lead wherever they lead inside.
+    pub(crate) fn of_root(root: &Path) -> Result<Self, TreeError> {
+        Self::with(root, &Stamps::default(), None, Scope::All)
     }
 
     fn closed(self) -> Result<Self, TreeError> {
@@ -83,7 +103,7 @@ impl Tree {
     }
 
     /// Hashes a folder; files whose stamps are known are taken from the tree that is known.
-    fn with(root: &Path, stamps: &Stamps, known: Option<&Self>) -> Result<Self, TreeError> {
+    fn with(root: &Path, stamps: &Stamps, known: Option<&Self>, scope: Scope) -> Result<Self, TreeError> {
         let mut found = BTreeMap::new();
         let mut bytes = 0_u64;
         let mut folders = vec![(root.to_owned(), 0)];
@@ -98,6 +118,7 @@ impl Tree {
                     return Err(TreeError::TooLarge);
                 }
                 if meta.is_dir() {
+                    found.extend((scope == Scope::All).then_some((name, Node::Folder)));
                     folders.push((path, depth + 1));
                 } else {
                     let seen = stamps.0.get(&name).is_some_and(|stamp| *stamp == Stamp::of(&meta));
@@ -125,6 +146,7 @@ impl Tree {
                     text.extend_from_slice(target);
                     text.push(b' ');
                 }
+                Node::Folder => text.extend_from_slice(b"d "),
             }
             // The length keeps a name with a line break from being read as two.
             let path = path.as_os_str().as_bytes();
@@ -162,6 +184,7 @@ impl Tree {
         while !rest.is_empty() {
             let kind = word(&mut rest)?;
             let node = match kind.as_str() {
+                "d" => Node::Folder,
                 "l" => {
                     let length = word(&mut rest)?.parse().ok()?;
                     let target = take(&mut rest, length)?;
@@ -189,11 +212,19 @@ impl Tree {
 
     /// The same for what was made here.
     pub(crate) fn check_made(&self, root: &Path, stamps: &Stamps) -> Result<(), TreeError> {
-        let now = Self::with(root, stamps, Some(self))?;
-        if now == *self {
+        self.same(&Self::with(root, stamps, Some(self), Scope::Files)?)
+    }
+
+    /// The same for a root directory.
+    pub(crate) fn check_root(&self, root: &Path, stamps: &Stamps) -> Result<(), TreeError> {
+        self.same(&Self::with(root, stamps, Some(self), Scope::All)?)
+    }
+
+    fn same(&self, now: &Self) -> Result<(), TreeError> {
+        if now == self {
             return Ok(());
         }
-        let (added, removed, changed) = self.compare(&now);
+        let (added, removed, changed) = self.compare(now);
         let first = |paths: Vec<PathBuf>| paths.into_iter().next();
         Err(first(changed)
             .map(TreeError::Changed)

@@ -84,6 +84,9 @@ fn dispatch(verb: &str, _args: impl Iterator<Item = String>, spec: &Spec) -> Res
         return print(&report).map(|()| ExitCode::SUCCESS);
     }
     insist(spec, &report)?;
+    if spec.image.is_some() {
+        return Err(Refusal::Spec("images are of Linux, and cannot be started by another system".to_owned()));
+    }
     let mut command = std::process::Command::new(&spec.program);
     command.args(&spec.args).env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
     if let Some(cwd) = &spec.cwd {

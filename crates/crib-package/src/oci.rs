@@ -1,0 +1,118 @@
+//! Images: found in their registry, verified down to the last layer, unpacked, and started in their own root directory.
+
+use std::path::{Path, PathBuf};
+
+use crib_model::{Code, Fault};
+use crib_oci::{Config, Credentials, Platform, Pulled, Reference, Registry, Resolved, Step};
+
+use crate::lock::Image;
+use crate::pull::Job;
+use crate::start::Start;
+use crate::{Entry, Event, Finding, FindingKind, Locked, Provenance};
+
+/// Where an image says which server it is.
+const CLAIM: &str = "io.modelcontextprotocol.server.name";
+/// Where an image says what it is built from.
+const REPOSITORY: &str = "org.opencontainers.image.source";
+/// Longest text of a label that is kept.
+const LABEL_CHARS_MAX: usize = 300;
+
+pub(crate) async fn pull(job: &Job<'_>, image: &str) -> Result<(Locked, Vec<Finding>), Fault> {
+    let name = Reference::parse(image)?;
+    let shown = format!("oci:{}", name.name());
+    let registry = Registry::new(job.http.clone(), credentials(job));
+    job.progress.tell(Event::Resolving { source: shown.clone() });
+    let found = registry.resolve(&name, &Platform::here()).await?;
+    job.progress.tell(Event::Resolved { source: shown.clone(), version: name.version(), packages: 1 });
+    job.progress.tell(Event::Verifying);
+    check_sum(job, &shown, &found)?;
+    let unsigned = format!("nobody vouches for `{shown}`; its digest is {}", found.digest);
+    let findings = vec![Finding::new(FindingKind::Unsigned, unsigned)];
+    job.judge(&findings)?;
+    let bench = job.store.bench()?;
+    let progress = job.progress.clone();
+    let tell = move |step: Step| match step {
+        Step::Downloading { done, total } => progress.tell(Event::Downloading { done, total: Some(total) }),
+        Step::Unpacking { layers } => progress.tell(Event::Installing { packages: layers }),
+    };
+    let pulled = registry.pull(&found, &bench.tree(), &bench.beside("layers"), &tell).await?;
+    job.progress.tell(Event::Hashing);
+    let (tree, files) = job.store.take_root(&bench)?;
+    job.progress.tell(Event::Stored { files: files.files(), bytes: files.bytes() });
+    let locked = Locked {
+        source: shown,
+        version: name.version(),
+        with: Vec::new(),
+        platform: Some(Platform::here().to_string()),
+        tree: Some(tree),
+        made: None,
+        runtime: None,
+        entry: Entry::Image(Box::new(entry(&pulled))),
+        args: Vec::new(),
+        env: std::collections::BTreeMap::default(),
+        grants: crate::Grants::default(),
+        provenance: Provenance {
+            integrity: Some(found.digest.to_string()),
+            index: found.index.as_ref().map(ToString::to_string),
+            repository: label(&pulled.config, REPOSITORY),
+            ..Provenance::default()
+        },
+        listed: None,
+        packages: [(format!("{}@{}", name.name(), found.digest), Vec::new())].into(),
+    };
+    Ok((locked, findings))
+}
+
+/// A registry of servers may say which image it means.
+fn check_sum(job: &Job<'_>, shown: &str, found: &Resolved) -> Result<(), Fault> {
+    let Some(wanted) = job.file_sha256.as_ref().map(ToString::to_string) else { return Ok(()) };
+    let is_it = |digest: &crib_oci::Digest| digest.as_str() == wanted;
+    if is_it(&found.digest) || found.index.as_ref().is_some_and(is_it) {
+        return Ok(());
+    }
+    Err(Fault::new(Code::PackageUnverified, format!("`{shown}` is not the image that was promised"))
+        .because(format!("its digest is {}, and not {wanted}", found.digest)))
+}
+
+/// Finds the logins of whoever asked.
+fn credentials(job: &Job<'_>) -> Credentials {
+    let var = |name: &str| job.surroundings.var(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let docker = var("DOCKER_CONFIG").or_else(|| var("HOME").map(|home| home.join(".docker")));
+    let podman = var("REGISTRY_AUTH_FILE").or_else(|| var("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")));
+    Credentials::read(docker.map(|folder| folder.join("config.json")).into_iter().chain(podman))
+}
+
+fn entry(pulled: &Pulled) -> Image {
+    let Config { entrypoint, command, env, folder, volumes, .. } = pulled.config.clone();
+    Image {
+        entrypoint,
+        command,
+        cwd: folder,
+        user: pulled.user,
+        volumes,
+        claims: label(&pulled.config, CLAIM),
+        env: env.into_iter().collect(),
+    }
+}
+
+fn label(config: &Config, name: &str) -> Option<String> {
+    let text: String = config.labels.get(name)?.chars().take(LABEL_CHARS_MAX).filter(|letter| !letter.is_control()).collect();
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Says how a checked image is started.
+pub(crate) fn start(image: &Image, locked: &Locked, root: PathBuf) -> Start {
+    let mut command = image.entrypoint.iter().cloned();
+    let program = command.next().map(PathBuf::from).unwrap_or_default();
+    let mut env: Vec<(String, String)> = image.env.clone().into_iter().collect();
+    env.extend(locked.env.clone());
+    Start {
+        program,
+        args: command.chain(locked.args.iter().cloned()).collect(),
+        env,
+        cwd: Some(image.cwd.clone().unwrap_or_else(|| Path::new("/").to_owned())),
+        runtime: Vec::new(),
+        image: Some(crib_sandbox::Image { root, volumes: image.volumes.clone(), user: image.user }),
+        usual: image.command.clone(),
+    }
+}
