@@ -4,7 +4,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crib_model::{Code, Fault};
-use crib_package::{FindingKind, Listing, Lock, Locked, Packages, PackagesOptions, Policy, Progress, Pulled, Source, Start, Verdict};
+use crib_oci::Reference;
+use crib_package::{
+    FindingKind, Listing, Lock, Locked, Packages, PackagesOptions, Policy, Progress, Provenance, Pulled, Source, Start, Verdict,
+};
 use crib_transport::{ClientOptions, HttpClient};
 
 use crate::failure::Failure;
@@ -118,14 +121,37 @@ fn bare(source: &Source) -> (String, Option<String>) {
 
 /// Returns whether what is locked is what is asked for.
 pub(crate) fn is_of(locked: &Locked, wanted: &Source) -> bool {
+    if let Source::Oci { image } = wanted {
+        return Reference::parse(image).is_ok_and(|name| is_image(locked, &name));
+    }
     let (name, version) = bare(wanted);
     let with = if let Source::Pypi { with, .. } = wanted { with.as_slice() } else { &[] };
     let has_all = with.iter().all(|one| locked.with.contains(one));
     locked.source == name && has_all && version.is_none_or(|version| version == locked.version)
 }
 
+/// Tells whether an image that is locked is the one that is named: by its digest, or by its tag, whatever that stands
+/// for elsewhere by now.
+fn is_image(locked: &Locked, name: &Reference) -> bool {
+    let Provenance { integrity, index, .. } = &locked.provenance;
+    let is_it = |digest: &str| [integrity, index].into_iter().flatten().any(|known| known == digest);
+    locked.source == format!("oci:{}", name.name())
+        && name.tag().is_none_or(|tag| tag == locked.version)
+        && name.digest().is_none_or(|digest| is_it(digest.as_str()))
+}
+
+/// Returns the name by which a newer version of what is locked is found.
+pub(crate) fn followed(locked: &Locked) -> String {
+    // A package has a newest version, and an image only what its tag stands for.
+    let is_tagged = locked.source.starts_with("oci:") && !locked.version.starts_with("sha256:");
+    if is_tagged { format!("{}:{}", locked.source, locked.version) } else { locked.source.clone() }
+}
+
 /// Returns how the configuration names what is locked.
 pub(crate) fn pinned(locked: &Locked) -> String {
+    if let Some(digest) = locked.provenance.integrity.as_ref().filter(|_| locked.source.starts_with("oci:")) {
+        return format!("{}@{digest}", followed(locked));
+    }
     let is_registry = ["npm:", "pypi:", "cargo:"].iter().any(|kind| locked.source.starts_with(kind));
     if is_registry { format!("{}@{}", locked.source, locked.version) } else { locked.source.clone() }
 }

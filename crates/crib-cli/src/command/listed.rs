@@ -59,13 +59,13 @@ pub(super) async fn nameless(short: &str, fetch: &Fetch) -> Failure {
 
 /// What can be started without asking anybody.
 fn can_run(kind: &str) -> bool {
-    matches!(kind, "npm" | "pypi" | "mcpb")
+    matches!(kind, "npm" | "pypi" | "mcpb" | "oci")
 }
 
 impl Choice {
     fn way(&self) -> Result<Way<'_>, Failure> {
         // What has to be allowed first, or cannot be started, is still what was meant where there is nothing else.
-        let known = |kind: &str| matches!(kind, "npm" | "pypi" | "mcpb" | "cargo" | "oci");
+        let known = |kind: &str| matches!(kind, "npm" | "pypi" | "mcpb" | "oci" | "cargo");
         let chosen = choose(&self.entry.server, self.kind.as_deref(), &can_run);
         Ok(chosen.or_else(|_none| choose(&self.entry.server, self.kind.as_deref(), &known))?)
     }

@@ -124,7 +124,7 @@ pub(super) async fn wanted(shop: &Shop, text: &str, name: Option<&str>, fetch: &
         }
         let mut with = known.with.clone();
         with.extend(fetch.with.iter().filter(|one| !known.with.contains(one)).cloned());
-        return Ok(Wish { name: name.unwrap_or(text).to_owned(), source: shop::source(&known.source, &with)?, listing: None });
+        return Ok(Wish { name: name.unwrap_or(text).to_owned(), source: shop::source(&shop::followed(known), &with)?, listing: None });
     }
     if let Source::Registry { name: full, version } = Source::parse(text)? {
         if !full.contains('/') {

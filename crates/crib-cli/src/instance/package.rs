@@ -261,8 +261,7 @@ fn command(
         }
         NetGrant::None | NetGrant::All => None,
     };
-    let mut full = start.clone();
-    full.args.extend(package.args.iter().cloned());
+    let full = start.clone().with_args(&package.args);
     let mut env = package.env.clone();
     env.retain(|(name, _)| !name.starts_with(SETTING));
     for name in &locked.grants.env {

@@ -5,6 +5,7 @@
 mod audit;
 mod connect;
 mod gateway;
+mod image;
 mod inspect;
 mod market;
 mod new;
@@ -12,6 +13,9 @@ mod nine;
 mod pins;
 mod run;
 mod secrets;
+#[path = "../../../crib-oci/tests/images/shelf.rs"]
+#[expect(dead_code, reason = "other tests ask for more of it")]
+mod shelf;
 mod tongue;
 mod updates;
 

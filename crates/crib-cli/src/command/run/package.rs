@@ -229,12 +229,10 @@ fn is_same_package(run: &str, source: &Source) -> bool {
         Source::Npm { name, .. } => format!("npm:{name}"),
         Source::Pypi { name, .. } => format!("pypi:{name}"),
         Source::Cargo { name, .. } => format!("cargo:{name}"),
-        other @ (Source::Registry { .. }
-        | Source::Oci { .. }
-        | Source::Mcpb { .. }
-        | Source::Url(_)
-        | Source::Folder(_)
-        | Source::Command { .. }) => other.to_string(),
+        Source::Oci { image } => crib_oci::Reference::parse(image).map_or_else(|_odd| image.clone(), |name| name.name()),
+        other @ (Source::Registry { .. } | Source::Mcpb { .. } | Source::Url(_) | Source::Folder(_) | Source::Command { .. }) => {
+            other.to_string()
+        }
     };
     Source::parse(run).is_ok_and(|known| name(&known) == name(source))
 }
