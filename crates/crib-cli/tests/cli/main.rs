@@ -14,7 +14,6 @@ mod pins;
 mod run;
 mod secrets;
 #[path = "../../../crib-oci/tests/images/shelf.rs"]
-#[expect(dead_code, reason = "other tests ask for more of it")]
 mod shelf;
 mod tongue;
 mod updates;

@@ -111,20 +111,22 @@ impl Shelf {
         let config = self.blob(repository, CONFIG, whole.to_string().as_bytes());
         let layers: Vec<Value> = layers.iter().map(|(bytes, _)| self.blob(repository, LAYER, bytes)).collect();
         let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers });
-        let mut entry = self.manifest(repository, "", MANIFEST, &manifest);
-        entry["platform"] = json!({ "os": os, "architecture": architecture });
-        let mut other = entry.clone();
-        other["platform"] = json!({ "os": "windows", "architecture": architecture });
-        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [other, entry] });
+        let image = self.manifest(repository, "", MANIFEST, &manifest);
+        let of = |os: &str| {
+            let mut entry = image.as_object().cloned().unwrap_or_default();
+            entry.insert("platform".to_owned(), json!({ "os": os, "architecture": architecture }));
+            entry
+        };
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [of("windows"), of(os)] });
         self.manifest(repository, tag, INDEX, &index);
-        entry
+        image
     }
 }
 
 fn answer(stream: &TcpStream, state: &Mutex<State>, host: &str) -> std::io::Result<()> {
     let mut first = [0];
     // A hello of TLS is not for us.
-    if stream.peek(&mut first)? == 0 || first[0] == 0x16 {
+    if stream.peek(&mut first)? == 0 || first == [0x16] {
         return Ok(());
     }
     let mut reader = BufReader::new(stream);
@@ -147,7 +149,8 @@ fn answer(stream: &TcpStream, state: &Mutex<State>, host: &str) -> std::io::Resu
                 _ => {}
             }
         }
-        if !reply(stream, &mut state.lock().expect("no panic"), Asked { target, login, from, host })? {
+        let Ok(mut state) = state.lock() else { return Ok(()) };
+        if !reply(stream, &mut state, &Asked { target, login, from, host })? {
             return Ok(());
         }
     }
@@ -161,8 +164,8 @@ struct Asked<'a> {
 }
 
 /// Answers one request; returns whether the connection goes on.
-fn reply(mut out: &TcpStream, state: &mut State, asked: Asked<'_>) -> std::io::Result<bool> {
-    let Asked { target, login, from, host } = asked;
+fn reply(mut out: &TcpStream, state: &mut State, asked: &Asked<'_>) -> std::io::Result<bool> {
+    let &Asked { ref target, ref login, from, host } = asked;
     state.asked.push((target.clone(), login.clone()));
     let path = target.split('?').next().unwrap_or_default();
     let mut say = |status: &str, more: &str, body: &[u8]| {
@@ -191,12 +194,12 @@ fn reply(mut out: &TcpStream, state: &mut State, asked: Asked<'_>) -> std::io::R
     let kind = format!("Content-Type: {kind}\r\n");
     if let Some(cut) = state.cut.take_if(|cut| path.contains("/blobs/") && body.len() > *cut) {
         write!(out, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
-        out.write_all(&body[..cut])?;
+        out.write_all(body.get(..cut).unwrap_or_default())?;
         return Ok(false);
     }
     if from > 0 {
         let range = format!("{kind}Content-Range: bytes {from}-{}/{}\r\n", body.len() - 1, body.len());
-        return say("206 Partial Content", &range, &body[from..]);
+        return say("206 Partial Content", &range, body.get(from..).unwrap_or_default());
     }
     say("200 OK", &kind, &body)
 }
