@@ -86,9 +86,9 @@ pub(crate) enum Command {
     Show(ShowTool),
     /// Call a tool and print the result
     Call(Call),
-    /// Show what a server wrote to standard error
+    /// Show what a server wrote to standard error, or calls
     Logs(Logs),
-    /// Stop the gateway in the background
+    /// Stop servers, or the gateway in the background
     Stop(Stop),
     /// Remove servers
     #[command(alias = "remove", alias = "uninstall")]
@@ -212,9 +212,16 @@ pub(crate) struct Target {
 #[derive(Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib list                                    servers of the running gateway
+  toolcrib list -w                                 and what becomes of them
   toolcrib list -c ~/.cursor/mcp.json --json       servers of a file, for programs
 ")]
 pub(crate) struct List {
+    /// Show more: failed calls, median time, process, calls that wait for a person
+    #[arg(long)]
+    pub(crate) wide: bool,
+    /// Go on showing, every second
+    #[arg(long, short)]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) target: Target,
 }
@@ -315,7 +322,14 @@ pub(crate) enum Invocation {
 
 /// Returns the command line in the user's language.
 pub(crate) fn command() -> clap::Command {
-    tongue::command(Cli::command())
+    tongue::command(without_empty_variables(Cli::command()))
+}
+
+/// A variable that is set to nothing says nothing.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&'static str>) } else { arg });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// Reads a command line.

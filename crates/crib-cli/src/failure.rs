@@ -73,6 +73,7 @@ impl Exit {
             | Code::ProtocolBroken
             | Code::UpstreamStatus
             | Code::SessionUnknown
+            | Code::ServerStopped
             | Code::RegistryUnreachable
             | Code::RegistryBroken
             | Code::ServerUnlisted

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use crib_control::{ServerRow, Servers};
 use crib_mcp::Chunks;
 use crib_transport::{ClientOptions, Endpoint, HttpClient};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method};
-use serde::{Deserialize, Serialize};
 
 /// Longest look.
 const WAIT: Duration = Duration::from_secs(2);
@@ -16,30 +16,7 @@ const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Running {
     /// `None` where it does not tell strangers.
-    pub(crate) servers: Option<Vec<Server>>,
-}
-
-/// A server as the gateway describes it.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Server {
-    pub(crate) name: String,
-    pub(crate) state: String,
-    pub(crate) tools: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<Why>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Why {
-    pub(crate) code: String,
-    pub(crate) message: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) hint: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Servers {
-    servers: Vec<Server>,
+    pub(crate) servers: Option<Vec<ServerRow>>,
 }
 
 /// Looks whether a gateway answers at a URL.

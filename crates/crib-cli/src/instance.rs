@@ -4,7 +4,7 @@ mod http;
 pub(crate) mod package;
 mod setup;
 
-pub(crate) use http::PlainHttp;
+pub(crate) use http::{Calls, PlainHttp};
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -139,7 +139,7 @@ impl Instance {
     /// Returns the plain HTTP interface.
     pub(crate) fn routes(&self, compiled: &Compiled) -> Arc<PlainHttp> {
         let metrics = compiled.metrics.clone().map(|path| (path, self.metrics()));
-        Arc::new(PlainHttp::new(&self.plane, metrics))
+        Arc::new(PlainHttp::new(&self.plane, &self.telemetry, metrics))
     }
 
     fn metrics(&self) -> Metrics {
@@ -152,6 +152,11 @@ impl Instance {
             }
             expose(&telemetry, Gauges { servers, sessions: plane.session_count(), left_out })
         })
+    }
+
+    /// Keeps calls from now on, for people who ask what was called.
+    pub(crate) fn keep_calls(&self) {
+        self.telemetry.recent.keep();
     }
 
     /// Ends everything and waits for it.

@@ -5,6 +5,7 @@
 //! - Data goes to standard output, everything else to standard error.
 //! - Every failure has a code, says what and why and what to do, and ends with the exit status of its kind.
 
+mod amount;
 mod args;
 mod background;
 mod client;

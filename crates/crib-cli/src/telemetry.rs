@@ -2,13 +2,14 @@
 //!
 //! Invariants
 //! - Settling never blocks: what a slow disk or collector cannot take is counted and dropped.
-//! - Settling a call of a tool that was called before takes no lock and allocates nothing, unless it is logged or traced.
+//! - Settling a call of a tool that was called before takes no lock and allocates nothing, unless it is kept, logged or traced.
 
 mod access;
 mod exporter;
 mod exposition;
 mod figures;
 mod outcome;
+mod recent;
 mod series;
 mod spans;
 
@@ -20,6 +21,7 @@ use crib_model::{Entry, Ledger};
 pub(crate) use access::AccessLog;
 pub(crate) use exporter::Exporter;
 pub(crate) use exposition::{Gauges, expose};
+pub(crate) use recent::{Call, Recent, Wanted};
 pub(crate) use series::Meter;
 pub(crate) use spans::Spans;
 
@@ -27,6 +29,7 @@ pub(crate) use spans::Spans;
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     pub(crate) meter: Meter,
+    pub(crate) recent: Recent,
     pub(crate) access: Option<AccessLog>,
     pub(crate) audit: Option<AuditLog>,
     pub(crate) spans: Option<Spans>,
@@ -34,7 +37,7 @@ pub(crate) struct Telemetry {
 
 impl Telemetry {
     pub(crate) fn new(access: Option<AccessLog>, audit: Option<AuditLog>, spans: Option<Spans>) -> Arc<Self> {
-        Arc::new(Self { meter: Meter::new(), access, audit, spans })
+        Arc::new(Self { meter: Meter::new(), recent: Recent::default(), access, audit, spans })
     }
 
     /// Writes what is still waiting.
@@ -51,6 +54,7 @@ impl Telemetry {
 impl Ledger for Telemetry {
     fn settle(&self, entry: &Entry) {
         self.meter.count(entry);
+        self.recent.add(entry);
         if let Some(access) = &self.access {
             access.write(entry);
         }
@@ -64,6 +68,10 @@ impl Ledger for Telemetry {
 
     fn traces(&self) -> bool {
         self.spans.is_some()
+    }
+
+    fn names_traces(&self) -> bool {
+        self.spans.is_some() || self.recent.is_kept()
     }
 
     fn samples(&self, trace_id: u128) -> bool {
@@ -90,6 +98,7 @@ mod tests {
             target: Some(tool.into()),
             ending,
             latency: Duration::from_micros(1500),
+            ended: Instant::now(),
             request_bytes: 10,
             reply_bytes: 20,
             trace: None,

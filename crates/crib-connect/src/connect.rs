@@ -25,6 +25,18 @@ pub(crate) trait Connect: Send + Sync + 'static {
     fn timeout(&self) -> Duration;
     fn health(&self) -> Health;
     fn close(self: Arc<Self>) -> BoxFuture<'static, ()>;
+
+    fn pids(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn woken(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn rest(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 struct Connector<C>(Arc<C>);
@@ -40,6 +52,18 @@ impl<C: Connect> Upstream for Connector<C> {
 
     fn health(&self) -> Health {
         self.0.health()
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        self.0.pids()
+    }
+
+    fn woken(&self) -> BoxFuture<'static, ()> {
+        Arc::clone(&self.0).woken()
+    }
+
+    fn rest(&self) -> BoxFuture<'static, ()> {
+        Arc::clone(&self.0).rest()
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

@@ -33,6 +33,8 @@ pub struct ConnectorOptions {
     pub processes_max: usize,
     /// How long such a process lives without a call. A server that may have one alone keeps it: it has state.
     pub process_idle: Duration,
+    /// How long a command lives that nobody uses; the next call starts it again. It lives on where absent.
+    pub keep_alive: Option<Duration>,
     /// How long a call waits for the answer to a question; then it is given up.
     pub input_timeout: Duration,
     /// How long a server is believed to be of the era it was found to be of.
@@ -61,6 +63,7 @@ impl ConnectorOptions {
             start_timeout: START_TIMEOUT,
             processes_max: PROCESSES_MAX,
             process_idle: PROCESS_IDLE,
+            keep_alive: None,
             input_timeout: INPUT_TIMEOUT,
             era_ttl: ERA_TTL,
         }

@@ -1,6 +1,7 @@
 //! Servers behind a command, of either era.
 
 mod fault;
+mod idle;
 mod process;
 mod start;
 
@@ -26,6 +27,7 @@ use crate::session::memory::Memory;
 use crate::session::park::Lot;
 use crate::session::pool::{Open, Pool, PoolOptions};
 use crate::session::{call, modern};
+use idle::Idle;
 use process::Process;
 use start::Started;
 
@@ -46,6 +48,8 @@ pub(crate) struct Stdio {
     pool: Arc<Pool>,
     lot: Arc<Lot>,
     fault: Mutex<Option<Fault>>,
+    /// Where it is to end when nobody uses it.
+    idle: Option<Arc<Idle>>,
 }
 
 /// Starts further processes of a server that is known to be legacy.
@@ -80,7 +84,8 @@ impl Stdio {
         let lot = Lot::new(Arc::clone(&shared.entropy), shared.tracker.clone(), options.input_timeout);
         let verdict = Verdict::new(Arc::clone(&shared.clock), options.era_ttl);
         let (modern, turn, fault) = (Mutex::default(), Arc::new(Semaphore::new(1)), Mutex::default());
-        Arc::new(Self { options, command, shared, verdict, memory, modern, turn, pool, lot, fault })
+        let idle = options.keep_alive.map(Idle::new);
+        Arc::new(Self { options, command, shared, verdict, memory, modern, turn, pool, lot, fault, idle })
     }
 
     fn ready(&self) -> Ready {
@@ -116,6 +121,60 @@ impl Stdio {
             }
         }
         Err(self.fault.lock().clone().unwrap_or_else(|| late(&self.options.slug)))
+    }
+
+    /// Takes away what runs, if nothing is in hand, and ends it.
+    async fn end(&self, is_quiet: impl Fn() -> bool) -> bool {
+        let fall_asleep = || self.idle.iter().for_each(|idle| idle.fall_asleep());
+        let process = {
+            let mut modern = self.modern.lock();
+            if !is_quiet() {
+                return false;
+            }
+            let process = modern.take().filter(|process| !process.link().is_over());
+            // Known before anybody misses it.
+            process.iter().for_each(|_| fall_asleep());
+            process
+        };
+        let Some(sessions) = self.pool.release(&is_quiet, fall_asleep) else { return process.is_some() };
+        let is_any = process.is_some() || !sessions.is_empty();
+        if let Some(process) = process {
+            process.link().fail(&closed(&self.options.slug));
+            process.stop(STOP_GRACE).await;
+        }
+        futures_util::future::join_all(sessions.iter().map(|session| session.close())).await;
+        is_any
+    }
+
+    /// Has somebody look after the server from its first call on, who ends it when it was not used for a while.
+    fn look_after(self: &Arc<Self>, idle: &Arc<Idle>) {
+        if !idle.wants_keeper() {
+            return;
+        }
+        let (idle, this) = (Arc::clone(idle), Arc::downgrade(self));
+        self.shared.tracker.spawn(async move {
+            let mut pause = Duration::ZERO;
+            loop {
+                let wait = idle.rest().unwrap_or(pause);
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = idle.closing().cancelled() => return,
+                }
+                let Some(stdio) = this.upgrade() else { return };
+                if idle.rest().is_some() {
+                    continue;
+                }
+                // What has nothing to end, or waits for a person, is looked at again when it could have changed.
+                pause = idle.pause();
+                if stdio.end(|| !idle.is_busy() && stdio.lot.len() == 0).await {
+                    pause = Duration::ZERO;
+                    let seconds = stdio.options.keep_alive.unwrap_or_default().as_secs();
+                    tracing::info!(upstream = %stdio.options.slug, seconds, "stopped, because nobody used it; the next call starts it again");
+                }
+                drop(stdio);
+                idle.woken().await;
+            }
+        });
     }
 
     /// Starts the server and finds out what it is. The start outlives the call that caused it, for others wait too.
@@ -154,7 +213,11 @@ impl Stdio {
 
 impl Connect for Stdio {
     fn call(self: Arc<Self>, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
-        Box::pin(self.serve(forward))
+        let Some(idle) = &self.idle else { return Box::pin(self.serve(forward)) };
+        let stay = idle.enter(&forward);
+        idle.wake();
+        self.look_after(idle);
+        Box::pin(async move { Ok(stay.follow(self.serve(forward).await?)) })
     }
 
     fn timeout(&self) -> Duration {
@@ -170,14 +233,40 @@ impl Connect for Stdio {
         let revision = modern.as_ref().map(|_| Revision::LATEST).or_else(|| sessions.first().map(|session| session.revision));
         let state = match (processes, &fault) {
             (0, Some(_)) => "failed",
+            (0, None) if self.idle.as_ref().is_some_and(|idle| idle.is_asleep()) => "sleeping",
             (0, None) => "idle",
             _ => "running",
         };
         Health { state, revision, processes, pid, parked: self.lot.len(), fault: fault.filter(|_| processes == 0) }
     }
 
+    fn pids(&self) -> Vec<u32> {
+        let modern = self.modern.lock().clone().filter(|process| !process.link().is_over());
+        let sessions = self.pool.sessions();
+        modern.iter().map(|process| process.pid()).chain(sessions.iter().filter_map(|session| session.link.wire().pid())).collect()
+    }
+
+    fn woken(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            if let Some(idle) = &self.idle {
+                idle.woken().await;
+            }
+        })
+    }
+
+    fn rest(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        let ending = self.shared.tracker.clone().spawn(async move {
+            // A start under way would leave a process behind.
+            let _turn = self.turn.acquire().await;
+            self.end(|| true).await;
+        });
+        // What was begun goes on when nobody waits for it.
+        Box::pin(async move { drop(ending.await) })
+    }
+
     fn close(self: Arc<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
+            self.idle.iter().for_each(|idle| idle.closing().cancel());
             self.turn.close();
             self.lot.close();
             let modern = self.modern.lock().take();

@@ -65,7 +65,7 @@ pub(crate) fn forward(method: Method, params: &Value, capabilities: &str) -> For
         params: Payload::of(params),
         target: None,
         param_headers: None,
-        client: Arc::new(Client { revision: Revision::LATEST, caps: caps(capabilities), info: None }),
+        client: Arc::new(Client::new(Revision::LATEST, caps(capabilities), None)),
         principal: principal("ada"),
         log_level: None,
         progress_token: None,

@@ -17,37 +17,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use crib_mcp::{Json, Method, Payload, Revision, RpcError, code, meta};
-use crib_model::{BoxFuture, Code, Fault, Forward, Health, Outcome, Principal, Reply, Scope, Slug, Upstream};
+use crib_model::{BoxFuture, Code, Fault, Forward, Health, Outcome, Principal, Reply, Scope, Upstream};
 use crib_proxy::{Plane, ToolInfo};
-use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::figures::Figures;
 use uri::Page;
-
-/// What was measured of a tool's calls.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Figure {
-    pub calls: u64,
-    /// Calls that did not end as the caller wished: refused, failed, or the tool said so.
-    pub failures: u64,
-    pub latency_ms: Latency,
-}
-
-/// How long calls took, in milliseconds. Percentiles are read from a histogram: they are estimates.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Latency {
-    pub mean: f64,
-    pub p50: f64,
-    pub p95: f64,
-    pub p99: f64,
-}
-
-/// Who counts calls.
-pub trait Figures: Send + Sync + 'static {
-    /// Returns what was measured of a tool since the start, by the server's own name for it; `None` before its first call.
-    fn of(&self, server: &Slug, tool: &str) -> Option<Figure>;
-}
 
 /// The catalogue as a server, cheap to clone.
 #[derive(Clone)]

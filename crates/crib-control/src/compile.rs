@@ -116,6 +116,7 @@ pub fn default_config() -> Compiled {
         start_timeout: compiled.limits.start_timeout,
         input_timeout: compiled.limits.input_timeout,
         era_ttl: compiled.limits.era_ttl,
+        keep_alive: None,
         processes: 1,
         tools: Tools::default(),
         pins: Policy::off(),

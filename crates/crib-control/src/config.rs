@@ -1,6 +1,7 @@
 //! The configuration as people write it. Field comments are the reference manual: the JSON schema carries them.
 
 mod duration;
+mod keep;
 mod listen;
 mod sandbox;
 
@@ -11,6 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use duration::Timespan;
+pub use keep::KeepAlive;
 pub use listen::{Listen, ListenOn, PORT};
 pub use sandbox::Sandbox;
 
@@ -51,6 +53,8 @@ pub struct Gateway {
     pub call_timeout: Timespan,
     /// How long a server may take to start, where it does not say otherwise.
     pub start_timeout: Timespan,
+    /// How long a server that is started here (`run`, `command`) lives without a call, where it does not say otherwise: a span of time, `0` or `forever`. One that was stopped for this is started again by the next call.
+    pub keep_alive: KeepAlive,
     /// How long a session of a legacy client lives without a request.
     pub session_idle: Timespan,
     /// How long a client, and the person before it, may take to answer a question of a server; then the call is given up.
@@ -116,6 +120,8 @@ pub struct Server {
     pub timeout: Option<Timespan>,
     /// How long the server may take to start; the gateway's `startTimeout` where absent.
     pub start_timeout: Option<Timespan>,
+    /// How long the server lives without a call before it is stopped until the next one; the gateway's `keepAlive` where absent. What a server keeps in its process and nowhere else is lost then: give such a server `forever`.
+    pub keep_alive: Option<KeepAlive>,
     /// Most processes of the program at once.
     pub processes: u32,
     /// Which of the server's tools are offered.
@@ -263,6 +269,7 @@ impl Default for Gateway {
             page_size: u32::try_from(limits::PAGE_SIZE).unwrap_or(u32::MAX),
             call_timeout: Timespan(limits::CALL_TIMEOUT),
             start_timeout: Timespan(limits::START_TIMEOUT),
+            keep_alive: KeepAlive::Forever,
             session_idle: Timespan(limits::SESSION_IDLE),
             input_timeout: Timespan(limits::INPUT_TIMEOUT),
             era_ttl: Timespan(limits::ERA_TTL),
@@ -293,6 +300,7 @@ impl Default for Server {
             enabled: true,
             timeout: None,
             start_timeout: None,
+            keep_alive: None,
             processes: u32::try_from(crib_model::limits::PROCESSES_MAX).unwrap_or(u32::MAX),
             tools: Tools::default(),
             pins: Pins::default(),

@@ -20,6 +20,9 @@ pub(crate) struct Found {
 /// Members only our own format has, or that say which format a file is of.
 const OWN: &[&str] = &["version", "gateway", "include", "keys", "observability"];
 
+/// What a server of our own format is run by, and no other.
+const OWN_WAYS: &[&str] = &["run", "builtin"];
+
 /// The members servers stand under, in the order in which they are looked for: Claude, Cursor and most others; Amp;
 /// Codex, Grok and Vibe; Zed; Goose.
 const PLACES: &[&str] = &["mcpServers", "amp.mcpServers", "mcp_servers", "context_servers", "extensions"];
@@ -33,11 +36,16 @@ pub(crate) fn is_ours(root: &Node, language: Language) -> bool {
     if OWN.iter().any(has) {
         return true;
     }
-    // `servers` alone: VS Code writes JSON, we write YAML.
+    // `servers` alone: VS Code writes JSON, we write YAML. Ways to run a server that only we know tell JSON of ours.
     match language {
-        Language::Json => false,
+        Language::Json => has_own_ways(root),
         Language::Yaml | Language::Toml => root.get("servers").is_some() || !is_bare(root),
     }
+}
+
+fn has_own_ways(root: &Node) -> bool {
+    let is_own = |(_, node): &(Key, Node)| OWN_WAYS.iter().any(|way| node.get(way).is_some());
+    root.get("servers").and_then(Node::as_map).is_some_and(|servers| servers.iter().any(is_own))
 }
 
 /// Finds the servers of a foreign file; what comes later wins.

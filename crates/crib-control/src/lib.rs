@@ -13,6 +13,7 @@ mod catalogue;
 mod compile;
 pub mod config;
 mod dialect;
+mod figures;
 mod machine;
 mod nearest;
 mod percent;
@@ -25,14 +26,16 @@ mod rotation;
 mod schema;
 mod screen;
 pub mod secrets;
+mod switch;
 mod tree;
 mod variables;
 mod world;
 
-pub use catalogue::{Catalogue, Figure, Figures, Latency};
+pub use catalogue::Catalogue;
 pub use compile::{
     AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Package, SandboxGrants, Source, ToolNames, Traces, compile, default_config,
 };
+pub use figures::{Figure, Figures, Latency, ServerFigure};
 pub use machine::Machine;
 pub use nearest::nearest;
 pub use problem::{File, Place, Problem};
@@ -42,4 +45,5 @@ pub use restart::{AtStart, Pending};
 pub use rotation::is_moved_away;
 pub use schema::schema;
 pub use screen::screen;
+pub use switch::switch;
 pub use world::{Fixed, World};

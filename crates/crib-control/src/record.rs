@@ -102,6 +102,7 @@ pub(crate) mod tests {
             target: Some("add".into()),
             ending,
             latency: Duration::from_micros(1500),
+            ended: std::time::Instant::now(),
             request_bytes: 10,
             reply_bytes: 20,
             trace: None,

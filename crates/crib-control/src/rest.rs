@@ -7,6 +7,7 @@ mod answer;
 mod mcprouter;
 mod openapi;
 mod operation;
+mod power;
 mod query;
 mod resource;
 mod row;
@@ -21,6 +22,7 @@ use crib_model::{Fault, Principal};
 use crib_proxy::Plane;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
+use crate::figures::Figures;
 use answer::Trouble;
 pub use row::{LeftOutRow, ServerRow, Servers, Why};
 
@@ -30,6 +32,7 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// The plain HTTP interface of one instance.
 pub struct Rest {
     plane: Arc<Plane>,
+    figures: Arc<dyn Figures>,
     /// Path and source of the metrics.
     metrics: Option<(String, Metrics)>,
 }
@@ -54,8 +57,8 @@ type Reply = Result<Response<Chunks>, Trouble>;
 
 impl Rest {
     #[must_use]
-    pub fn new(plane: Arc<Plane>, metrics: Option<(String, Metrics)>) -> Arc<Self> {
-        Arc::new(Self { plane, metrics })
+    pub fn new(plane: Arc<Plane>, figures: Arc<dyn Figures>, metrics: Option<(String, Metrics)>) -> Arc<Self> {
+        Arc::new(Self { plane, figures, metrics })
     }
 
     /// Answers one request. Dropping the future cancels the call it makes.
@@ -87,6 +90,10 @@ impl Rest {
             [".well-known", "oauth-protected-resource", of @ ..] => ask.get(resource::metadata(ask, whole, of)),
             ["openapi.json"] => ask.get(Ok(openapi::document())),
             ["v1", "servers"] => ask.get(operation::servers(self, ask).await),
+            ["v1", "servers", name, deed @ ("start" | "stop")] => {
+                ask.only(&[Method::POST])?;
+                power::change(self, ask, name, deed).await
+            }
             ["v1", "tools"] => {
                 ask.only(&[Method::GET, Method::HEAD])?;
                 tools::list(self, ask).await

@@ -75,6 +75,18 @@ impl Upstream for Screened {
         self.upstream.health()
     }
 
+    fn pids(&self) -> Vec<u32> {
+        self.upstream.pids()
+    }
+
+    fn woken(&self) -> BoxFuture<'static, ()> {
+        self.upstream.woken()
+    }
+
+    fn rest(&self) -> BoxFuture<'static, ()> {
+        self.upstream.rest()
+    }
+
     fn close(&self) -> BoxFuture<'static, ()> {
         self.upstream.close()
     }

@@ -80,6 +80,26 @@ mistake!(a_metadata_service_in_disguise_is_refused, "a.yaml", "servers:\n  creds
 mistake!(a_link_local_address_may_be_allowed, "a.yaml", "servers:\n  box: { url: \"http://169.254.7.7/mcp\", allowLinkLocal: true }\n");
 mistake!(a_metadata_service_in_a_clients_file_is_left_out, "mcp.json", "{\"mcpServers\": {\"x\": {\"url\": \"http://2852039166/mcp\"}}}");
 
+mistake!(
+    json_with_our_own_ways_to_run_is_ours,
+    "servers.json",
+    "{\"servers\": {\"time\": {\"run\": \"pypi:mcp-server-time\", \"type\": \"stdio\"}}}"
+);
+mistake!(
+    a_server_that_is_not_started_here_is_not_kept_alive,
+    "a.yaml",
+    "servers:\n  a: { url: \"http://127.0.0.1/mcp\", keepAlive: 5m }\n"
+);
+mistake!(a_wrong_time_to_keep_alive_is_refused, "a.yaml", "servers:\n  a: { command: x, keepAlive: 5 }\n");
+
+#[test]
+fn json_with_packages_to_run_is_read_as_ours() {
+    let text = "{\"servers\": {\"time\": {\"run\": \"pypi:mcp-server-time\", \"keepAlive\": 0}, \"x\": {\"command\": \"x\"}}}";
+    let compiled = compile(&["s.json".into()], &Fixed::new("/srv").file("s.json", text)).expect("it is ours");
+    let kept: Vec<_> = compiled.servers.iter().map(|server| (server.name.as_str(), server.keep_alive)).collect();
+    assert_eq!(kept, [("time", Some(std::time::Duration::ZERO)), ("x", None)]);
+}
+
 #[test]
 fn a_file_that_is_not_there_says_so() {
     let problems = compile(&[PathBuf::from("gone.yaml")], &Fixed::new("/srv")).expect_err("there is no file");

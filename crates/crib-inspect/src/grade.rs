@@ -4,7 +4,6 @@
 //! could not be measured counts neither for nor against a server.
 
 mod definitions;
-mod memory;
 mod protocol;
 mod safety;
 mod speed;
@@ -17,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crib_model::Fault;
 use crib_registry::pins::visible;
+use crib_transport::Processes;
 use serde::{Deserialize, Serialize};
 
 pub use store::{Grades, Kept};
@@ -187,6 +187,12 @@ fn letter(score: f64, cap: Option<Cap>) -> &'static str {
 
 fn tenth(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
+}
+
+/// Returns the memory of a server and of all it started; `None` where the system does not tell.
+fn megabytes(pid: u32) -> Option<f64> {
+    let bytes = Processes::look().bytes_of(&[pid])?;
+    Some(u32::try_from(bytes / 1024).map(f64::from).unwrap_or(f64::MAX) / 1024.0)
 }
 
 /// Returns the share that a measure earns: all of it up to the first step, a quarter less behind each.

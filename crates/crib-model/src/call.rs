@@ -22,6 +22,36 @@ pub struct Client {
     pub caps: ClientCaps,
     /// `Implementation` object.
     pub info: Option<Json>,
+    /// `NAME/VERSION`, as logs have it; read once, for every call is logged.
+    pub label: Option<Arc<str>>,
+}
+
+/// Longest label of a client, in characters; what is longer is cut.
+const LABEL_MAX: usize = 120;
+
+impl Client {
+    #[must_use]
+    pub fn new(revision: Revision, caps: ClientCaps, info: Option<Json>) -> Self {
+        let label = info.as_ref().and_then(label);
+        Self { revision, caps, info, label }
+    }
+}
+
+fn label(info: &Json) -> Option<Arc<str>> {
+    let info = info.to_object().ok()?;
+    let name = info.text("name").filter(|name| !name.is_empty())?;
+    let version = info.text("version").filter(|version| !version.is_empty());
+    let version = version.iter().flat_map(|version| ["/", version]);
+    Some(
+        [name.as_ref()]
+            .into_iter()
+            .chain(version)
+            .flat_map(str::chars)
+            .filter(|c| !c.is_control())
+            .take(LABEL_MAX)
+            .collect::<String>()
+            .into(),
+    )
 }
 
 /// The handle of a call that waits inside a connector for a person's answer.

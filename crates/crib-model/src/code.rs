@@ -107,6 +107,7 @@ codes! {
     UpstreamStatus = TC0209, Upstream, Later, "the server answered with an unexpected HTTP status";
     InputLost = TC0210, Client, Never, "the answer came too late, twice, or for another call";
     InputImpossible = TC0211, Client, Never, "the server asks for something the client cannot answer";
+    ServerStopped = TC0212, Client, Never, "somebody stopped the server";
     Unauthenticated = TC0301, Client, Never, "no valid API key";
     SecretMissing = TC0302, Client, Never, "a secret that a server needs has no value";
     Forbidden = TC0303, Client, Never, "the key may not use this";

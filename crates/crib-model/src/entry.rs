@@ -1,7 +1,7 @@
 //! The record of one call: written exactly once, whatever became of it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crib_mcp::{Method, Revision};
 
@@ -33,7 +33,7 @@ pub enum Ending {
 pub struct Entry {
     pub principal: Arc<Principal>,
     pub client: Revision,
-    /// `Implementation.name` of the client, as it says.
+    /// Name and version of the client, as it says: `claude-code/2.1.329`.
     pub client_name: Option<Arc<str>>,
     pub method: Method,
     /// The upstream that was asked, once known.
@@ -42,6 +42,8 @@ pub struct Entry {
     pub target: Option<Arc<str>>,
     pub ending: Ending,
     pub latency: Duration,
+    /// When it ended.
+    pub ended: Instant,
     pub request_bytes: usize,
     pub reply_bytes: usize,
     pub trace: Option<TraceContext>,
@@ -56,6 +58,11 @@ pub trait Ledger: Send + Sync + 'static {
     /// Tells whether entries should carry a trace context of their own.
     fn traces(&self) -> bool {
         false
+    }
+
+    /// Tells whether entries should at least name the trace they belong to, for people who look for it.
+    fn names_traces(&self) -> bool {
+        self.traces()
     }
 
     /// Decides whether a trace that starts here is recorded. Upstreams are told, so that all of it is or nothing.

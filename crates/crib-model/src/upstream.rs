@@ -61,7 +61,8 @@ impl fmt::Display for Slug {
 /// How an upstream is.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    /// `idle` (not started yet), `running`, `failed`.
+    /// `idle` (not started yet), `running`, `failed`, `sleeping` (stopped because nobody used it; the next call starts it
+    /// again), `stopped` (by a person; it stays so until a person starts it).
     pub state: &'static str,
     /// The revision spoken, once known.
     pub revision: Option<crib_mcp::Revision>,
@@ -96,6 +97,29 @@ pub trait Upstream: Send + Sync + 'static {
 
     fn health(&self) -> Health;
 
-    /// Ends everything that runs for this upstream and waits for it.
+    /// Returns the processes that were started for it; what these started is not among them.
+    fn pids(&self) -> Vec<u32> {
+        self.health().pid.into_iter().collect()
+    }
+
+    /// Resolves when it does not sleep, or not any more.
+    fn woken(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Ends what runs for it now, also calls under way. The next call starts it again.
+    fn rest(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Ends what runs for it now and refuses further calls until [`Upstream::start`], where it can be switched off at all.
+    fn stop(&self) -> BoxFuture<'static, ()> {
+        self.rest()
+    }
+
+    /// Takes calls again after [`Upstream::stop`].
+    fn start(&self) {}
+
+    /// Ends everything that runs for this upstream and waits for it. Nothing is started after it.
     fn close(&self) -> BoxFuture<'static, ()>;
 }

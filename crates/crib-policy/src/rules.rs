@@ -1,6 +1,6 @@
 //! Which principal may use what: allow and deny patterns such as `files.*` and `*.delete_*`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub struct RuleSpec {
 pub struct Rules {
     by_principal: HashMap<Arc<str>, RuleSet>,
     global: RuleSet,
+    /// Principals with rules of their own.
+    narrowed: HashSet<Arc<str>>,
 }
 
 /// The rules of one principal: those for everybody and its own.
@@ -74,11 +76,14 @@ impl Rules {
     /// A pattern cannot be read ([`Code::ConfigInvalid`]).
     pub fn build<'a>(global: &RuleSpec, own: impl IntoIterator<Item = (&'a str, &'a RuleSpec)>) -> Result<Self, Fault> {
         let global_set = RuleSet::build(&[global])?;
-        let mut by_principal = HashMap::new();
+        let (mut by_principal, mut narrowed) = (HashMap::new(), HashSet::new());
         for (name, spec) in own {
+            if *spec != RuleSpec::default() {
+                narrowed.insert(Arc::from(name));
+            }
             by_principal.insert(Arc::from(name), RuleSet::build(&[global, spec])?);
         }
-        Ok(Self { by_principal, global: global_set })
+        Ok(Self { by_principal, global: global_set, narrowed })
     }
 
     /// Narrows the tools of a server for everybody: only those in `include`, when there are any, and none of `exclude`.
@@ -94,6 +99,12 @@ impl Rules {
             }
         }
         self
+    }
+
+    /// Tells whether a principal may use only some of what there is for everybody.
+    #[must_use]
+    pub fn is_narrowed(&self, principal: &Principal) -> bool {
+        self.narrowed.contains(&principal.name)
     }
 
     /// Returns the rules of a principal.

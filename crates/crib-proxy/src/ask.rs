@@ -14,7 +14,7 @@ pub(crate) fn gateway_info() -> Json {
 
 /// The gateway as a client with somebody's capabilities: what lists depend on.
 pub(crate) fn gateway_client(caps: ClientCaps) -> Arc<Client> {
-    Arc::new(Client { revision: Revision::LATEST, caps, info: Some(gateway_info()) })
+    Arc::new(Client::new(Revision::LATEST, caps, Some(gateway_info())))
 }
 
 /// Adds what every request of 2026-07-28 says of its sender.

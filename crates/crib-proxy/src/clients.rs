@@ -30,7 +30,7 @@ impl Clients {
         }
         // The slices would keep the whole request alive.
         let copy = |json: &Json| Json::parse(&Bytes::copy_from_slice(json.bytes())).unwrap_or_else(|_| Json::from_static("{}"));
-        let client = Arc::new(Client { revision, caps: ClientCaps::read(copy(caps)), info: info.map(copy) });
+        let client = Arc::new(Client::new(revision, ClientCaps::read(copy(caps)), info.map(copy)));
         if key.1.len() + key.2.len() <= KEY_BYTES_MAX {
             self.known.rcu(|known| {
                 let mut known = if known.len() < KEPT_MAX { HashMap::clone(known) } else { HashMap::default() };

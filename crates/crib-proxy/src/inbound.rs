@@ -95,7 +95,7 @@ fn write_down(plane: &Plane, inbound: &Inbound, code: Code) {
     let Ok(Message::Request(request)) = Message::parse(&inbound.body) else { return };
     let is_modern = request.params.meta.as_ref().is_some_and(|meta| meta.has(meta::PROTOCOL_VERSION));
     let revision = if is_modern { Revision::LATEST } else { Revision::LATEST_LEGACY };
-    let client = Client { revision, caps: ClientCaps::none(), info: None };
+    let client = Client::new(revision, ClientCaps::none(), None);
     let nobody = Arc::new(Principal::anonymous());
     Ticket::open(&plane.ledger, &plane.clock, &nobody, &client, request.method).refuse(code);
 }

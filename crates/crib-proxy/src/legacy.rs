@@ -47,7 +47,7 @@ impl Peer {
 
     /// A client that sends single requests without `initialize`.
     pub(crate) fn stateless(principal: Arc<Principal>, scope: Scope, revision: Revision) -> Self {
-        let client = Arc::new(Client { revision, caps: ClientCaps::none(), info: None });
+        let client = Arc::new(Client::new(revision, ClientCaps::none(), None));
         Self { principal, scope, client, session: None }
     }
 }

@@ -158,20 +158,28 @@ impl Plane {
         session.used_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 
-    /// Reads the trace that headers name, where traces are recorded.
+    /// Reads the trace that headers name, where entries name it.
     pub(crate) fn parent(&self, headers: &HeaderMap) -> Option<TraceContext> {
-        let named = self.ledger.traces().then(|| headers.get(&TRACEPARENT))?;
+        let named = self.ledger.names_traces().then(|| headers.get(&TRACEPARENT))?;
         named?.to_str().ok().and_then(TraceContext::parse)
     }
 
-    /// Continues the client's trace, where traces are recorded; otherwise its context passes through untouched.
+    /// Continues the client's trace, where traces are recorded; otherwise its context passes through untouched, and what
+    /// comes without one gets one where entries name it.
     pub(crate) fn trace(&self, params: &Payload, in_header: Option<TraceContext>, ticket: &mut Ticket) -> Option<TraceContext> {
-        if !self.ledger.traces() {
+        if !self.ledger.names_traces() {
             return None;
         }
         let in_meta = params.meta(meta::TRACEPARENT);
         let in_meta = in_meta.as_ref().and_then(Json::as_text).and_then(|text| TraceContext::parse(&text));
         let parent = in_meta.or(in_header);
+        if !self.ledger.traces()
+            && let Some(parent) = parent
+        {
+            // The span of this call would be seen by nobody, so it must not stand between those of others.
+            ticket.traced(Some(parent), None);
+            return None;
+        }
         let random = self.entropy.u128();
         let span_id = u64::try_from(random & u128::from(u64::MAX)).unwrap_or(1).max(1);
         let trace = match parent {

@@ -23,21 +23,23 @@ impl Ticket {
         client: &Client,
         method: Method,
     ) -> Self {
+        let opened = clock.now();
         let entry = Entry {
             principal: Arc::clone(principal),
             client: client.revision,
-            client_name: None,
+            client_name: client.label.clone(),
             method,
             upstream: None,
             target: None,
             ending: Ending::Abandoned,
             latency: std::time::Duration::ZERO,
+            ended: opened,
             request_bytes: 0,
             reply_bytes: 0,
             trace: None,
             parent_span: None,
         };
-        Self { ledger: Arc::clone(ledger), clock: Arc::clone(clock), opened: clock.now(), entry, is_settled: false }
+        Self { ledger: Arc::clone(ledger), clock: Arc::clone(clock), opened, entry, is_settled: false }
     }
 
     pub(crate) fn opened(&self) -> Instant {
@@ -63,7 +65,8 @@ impl Ticket {
         if !std::mem::replace(&mut self.is_settled, true) {
             self.entry.ending = ending;
             self.entry.reply_bytes = reply_bytes;
-            self.entry.latency = self.clock.now().saturating_duration_since(self.opened);
+            self.entry.ended = self.clock.now();
+            self.entry.latency = self.entry.ended.saturating_duration_since(self.opened);
             self.ledger.settle(&self.entry);
         }
     }

@@ -5,6 +5,7 @@
 //! resources changes it opens the new subscription, waits for its acknowledgement and only then drops the old one.
 
 mod task;
+mod watched;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::ask::Pages;
-use task::{Task, Watched};
+use task::Task;
+use watched::Watched;
 
 /// How long a subscription may take to be acknowledged.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,6 +92,8 @@ enum Command {
     Watch(Watch, oneshot::Sender<Watch>),
     Unwatch(Watch),
     Refresh,
+    /// The same, unless the server sleeps: nobody is woken for a list that is a little old.
+    Renew,
     /// Something was approved.
     Judge,
 }
@@ -172,7 +176,7 @@ impl Source {
         let keep = Duration::from_millis(offer.tools.ttl_ms.min(3_600_000)).max(if offer.fault.is_some() { RETRY_MIN } else { STALE });
         if !is_watched && age > keep {
             // A full inbox means that it is at work already.
-            drop(self.commands.try_send(Command::Refresh));
+            drop(self.commands.try_send(Command::Renew));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The data plane for programs: tools as values, for REST, the command line and embedding. The same pipeline.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crib_mcp::{ClientCaps, Json, Kind, Method, Payload, Revision, RpcError};
 use crib_model::{Client, Code, Health, Principal, Scope, Slug};
@@ -47,6 +48,8 @@ pub struct ServerInfo {
     pub tools: Option<usize>,
     /// Why its lists are missing.
     pub fault: Option<crib_model::Fault>,
+    /// The processes that were started for it.
+    pub pids: Vec<u32>,
 }
 
 impl Plane {
@@ -79,7 +82,7 @@ impl Plane {
     pub async fn note_refusal(&self, principal: &Arc<Principal>, name: &str) {
         let snapshot = self.snapshot();
         let view = snapshot.view(&Scope::All, &ClientCaps::none()).await;
-        let client = Client { revision: Revision::LATEST, caps: ClientCaps::none(), info: None };
+        let client = Client::new(Revision::LATEST, ClientCaps::none(), None);
         let mut ticket = Ticket::open(&self.ledger, &self.clock, principal, &client, Method::ToolsCall);
         match find(&view, name) {
             Some(tool) => {
@@ -92,7 +95,7 @@ impl Plane {
 
     /// Calls a tool by its exposed name. Progress and log lines are not passed on.
     pub async fn call_tool(self: &Arc<Self>, principal: &Arc<Principal>, name: &str, arguments: Json) -> Called {
-        let client = Arc::new(Client { revision: Revision::LATEST, caps: ClientCaps::none(), info: Some(self.info.clone()) });
+        let client = Arc::new(Client::new(Revision::LATEST, ClientCaps::none(), Some(self.info.clone())));
         let arguments = if arguments.kind() == Kind::Object { arguments } else { Json::from_static("{}") };
         let params = ask::introduced(&client, &Payload::of(&serde_json::json!({ "name": name, "arguments": arguments })));
         let mut ticket = Ticket::open(&self.ledger, &self.clock, principal, &client, Method::ToolsCall);
@@ -128,6 +131,36 @@ impl Plane {
         }
     }
 
+    /// Tells whether a caller may stop and start servers: who may use only some of what there is may not.
+    #[must_use]
+    pub fn may_operate(&self, principal: &Principal) -> bool {
+        !self.snapshot().setup.rules.is_narrowed(principal)
+    }
+
+    /// Ends a server, which refuses calls from then on.
+    pub async fn stop(&self, slug: &Slug) {
+        let upstream = self.snapshot().server(slug).map(|server| Arc::clone(&server.upstream));
+        if let Some(upstream) = upstream {
+            upstream.stop().await;
+        }
+    }
+
+    /// Lets a server take calls again, and starts it by having its lists read.
+    pub async fn start(&self, slug: &Slug, deadline: Instant) {
+        let snapshot = self.snapshot();
+        let Some(server) = snapshot.server(slug) else { return };
+        server.upstream.start();
+        let sources = snapshot.sources(&Scope::One(slug.clone()), &ClientCaps::none());
+        for (_, source) in sources {
+            // A source that has just been made reads its lists by itself.
+            if source.offer().is_some() {
+                source.refresh(deadline.saturating_duration_since(self.clock.now())).await;
+            } else {
+                source.first_offer(deadline.saturating_duration_since(self.clock.now())).await;
+            }
+        }
+    }
+
     /// Returns all servers and how they are, without asking them anything.
     #[must_use]
     pub fn servers(&self) -> Vec<ServerInfo> {
@@ -144,6 +177,7 @@ impl Plane {
                     health: server.upstream.health(),
                     tools: offer.as_ref().map(|offer| offer.tools.items.len()),
                     fault: offer.and_then(|offer| offer.fault.clone()),
+                    pids: server.upstream.pids(),
                 }
             })
             .collect()

@@ -1,6 +1,7 @@
 //! Servers that are child processes: started, spoken to in lines, watched and ended.
 
 mod input;
+mod memory;
 mod output;
 mod process;
 mod stderr;
@@ -17,6 +18,7 @@ use crib_mcp::Chunks;
 use crib_model::Fault;
 
 pub use input::{ChildInput, Gone};
+pub use memory::Processes;
 pub use output::{ChildOutput, LineError};
 pub use process::ChildHandle;
 pub use warden::{WardenCommand, run_warden, unwatch_children, watch_children};

@@ -16,7 +16,8 @@ mod stdio;
 mod whole;
 
 pub use child::{
-    Child, ChildHandle, ChildInput, ChildOutput, CommandLine, Gone, LineError, WardenCommand, run_warden, unwatch_children, watch_children,
+    Child, ChildHandle, ChildInput, ChildOutput, CommandLine, Gone, LineError, Processes, WardenCommand, run_warden, unwatch_children,
+    watch_children,
 };
 pub use client::{ClientOptions, Endpoint, HttpClient, Incoming, Received, SendError};
 pub use server::{NoRoutes, Routes, Server, ServerOptions, bind};

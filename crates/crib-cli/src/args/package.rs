@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use crib_control::config::KeepAlive;
 
 use super::market::Ask;
 use super::{TEMPLATE, Target, duration};
@@ -47,6 +48,7 @@ pub(crate) struct Fetch {
   toolcrib run io.github.owner/server --secret API_KEY   as a registry lists it
   toolcrib run filesystem --allow-write ~/notes -- ~/notes
   toolcrib run time get_current_time timezone=UTC  start it and call a tool
+  toolcrib run -i time                             start it and call tools at a prompt
   toolcrib run -- my-server --stdio                a command of this machine, unconfined
 ")]
 pub(crate) struct Run {
@@ -72,6 +74,12 @@ pub(crate) struct Run {
     pub(crate) allow: Allow,
     #[command(flatten)]
     pub(crate) fetch: Fetch,
+    /// How long it lives without a call: 90s, 5m, 2h, 0, forever; the next call starts it again [default: 5m for a new server]
+    #[arg(long, value_name = "TIME", value_parser = keep_alive)]
+    pub(crate) keep_alive: Option<KeepAlive>,
+    /// Call its tools at a prompt
+    #[arg(long, short, conflicts_with = "call")]
+    pub(crate) interactive: bool,
     /// Do not ask; grant the folders that stand in the arguments
     #[arg(long, short)]
     pub(crate) yes: bool,
@@ -116,23 +124,49 @@ pub(crate) struct Remove {
 #[derive(Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib stop                                    the gateway in the background and its servers
-  toolcrib stop --gateway                          also one that was started by hand
+  toolcrib stop time git                           these servers, until `toolcrib run NAME`
+  toolcrib stop --all                              all servers, and not the gateway
+  toolcrib stop --gateway                          also a gateway that was started by hand
 ")]
 pub(crate) struct Stop {
+    /// Servers; the gateway where none is named
+    #[arg(value_name = "SERVER", conflicts_with_all = ["gateway", "all"])]
+    pub(crate) servers: Vec<String>,
+    /// All servers; the gateway goes on
+    #[arg(long, conflicts_with = "gateway")]
+    pub(crate) all: bool,
     /// Also a gateway that was started by hand
     #[arg(long)]
     pub(crate) gateway: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+fn keep_alive(text: &str) -> Result<KeepAlive, String> {
+    KeepAlive::parse(text).ok_or_else(|| "not a span of time like 90s or 5m, 0 or forever".to_owned())
 }
 
 #[derive(Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib logs time                               what a server wrote to standard error
   toolcrib logs time -f --tail 20                  and what it goes on to write
+  toolcrib logs --calls -f                         calls, as they end
+  toolcrib logs --calls time --since 10m           calls of a server
+  toolcrib logs --trace 7f3ac1e0                   the calls of a trace
 ")]
 pub(crate) struct Logs {
     /// Server
-    #[arg(value_name = "SERVER")]
-    pub(crate) server: String,
+    #[arg(value_name = "SERVER", required_unless_present_any = ["calls", "trace"])]
+    pub(crate) server: Option<String>,
+    /// Calls: who made them, how they ended, how long they took
+    #[arg(long)]
+    pub(crate) calls: bool,
+    /// Calls of this trace only; the first letters of its id will do
+    #[arg(long, value_name = "ID")]
+    pub(crate) trace: Option<String>,
+    /// Only what is not older: 30s, 10m, 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) since: Option<Duration>,
     /// Wait for more
     #[arg(long, short)]
     pub(crate) follow: bool,

@@ -153,7 +153,7 @@ fn sandbox_finding() -> Finding {
 
 fn servers(running: &Running) -> Vec<Finding> {
     let failed = running.servers.iter().flatten().filter_map(|server| Some((&server.name, server.error.as_ref()?)));
-    let finding = |(name, why): (&String, &gateway::Why)| {
+    let finding = |(name, why): (&String, &crib_control::Why)| {
         let finding = Finding::new("servers", Health::Bad, format!("{name}: {} {}", why.code, why.message));
         // The last line of a hint is what to type.
         let fix = why.hint.as_deref().and_then(|hint| hint.lines().last()).map(str::to_owned);

@@ -1,106 +1,117 @@
 //! `toolcrib list`: the servers and how they are.
 
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use crib_control::{ServerRow, Servers, Why};
 use crib_model::Code;
-use serde::{Deserialize, Serialize};
 
 use super::serve;
 use crate::args::{List, Target};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, table};
-use crate::{config, runtime};
+use crate::signals::Signals;
+use crate::{amount, config, runtime};
 
-/// A server as the gateway describes it.
-#[derive(Debug, Deserialize, Serialize)]
-struct Server {
-    name: String,
-    state: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<u32>,
-    processes: usize,
-    parked: usize,
-    /// Where it comes from, for the servers of this machine.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Why>,
-    #[serde(default, rename = "leftOut", skip_serializing_if = "Vec::is_empty")]
-    left_out: Vec<crib_control::LeftOutRow>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-struct Why {
-    code: String,
-    message: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    cause: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Servers {
-    servers: Vec<Server>,
-}
-
-impl Servers {
-    /// Says what clients do not see, or should look at twice; of one server or all.
-    pub(super) fn say_left_out(&self, name: Option<&str>, output: &Output) {
-        for server in self.servers.iter().filter(|server| name.is_none_or(|name| server.name == name)) {
-            super::approve::say_left_out(&server.name, &server.left_out, output);
-        }
-    }
-
-    /// Says where the servers come from, where the files that name them are here.
-    fn find_sources(&mut self, target: &Target, output: &Output) {
-        if target.url.is_some() {
-            return;
-        }
-        let Ok(compiled) = config::load(&target.config, output) else { return };
-        for server in &mut self.servers {
-            let known = compiled.servers.iter().find(|known| known.slug.as_str() == server.name);
-            server.source = known.map(|known| serve::describe(&known.source));
-        }
-    }
-
-    /// Says why a server has nothing to offer.
-    pub(super) fn check(&self, name: &str) -> Result<(), Failure> {
-        match self.servers.iter().find(|server| server.name == name).and_then(|server| server.error.as_ref()) {
-            Some(why) => Err(why.failure().server(name)),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Why {
-    fn failure(&self) -> Failure {
-        let mut failure = match Code::ALL.iter().find(|code| code.as_str() == self.code) {
-            Some(code) => Failure::coded(*code, self.message.clone()),
-            None => Failure::new(Exit::Unreachable, "server_failed", self.message.clone()),
-        };
-        for cause in &self.cause {
-            failure = failure.because(cause);
-        }
-        match &self.hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    }
-}
+/// How often a list that is watched is written anew.
+const LOOK: Duration = Duration::from_secs(1);
+/// Takes a terminal to its first place, and away what stands there.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
 
 pub(super) fn run(args: &List, output: &Output) -> Result<(), Failure> {
     runtime::on_all_cores(async {
         let client = Client::connect(&args.target, None, output).await?;
-        let servers = servers(&client).await;
-        client.close().await;
-        let mut servers = servers?;
-        servers.find_sources(&args.target, output);
-        show(&servers, output)
+        let origins = Origins::read(&args.target, output);
+        let result = if args.watch { watch(args, client, &origins, output).await } else { once(args, client, &origins, output).await };
+        // Whoever watches ends it like this.
+        if matches!(&result, Err(failure) if args.watch && failure.exit() == Exit::Interrupted) { Ok(()) } else { result }
     })
+}
+
+async fn once(args: &List, client: Client, origins: &Origins, output: &Output) -> Result<(), Failure> {
+    let found = servers(&client).await;
+    client.close().await;
+    let mut found = found?;
+    origins.tell(&mut found);
+    if output.is_json {
+        return output.document("servers", &found);
+    }
+    output.data(&text(&found, args.wide))?;
+    say_left_out(&found, None, output);
+    Ok(())
+}
+
+/// Shows the servers again and again, until somebody has seen enough.
+async fn watch(args: &List, mut client: Client, origins: &Origins, output: &Output) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let is_terminal = std::io::stdout().is_terminal();
+    let mut found = servers(&client).await?;
+    loop {
+        origins.tell(&mut found);
+        if output.is_json {
+            output.document("servers", &found)?;
+        } else {
+            let clear = if is_terminal { CLEAR } else { "" };
+            output.data(&[clear, &text(&found, args.wide)].concat())?;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = signals.stop() => {
+                client.close().await;
+                return Ok(());
+            }
+        }
+        client.renew(args.target.timeout);
+        found = client.get("/v1/servers").await?.read()?;
+    }
+}
+
+/// Says what clients do not see, or should look at twice; of one server or all.
+pub(super) fn say_left_out(found: &Servers, name: Option<&str>, output: &Output) {
+    for server in found.servers.iter().filter(|server| name.is_none_or(|name| server.name == name)) {
+        super::approve::say_left_out(&server.name, &server.left_out, output);
+    }
+}
+
+/// Where servers come from, where the files that name them are here.
+struct Origins(Vec<(crib_model::Slug, String)>);
+
+impl Origins {
+    fn read(target: &Target, output: &Output) -> Self {
+        let compiled = if target.url.is_none() { config::load(&target.config, output).ok() } else { None };
+        let servers = compiled.into_iter().flat_map(|compiled| compiled.servers);
+        Self(servers.map(|server| (server.slug, serve::describe(&server.source))).collect())
+    }
+
+    fn tell(&self, found: &mut Servers) {
+        for server in &mut found.servers {
+            let known = self.0.iter().find(|(slug, _)| slug.as_str() == server.name);
+            server.source = known.map(|(_, origin)| origin.clone());
+        }
+    }
+}
+
+/// Says why a server has nothing to offer.
+pub(super) fn check(found: &Servers, name: &str) -> Result<(), Failure> {
+    match found.servers.iter().find(|server| server.name == name).and_then(|server| server.error.as_ref()) {
+        Some(why) => Err(failure(why).server(name)),
+        None => Ok(()),
+    }
+}
+
+fn failure(why: &Why) -> Failure {
+    let mut failure = match why.known_code() {
+        Some(code) => Failure::coded(code, why.message.clone()),
+        None => Failure::new(Exit::Unreachable, "server_failed", why.message.clone()),
+    };
+    for cause in &why.cause {
+        failure = failure.because(cause);
+    }
+    match &why.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 pub(super) async fn servers(client: &Client) -> Result<Servers, Failure> {
@@ -109,20 +120,42 @@ pub(super) async fn servers(client: &Client) -> Result<Servers, Failure> {
     client.get("/v1/servers").await?.read()
 }
 
-pub(super) fn show(servers: &Servers, output: &Output) -> Result<(), Failure> {
-    if output.is_json {
-        return output.document("servers", servers);
-    }
+const HEADS: [&str; 10] = ["NAME", "STATE", "ERA", "TOOLS", "CALLS", "P95", "MEM", "IDLE", "SOURCE", ""];
+const WIDE_HEADS: [&str; 14] =
+    ["NAME", "STATE", "ERA", "TOOLS", "CALLS", "FAILED", "P50", "P95", "MEM", "IDLE", "PID", "PARKED", "SOURCE", ""];
+
+fn text(found: &Servers, is_wide: bool) -> String {
+    let rows: Vec<Vec<String>> = found.servers.iter().map(|server| row(server, is_wide)).collect();
+    if is_wide { table(&WIDE_HEADS, &rows) } else { table(&HEADS, &rows) }
+}
+
+fn row(server: &ServerRow, is_wide: bool) -> Vec<String> {
     let dash = || "-".to_owned();
-    let row = |server: &Server| {
-        let note = server.error.as_ref().map(|why| format!("{} {}", why.code, why.message)).unwrap_or_default();
-        let tools = server.tools.map_or_else(dash, |tools| tools.to_string());
-        let pid = server.pid.map_or_else(dash, |pid| pid.to_string());
-        let source = server.source.clone().unwrap_or_else(dash);
-        vec![server.name.clone(), server.state.clone(), server.revision.clone().unwrap_or_else(dash), tools, pid, source, note]
-    };
-    let rows: Vec<Vec<String>> = servers.servers.iter().map(row).collect();
-    output.data(&table(&["NAME", "STATE", "ERA", "TOOLS", "PID", "SOURCE", ""], &rows))?;
-    servers.say_left_out(None, output);
-    Ok(())
+    let or_dash = |text: Option<String>| text.unwrap_or_else(dash);
+    let millis = |ms: Option<f64>| or_dash(ms.map(amount::millis));
+    let note = server.error.as_ref().map(|why| format!("{} {}", why.code, why.message)).unwrap_or_default();
+    let mut row = vec![server.name.clone(), state(server).to_owned(), or_dash(server.revision.as_deref().map(str::to_owned))];
+    row.extend([or_dash(server.tools.map(|tools| tools.to_string())), server.calls.to_string()]);
+    if is_wide {
+        row.extend([server.failures.to_string(), millis(server.p50_ms)]);
+    }
+    row.extend([millis(server.p95_ms), or_dash(server.memory_bytes.map(amount::bytes)), or_dash(server.idle_seconds.map(amount::ago))]);
+    if is_wide {
+        let processes = match (server.pid, server.processes) {
+            (Some(pid), 0 | 1) => pid.to_string(),
+            (Some(pid), more) => format!("{pid} +{}", more - 1),
+            (None, _) => dash(),
+        };
+        row.extend([processes, server.parked.to_string()]);
+    }
+    row.extend([or_dash(server.source.clone()), note]);
+    row
+}
+
+/// Returns the state in the word that says most.
+fn state(server: &ServerRow) -> &str {
+    match server.error.as_ref().and_then(Why::known_code) {
+        Some(Code::SecretMissing | Code::UpstreamUnauthorized) => "needs key",
+        Some(_) | None => &server.state,
+    }
 }

@@ -2,7 +2,9 @@
 
 pub(super) mod config;
 pub(super) mod grant;
+mod keep;
 mod package;
+mod prompt;
 mod ready;
 
 use crib_clients::Value;
@@ -29,12 +31,16 @@ struct Wanted {
 pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
     let mut configuration = Configuration::read()?;
     let (name, gateway) = runtime::on_all_cores(async {
-        let wanted = want(args, &configuration, output).await?;
+        let mut wanted = want(args, &configuration, output).await?;
+        keep::settle(args, &mut wanted, &configuration)?;
         if configuration.put(&wanted.name, &wanted.entry)? {
             output.say(&format!("written  {}", configuration.shown()));
         }
         let gateway = gateway(output).await?;
         ready::show(&wanted, args, &gateway, output).await?;
+        if args.interactive {
+            prompt::lead(&wanted.name, args, &gateway, output).await?;
+        }
         Ok((wanted.name, gateway))
     })?;
     let Some((tool, arguments)) = args.call.split_first() else { return Ok(()) };

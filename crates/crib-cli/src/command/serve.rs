@@ -118,6 +118,10 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
     let server = crib_transport::bind(options).await?;
     let mut registration = register(args, &server.local_addrs())?;
     announce(&server.local_addrs(), compiled, output)?;
+    // One person's gateway: whoever asks what was called is the one who called.
+    if registration.is_some() {
+        instance.keep_calls();
+    }
     let shutdown = CancellationToken::new();
     let gateway = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
     let pages = pages::Pages::new(instance, compiled);
@@ -218,8 +222,9 @@ fn announce(addresses: &[SocketAddr], compiled: &Compiled, output: &Output) -> R
     let is_usual = addresses.iter().any(|address| address.ip().is_loopback()) && port == crib_control::config::PORT;
     let place = if is_usual { String::new() } else { format!("   --url {}", first.trim_end_matches("/mcp")) };
     output.say(&format!("try      {attempt}{place}"));
-    let key = if compiled.needs_key { " --header \"Authorization: Bearer KEY\"" } else { "" };
-    output.say(&format!("connect  claude mcp add --transport http toolcrib {first}{key}"));
+    let url = if is_usual { String::new() } else { format!(" --url {}", first.trim_end_matches("/mcp")) };
+    let key = if compiled.needs_key { " --key-env TOOLCRIB_KEY" } else { "" };
+    output.say(&format!("connect  toolcrib connect{url}{key}"));
     Ok(())
 }
 

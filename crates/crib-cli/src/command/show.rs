@@ -45,11 +45,11 @@ async fn ask(args: &ShowTool, client: &Client, output: &Output) -> Result<(), Fa
     let mut found: Tools = answer.read()?;
     let servers = list::servers(client).await?;
     if found.tools.is_empty() {
-        servers.check(name)?;
+        list::check(&servers, name)?;
     }
     found.package = sandbox::look(&args.target, name, output);
     server(found, output)?;
-    servers.say_left_out(Some(name), output);
+    list::say_left_out(&servers, Some(name), output);
     Ok(())
 }
 

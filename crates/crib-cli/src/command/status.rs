@@ -2,12 +2,13 @@
 
 use std::io::IsTerminal as _;
 
+use crib_control::ServerRow;
 use serde::Serialize;
 
 use super::connect::{self, Standing, State, Task};
 use crate::args::{self, Connect};
 use crate::failure::Failure;
-use crate::gateway::{self, Running, Server};
+use crate::gateway::{self, Running};
 use crate::output::{Output, table};
 use crate::{config, runtime, world};
 
@@ -24,7 +25,7 @@ struct Gateway<'a> {
     url: &'a str,
     is_running: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    servers: Option<&'a [Server]>,
+    servers: Option<&'a [ServerRow]>,
 }
 
 #[derive(Serialize)]
@@ -76,10 +77,10 @@ fn card(task: &Task<'_>, running: Option<&Running>, standing: &[Standing], steps
         }
     }
     if let Some(Running { servers: Some(servers) }) = running {
-        let tools = |server: &Server| server.tools.map_or_else(|| "-".to_owned(), |tools| tools.to_string());
-        let note = |server: &Server| server.error.as_ref().map(|why| format!("{} {}", why.code, why.message)).unwrap_or_default();
+        let tools = |server: &ServerRow| server.tools.map_or_else(|| "-".to_owned(), |tools| tools.to_string());
+        let note = |server: &ServerRow| server.error.as_ref().map(|why| format!("{} {}", why.code, why.message)).unwrap_or_default();
         let rows: Vec<Vec<String>> =
-            servers.iter().map(|server| vec![server.name.clone(), server.state.clone(), tools(server), note(server)]).collect();
+            servers.iter().map(|server| vec![server.name.clone(), server.state.to_string(), tools(server), note(server)]).collect();
         out.push('\n');
         out.push_str(&table(&["NAME", "STATE", "TOOLS", ""], &rows));
     }

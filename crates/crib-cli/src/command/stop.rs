@@ -1,4 +1,7 @@
-//! `toolcrib stop`: the gateway in the background ends, and everything it started.
+//! `toolcrib stop`: servers end until somebody runs them again; without a name, the gateway in the background and all of
+//! its servers.
+
+pub(super) mod servers;
 
 use serde::Serialize;
 
@@ -15,6 +18,9 @@ struct Document {
 }
 
 pub(super) fn run(args: &Stop, output: &Output) -> Result<(), Failure> {
+    if args.all || !args.servers.is_empty() {
+        return runtime::on_all_cores(servers::stop(args, output));
+    }
     let gateway = background::find();
     if let Some(gateway) = &gateway {
         if !gateway.is_background && !args.gateway {

@@ -4,16 +4,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crib_control::{Metrics, Rest};
+use crib_control::{Figures, Metrics, Rest};
 use crib_mcp::Chunks;
 use crib_model::BoxFuture;
 use crib_proxy::Plane;
 use crib_transport::Routes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::logs::{self, Line};
+use crate::telemetry::{Call, Telemetry, Wanted};
 
 /// Lines of a page of logs where nothing is said.
 const TAIL: usize = 100;
@@ -21,7 +22,17 @@ const TAIL: usize = 100;
 #[derive(Debug)]
 pub(crate) struct PlainHttp {
     plane: Arc<Plane>,
+    telemetry: Arc<Telemetry>,
     rest: Arc<Rest>,
+}
+
+/// The last calls, as this page tells them and the command line reads them.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Calls {
+    /// Whether this gateway keeps them.
+    #[serde(rename = "kept")]
+    pub(crate) is_kept: bool,
+    pub(crate) calls: Vec<Call>,
 }
 
 #[derive(Serialize)]
@@ -31,8 +42,9 @@ struct Page<'a> {
 }
 
 impl PlainHttp {
-    pub(crate) fn new(plane: &Arc<Plane>, metrics: Option<(String, Metrics)>) -> Self {
-        Self { plane: Arc::clone(plane), rest: Rest::new(Arc::clone(plane), metrics) }
+    pub(crate) fn new(plane: &Arc<Plane>, telemetry: &Arc<Telemetry>, metrics: Option<(String, Metrics)>) -> Self {
+        let rest = Rest::new(Arc::clone(plane), Arc::clone(telemetry) as Arc<dyn Figures>, metrics);
+        Self { plane: Arc::clone(plane), telemetry: Arc::clone(telemetry), rest }
     }
 
     /// Answers `GET /v1/servers/NAME/logs?tail=N&from=NUMBER`. What is wrong with it is answered like any other page.
@@ -42,23 +54,57 @@ impl PlainHttp {
             return None;
         }
         let slug = self.plane.servers().into_iter().map(|server| server.slug).find(|slug| slug.as_str() == name)?;
-        let number = |key: &str| {
-            let mut pairs = request.uri().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(name, _)| *name == key).and_then(|(_, value)| value.parse::<u64>().ok())
-        };
-        let tail = number("tail").map_or(TAIL, |tail| usize::try_from(tail).unwrap_or(usize::MAX));
-        let lines = logs::kept().last(slug.as_str(), tail, number("from").unwrap_or(0));
-        let body = serde_json::to_vec(&Page { server: slug.as_str(), lines }).unwrap_or_default();
-        let mut response = Response::new(Bytes::from(body).into());
-        *response.status_mut() = StatusCode::OK;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Some(response)
+        let asked = Asked(request.uri().query().unwrap_or_default());
+        let lines = logs::kept().last(slug.as_str(), asked.tail(), asked.number("from"));
+        Some(page(&Page { server: slug.as_str(), lines }))
     }
+
+    /// Answers `GET /v1/calls?server=NAME&trace=ID&since=MS&tail=N&from=NUMBER`.
+    fn calls(&self, request: &Request<Bytes>) -> Option<Response<Chunks>> {
+        if request.uri().path() != "/v1/calls" || request.method() != Method::GET {
+            return None;
+        }
+        let principal = self.plane.authenticate(request.headers()).ok()?;
+        let recent = &self.telemetry.recent;
+        let asked = Asked(request.uri().query().unwrap_or_default());
+        let wanted = Wanted {
+            server: asked.text("server"),
+            trace: asked.text("trace"),
+            since: asked.number("since"),
+            from: asked.number("from"),
+            tail: asked.tail(),
+        };
+        Some(page(&Calls { is_kept: recent.is_kept(), calls: recent.last(&principal, &wanted) }))
+    }
+}
+
+/// A query of a page.
+struct Asked<'a>(&'a str);
+
+impl<'a> Asked<'a> {
+    fn text(&self, key: &str) -> Option<&'a str> {
+        self.0.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    fn number(&self, key: &str) -> u64 {
+        self.text(key).and_then(|value| value.parse().ok()).unwrap_or(0)
+    }
+
+    fn tail(&self) -> usize {
+        self.text("tail").and_then(|value| value.parse().ok()).unwrap_or(TAIL)
+    }
+}
+
+fn page<T: Serialize>(page: &T) -> Response<Chunks> {
+    let mut response = Response::new(Bytes::from(serde_json::to_vec(page).unwrap_or_default()).into());
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 impl Routes for PlainHttp {
     fn handle(&self, request: Request<Bytes>, _: IpAddr) -> BoxFuture<'static, Response<Chunks>> {
-        match self.logs(&request) {
+        match self.logs(&request).or_else(|| self.calls(&request)) {
             Some(page) => Box::pin(std::future::ready(page)),
             None => Box::pin(Arc::clone(&self.rest).handle(request)),
         }

@@ -90,6 +90,28 @@ impl Upstream for Confined {
         }
     }
 
+    fn pids(&self) -> Vec<u32> {
+        let upstream = self.0.running.lock().as_ref().map(|running| Arc::clone(&running.upstream));
+        upstream.map(|upstream| upstream.pids()).unwrap_or_default()
+    }
+
+    fn woken(&self) -> BoxFuture<'static, ()> {
+        let upstream = self.0.running.lock().as_ref().map(|running| Arc::clone(&running.upstream));
+        upstream.map_or_else(|| Box::pin(std::future::ready(())) as BoxFuture<'static, ()>, |upstream| upstream.woken())
+    }
+
+    fn rest(&self) -> BoxFuture<'static, ()> {
+        let inner = Arc::clone(&self.0);
+        let ending = self.0.shared.tracker.spawn(async move {
+            // Whoever looks at the package would start it behind our back.
+            let _turn = inner.turn.acquire().await;
+            let running = inner.running.lock().take();
+            end(running).await;
+        });
+        // What was begun goes on when nobody waits for it.
+        Box::pin(async move { drop(ending.await) })
+    }
+
     fn close(&self) -> BoxFuture<'static, ()> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {

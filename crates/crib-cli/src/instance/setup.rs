@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crib_connect::{ConnectorOptions, Shared, Source as Way};
 use crib_control::config::{Builtin, Transport};
 use crib_control::secrets::{Bound, Unready, filled_text};
-use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, ToolNames, screen};
+use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, ToolNames, screen, switch};
 use crib_model::{Code, Entropy, Fault, Slug, Upstream};
 use crib_package::Lock;
 use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
@@ -45,6 +45,7 @@ pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Run
                     }
                     Err(fault) => Arc::new(Unready(fault)) as Arc<dyn Upstream>,
                 };
+                let upstream = switch(&server.slug, upstream);
                 let locked = parts.lock.servers.get(&server.name).cloned();
                 running.insert(server.slug.clone(), Running { server: server.clone(), secrets, locked, upstream: Arc::clone(&upstream) });
                 upstream
@@ -84,6 +85,7 @@ pub(super) fn options(server: &CompiledServer, way: Way) -> ConnectorOptions {
         start_timeout: server.start_timeout,
         input_timeout: server.input_timeout,
         era_ttl: server.era_ttl,
+        keep_alive: server.keep_alive,
         processes_max: server.processes,
         ..ConnectorOptions::new(server.slug.clone(), way)
     }

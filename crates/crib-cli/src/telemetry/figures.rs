@@ -1,7 +1,8 @@
-//! What was measured of one tool, for the catalogue.
+//! What was measured of tools and servers, for the catalogue and for lists of servers.
 
-use crib_control::{Figure, Figures, Latency};
+use crib_control::{Figure, Figures, Latency, ServerFigure};
 use crib_model::{Ending, Slug};
+use crib_transport::Processes;
 
 use super::Telemetry;
 use super::outcome;
@@ -10,6 +11,15 @@ use super::series::{BOUNDS, Totals};
 impl Figures for Telemetry {
     fn of(&self, server: &Slug, tool: &str) -> Option<Figure> {
         self.meter.totals_of(server, tool).map(|totals| figure(&totals))
+    }
+
+    fn of_server(&self, server: &Slug) -> Option<ServerFigure> {
+        self.meter.totals_of_server(server).map(|(totals, idle)| ServerFigure { figure: figure(&totals), idle })
+    }
+
+    fn memory(&self, groups: &[Vec<u32>]) -> Vec<Option<u64>> {
+        let processes = Processes::look();
+        groups.iter().map(|pids| processes.bytes_of(pids)).collect()
     }
 }
 
@@ -75,5 +85,10 @@ mod tests {
         let figure = telemetry.of(&slug, "add").unwrap();
         assert_eq!((figure.calls, figure.failures, figure.latency_ms.mean), (2, 1, 3.0));
         assert_eq!(telemetry.of(&slug, "subtract"), None);
+        telemetry.settle(&entry("demo", "echo", Ending::Ok));
+        let ServerFigure { figure, idle } = telemetry.of_server(&slug).unwrap();
+        assert_eq!((figure.calls, figure.failures), (3, 1));
+        assert!(idle < Duration::from_secs(60), "{idle:?}");
+        assert_eq!(telemetry.of_server(&Slug::from_name("other")), None);
     }
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crib_mcp::Method;
 use crib_model::{Entry, Slug};
@@ -68,6 +68,8 @@ struct Stripe {
     nanoseconds: AtomicU64,
     request_bytes: AtomicU64,
     reply_bytes: AtomicU64,
+    /// When its last call ended, in milliseconds since the meter was made; one more, for nought is never.
+    last: AtomicU64,
 }
 
 /// The sums of a series at one moment.
@@ -78,6 +80,8 @@ pub(super) struct Totals {
     pub(super) seconds: f64,
     pub(super) request_bytes: u64,
     pub(super) reply_bytes: u64,
+    /// As a stripe has it.
+    last: u64,
 }
 
 /// All series.
@@ -85,6 +89,7 @@ pub(super) struct Totals {
 pub(crate) struct Meter {
     /// Tells the threads' memories of one meter from those of another.
     id: usize,
+    begun: Instant,
     series: RwLock<HashMap<Labels, Arc<Series>>>,
 }
 
@@ -120,21 +125,22 @@ impl Known {
 impl Meter {
     pub(super) fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), series: RwLock::default() }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), begun: Instant::now(), series: RwLock::default() }
     }
 
     pub(super) fn count(&self, entry: &Entry) {
         let place = place(entry);
+        let at = self.millis(entry.ended) + 1;
         KNOWN.with_borrow_mut(|known| {
             if known.is_empty() {
                 known.resize_with(RECENT, || None);
             }
             let Some(slot) = known.get_mut(place) else { return };
             match slot {
-                Some(known) if known.is(self.id, entry) => known.series.add(entry),
+                Some(known) if known.is(self.id, entry) => known.series.add(entry, at),
                 Some(_) | None => {
                     let series = self.series(entry);
-                    series.add(entry);
+                    series.add(entry, at);
                     let (server, tool) = (entry.upstream.clone(), entry.target.clone());
                     *slot = Some(Known { meter: self.id, method: entry.method.clone(), server, tool, series });
                 }
@@ -156,6 +162,19 @@ impl Meter {
     pub(super) fn totals_of(&self, server: &Slug, tool: &str) -> Option<Totals> {
         let labels = Labels { server: server.as_str().into(), tool: tool.into(), method: Method::ToolsCall.as_str().into() };
         self.series.read().get(&labels).map(|series| series.totals())
+    }
+
+    /// Returns the sums of all calls of a server, and how long ago the last of them ended.
+    pub(super) fn totals_of_server(&self, server: &Slug) -> Option<(Totals, Duration)> {
+        let series = self.series.read();
+        let own = series.iter().filter(|(labels, _)| *labels.server == *server.as_str());
+        let totals = own.map(|(_, series)| series.totals()).reduce(|sum, more| sum.and(&more))?;
+        let ago = self.millis(Instant::now()).saturating_sub(totals.last.saturating_sub(1));
+        Some((totals, Duration::from_millis(ago)))
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.begun).as_millis()).unwrap_or(u64::MAX - 1)
     }
 
     /// Returns every series with its sums, in the order of names.
@@ -206,12 +225,13 @@ impl Stripe {
             nanoseconds: AtomicU64::new(0),
             request_bytes: AtomicU64::new(0),
             reply_bytes: AtomicU64::new(0),
+            last: AtomicU64::new(0),
         }
     }
 }
 
 impl Series {
-    fn add(&self, entry: &Entry) {
+    fn add(&self, entry: &Entry, at: u64) {
         let Some(stripe) = self.stripes.get(STRIPE.with(|at| *at)) else { return };
         let nanoseconds = u64::try_from(entry.latency.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.partition_point(|bound| *bound < nanoseconds);
@@ -225,6 +245,7 @@ impl Series {
         add(Some(&stripe.nanoseconds), nanoseconds);
         add(Some(&stripe.request_bytes), entry.request_bytes as u64);
         add(Some(&stripe.reply_bytes), entry.reply_bytes as u64);
+        stripe.last.fetch_max(at, Ordering::Relaxed);
     }
 
     fn totals(&self) -> Totals {
@@ -238,6 +259,20 @@ impl Series {
             seconds: Duration::from_nanos(sum(&|s| &s.nanoseconds)).as_secs_f64(),
             request_bytes: sum(&|s| &s.request_bytes),
             reply_bytes: sum(&|s| &s.reply_bytes),
+            last: self.stripes.iter().map(|stripe| stripe.last.load(Ordering::Relaxed)).max().unwrap_or(0),
         }
+    }
+}
+
+impl Totals {
+    /// Returns the sums of both.
+    fn and(mut self, other: &Self) -> Self {
+        let counters = self.endings.iter_mut().chain(&mut self.buckets);
+        counters.zip(other.endings.iter().chain(&other.buckets)).for_each(|(sum, more)| *sum += more);
+        self.seconds += other.seconds;
+        self.request_bytes += other.request_bytes;
+        self.reply_bytes += other.reply_bytes;
+        self.last = self.last.max(other.last);
+        self
     }
 }

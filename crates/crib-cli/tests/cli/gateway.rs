@@ -390,5 +390,8 @@ fn who_needs_a_key_is_told_where_it_goes() {
     let hint = lines.map_while(Result::ok).find(|line| line.starts_with("connect"));
     child.kill().expect("it runs");
     child.wait().expect("it ends");
-    assert!(hint.as_ref().is_some_and(|hint| hint.ends_with("/mcp --header \"Authorization: Bearer KEY\"")), "{hint:?}");
+    assert!(
+        hint.as_ref().is_some_and(|hint| hint.contains("  toolcrib connect --url http://") && hint.ends_with(" --key-env TOOLCRIB_KEY")),
+        "{hint:?}"
+    );
 }

@@ -4,6 +4,7 @@
 
 mod audit;
 mod connect;
+mod everyday;
 mod gateway;
 mod image;
 mod inspect;

@@ -162,7 +162,7 @@ fn a_server_reads_what_it_was_granted_and_nothing_else() {
     assert!(shown.contains("promises hold"), "{shown}");
     assert!(home.good(&["logs", "reader"]).stdout.contains("  the server is up\n"));
     let listed = home.good(&["ps"]).stdout;
-    assert!(listed.starts_with("NAME    STATE    ERA         TOOLS  PID") && listed.contains("reader\n"), "{listed}");
+    assert!(listed.starts_with("NAME    STATE    ERA         TOOLS  CALLS  P95 ") && listed.contains("reader\n"), "{listed}");
 
     home.good(&["rm", "reader"]);
     assert_eq!(home.config(), "# kept\nservers:\n  demo: { builtin: demo } # and this\n");

@@ -27,7 +27,7 @@ fn forward(method: Method, params: &Value, caps: &str) -> Forward {
         params: Payload::of(params),
         target: None,
         param_headers: None,
-        client: Arc::new(Client { revision: Revision::LATEST, caps, info: None }),
+        client: Arc::new(Client::new(Revision::LATEST, caps, None)),
         principal: Arc::new(Principal::anonymous()),
         log_level: None,
         progress_token: None,
@@ -80,6 +80,7 @@ async fn every_tool_of_the_list_has_a_schema_and_can_be_called() {
     for tool in tools {
         assert_eq!(tool["inputSchema"]["type"], "object", "{tool}");
         assert!(tool["inputSchema"].get("title").is_none());
+        assert_eq!(tool["annotations"]["readOnlyHint"], true);
         let name = tool["name"].as_str().unwrap();
         match outcome(self::tool(name, &json!({ "steps": 1, "delayMs": 0 }))).await {
             Outcome::Complete(..) => {}

@@ -20,6 +20,8 @@ pub(crate) trait Tool: DeserializeOwned + JsonSchema + Send + 'static {
     const TITLE: &'static str;
     /// For the model that chooses tools: what it does and when to use it.
     const DESCRIPTION: &'static str;
+    /// Whether it leaves everything as it is.
+    const READS_ONLY: bool = true;
     /// Whether it may send progress or log lines.
     const SPEAKS: bool = false;
 
@@ -68,7 +70,7 @@ fn define<T: Tool>() -> Value {
         members.remove("description");
         members.insert("type".to_owned(), json!("object"));
     }
-    let mut tool = json!({ "name": T::NAME, "title": T::TITLE, "description": T::DESCRIPTION, "inputSchema": input });
+    let mut tool = json!({ "name": T::NAME, "title": T::TITLE, "description": T::DESCRIPTION, "inputSchema": input, "annotations": { "readOnlyHint": T::READS_ONLY } });
     if let (Some(members), Some(output)) = (tool.as_object_mut(), T::output_schema()) {
         members.insert("outputSchema".to_owned(), output);
     }

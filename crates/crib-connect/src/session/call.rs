@@ -223,6 +223,6 @@ fn refused(error: RpcError, revision: Revision, forward: &Forward) -> Outcome {
 }
 
 /// Reads a member of an object inside a payload.
-pub(super) fn member(payload: &Payload, name: &str) -> Option<Payload> {
+pub(crate) fn member(payload: &Payload, name: &str) -> Option<Payload> {
     payload.get(name)?.to_object().ok()
 }

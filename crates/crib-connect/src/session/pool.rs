@@ -1,5 +1,6 @@
 //! The sessions of one legacy upstream: who may share one, who needs one alone, and when to start another.
 
+mod end;
 mod key;
 
 use std::borrow::Cow;
@@ -325,24 +326,6 @@ impl Pool {
     /// Returns why the last start failed, if nothing has been started since.
     pub(crate) fn fault(&self) -> Option<Fault> {
         self.inner.lock().failed.as_ref().map(|(_, fault)| fault.clone())
-    }
-
-    /// Lets go of sessions with a server that is not there any more. What runs in them ends by itself.
-    pub(crate) fn dismiss(&self) {
-        let members = std::mem::take(&mut self.inner.lock().members);
-        for member in members {
-            if let Some(Ok(session)) = &*member.session.borrow() {
-                session.link.end(&super::link::closed(&self.options.slug));
-            }
-        }
-        self.freed.notify_waiters();
-    }
-
-    /// Ends all sessions and waits for their ends.
-    pub(crate) async fn close(&self) {
-        self.closing.cancel();
-        let sessions = self.sessions();
-        futures_util::future::join_all(sessions.iter().map(|session| session.close())).await;
     }
 }
 

@@ -392,3 +392,89 @@ async fn a_call_waits_for_a_person_as_long_as_it_was_told_to() {
     assert_eq!(late.unwrap_err().code(), Code::InputLost);
     bench.upstream.close().await;
 }
+
+fn keeping(keep_alive: Duration) -> impl FnOnce(ConnectorOptions) -> ConnectorOptions {
+    move |options| ConnectorOptions { keep_alive: Some(keep_alive), processes_max: 2, ..options }
+}
+
+async fn sleeps(bench: &Bench) {
+    until("the server sleeps", || bench.upstream.health().state == "sleeping").await;
+    assert_eq!((bench.upstream.health().processes, bench.upstream.pids()), (0, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_uses_sleeps_and_the_next_call_wakes_it() {
+    for script in [LEGACY, MODERN] {
+        let bench = Bench::with(script, &[("MARK", "/dev/null")], keeping(Duration::ZERO));
+        let first = text_of(&bench.call(tool("pid", "{}")).await);
+        assert_eq!((bench.upstream.health().state, bench.upstream.pids().len()), ("running", 1));
+        sleeps(&bench).await;
+        assert!(!std::path::Path::new(&format!("/proc/{first}/status")).exists());
+        let woken = bench.upstream.woken();
+        assert!(tokio::time::timeout(Duration::from_millis(20), woken).await.is_err());
+        assert_ne!(text_of(&bench.call(tool("pid", "{}")).await), first);
+        bench.upstream.woken().await;
+        assert_eq!(bench.upstream.health().state, "running");
+        sleeps(&bench).await;
+        bench.upstream.close().await;
+    }
+}
+
+#[tokio::test]
+async fn calls_in_hand_and_those_that_wait_for_a_person_keep_a_server_awake() {
+    let bench = Bench::with(LEGACY, &[], keeping(Duration::ZERO));
+    let hanging = bench.upstream.call(Arc::new(tool("hang", "{}")));
+    let hanging = tokio::time::timeout(Duration::from_millis(1600), hanging);
+    assert!(hanging.await.is_err(), "it went on as long as somebody waited");
+    assert_eq!(bench.upstream.health().state, "running");
+    asked(bench.call(tool("ask", ELICIT)).await);
+    tokio::time::sleep(Duration::from_millis(1600)).await;
+    assert_eq!((bench.upstream.health().state, bench.upstream.health().parked), ("running", 1));
+    bench.upstream.close().await;
+}
+
+#[tokio::test]
+async fn to_hear_of_changed_lists_keeps_no_server_awake_and_to_watch_a_resource_does() {
+    let bench = Bench::with(MODERN, &[("MARK", "/dev/null")], keeping(Duration::ZERO));
+    let listen =
+        |filter: serde_json::Value| bench.upstream.call(Arc::new(forward(Method::Listen, &json!({ "notifications": filter }), "{}")));
+    let Ok(Reply::Stream(mut watching)) = listen(json!({ "resourceSubscriptions": ["a:b"] })).await else { panic!("not a stream") };
+    assert!(matches!(watching.next().await, Some(Step::Event(_))));
+    tokio::time::sleep(Duration::from_millis(1600)).await;
+    assert_eq!(bench.upstream.health().state, "running");
+    drop(watching);
+    let Ok(Reply::Stream(mut hearing)) = listen(json!({ "toolsListChanged": true })).await else { panic!("not a stream") };
+    assert!(matches!(hearing.next().await, Some(Step::Event(_))));
+    sleeps(&bench).await;
+    assert!(matches!(hearing.next().await, Some(Step::Done(Err(_)))));
+    bench.upstream.close().await;
+}
+
+#[tokio::test]
+async fn calls_never_meet_a_server_that_is_being_put_to_sleep() {
+    for script in [LEGACY, MODERN] {
+        let bench = Bench::with(script, &[("MARK", "/dev/null")], keeping(Duration::from_millis(1)));
+        for pause in [995, 1005] {
+            assert!(!text_of(&bench.call(tool("pid", "{}")).await).is_empty());
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        bench.upstream.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_put_to_rest_ends_with_its_calls_and_starts_again() {
+    for script in [LEGACY, MODERN] {
+        let bench = Bench::new(script, &[("MARK", "/dev/null")]);
+        let first = text_of(&bench.call(tool("pid", "{}")).await);
+        let hanging = bench.upstream.call(Arc::new(tool(if script == LEGACY { "hang" } else { "wait" }, "{}")));
+        let (ended, ()) = tokio::join!(hanging, async {
+            tokio::task::yield_now().await;
+            bench.upstream.rest().await;
+        });
+        assert_eq!(ended.unwrap_err().code(), Code::ServerGone);
+        assert_eq!((bench.upstream.health().state, bench.upstream.health().processes), ("idle", 0));
+        assert_ne!(text_of(&bench.call(tool("pid", "{}")).await), first);
+        bench.upstream.close().await;
+    }
+}

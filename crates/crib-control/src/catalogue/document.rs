@@ -8,8 +8,9 @@ use crib_proxy::{ServerInfo, ToolInfo};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::Visible;
 use super::uri::Page;
-use super::{Figure, Figures, Visible};
+use crate::figures::{Figure, Figures};
 
 #[derive(Serialize)]
 struct Servers<'a> {

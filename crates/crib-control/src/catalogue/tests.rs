@@ -8,8 +8,8 @@ use crib_proxy::{Parts, Plane, Server, Setup};
 use crib_registry::NameStyle;
 use serde_json::{Value, json};
 
-use super::{Catalogue, Figure, Figures, Latency};
-use crate::Machine;
+use super::Catalogue;
+use crate::{Figure, Figures, Latency, Machine, ServerFigure};
 
 /// A server with tools nobody calls.
 struct Fake(Vec<&'static str>);
@@ -51,6 +51,14 @@ impl Figures for Counted {
     fn of(&self, _: &Slug, tool: &str) -> Option<Figure> {
         (tool == "read").then_some(Figure { calls: 2, failures: 1, latency_ms: Latency { mean: 1.5, p50: 1.0, p95: 2.0, p99: 2.0 } })
     }
+
+    fn of_server(&self, _: &Slug) -> Option<ServerFigure> {
+        None
+    }
+
+    fn memory(&self, groups: &[Vec<u32>]) -> Vec<Option<u64>> {
+        vec![None; groups.len()]
+    }
 }
 
 /// A plane with two servers and the catalogue; `guest` may only read files.
@@ -89,7 +97,7 @@ async fn ask(catalogue: &Catalogue, who: &str, method: Method, params: Value) ->
         params: Payload::of(&params),
         target: None,
         param_headers: None,
-        client: Arc::new(Client { revision: Revision::LATEST, caps: ClientCaps::none(), info: None }),
+        client: Arc::new(Client::new(Revision::LATEST, ClientCaps::none(), None)),
         principal: Arc::new(Principal { tenant: Tenant::local(), name: who.into() }),
         log_level: None,
         progress_token: None,

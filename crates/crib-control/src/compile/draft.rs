@@ -226,6 +226,7 @@ impl<'w> Draft<'w> {
             start_timeout: server.start_timeout.unwrap_or(gateway.start_timeout).0,
             input_timeout: gateway.input_timeout.0,
             era_ttl: gateway.era_ttl.0,
+            keep_alive: server.keep_alive.unwrap_or(gateway.keep_alive).limit(),
             processes: usize::try_from(server.processes.max(1)).unwrap_or(1),
             tools: server.tools,
             pins,

@@ -25,6 +25,8 @@ pub struct CompiledServer {
     /// How long a call waits for the answer to a question.
     pub input_timeout: Duration,
     pub era_ttl: Duration,
+    /// How long it lives without a call; always where absent.
+    pub keep_alive: Option<Duration>,
     pub processes: usize,
     pub tools: Tools,
     /// How its tools are judged.
@@ -163,6 +165,9 @@ pub(super) fn source(server: &Server, world: &dyn World) -> Result<Source, Compl
         }
         (Some("run"), None) => package::package(server, world).map(Source::Package),
         (Some(_), None) if server.sandbox.is_some() => Err(Complaint::new("sandbox", "`sandbox` goes with `run`")),
+        (Some("url" | "builtin"), None) if server.keep_alive.is_some() => {
+            Err(Complaint::new("keepAlive", "`keepAlive` goes with what is started here: `run` or `command`"))
+        }
         (Some(_), None) if !server.with.is_empty() => Err(Complaint::new("with", "`with` goes with `run`")),
         (Some(_), None) => match server.builtin {
             Some(builtin) => Ok(Source::Builtin(builtin)),

@@ -106,6 +106,16 @@ impl Trouble {
         trouble
     }
 
+    pub(super) fn no_server(name: &str, names: &[&str]) -> Self {
+        let mut trouble = Self::new(StatusCode::NOT_FOUND, Code::UnknownTarget.as_str(), format!("there is no server `{name}`"));
+        trouble.body.side = Some("client".to_owned());
+        trouble.body.hint = Some(match crate::nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("servers: {}", names.join(", ")),
+        });
+        trouble
+    }
+
     pub(super) fn wrong_method(method: &Method, allowed: &[Method]) -> Self {
         let mut trouble = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("{method} is not possible here"));
         let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
@@ -161,7 +171,7 @@ fn status_of(code: Code) -> StatusCode {
         Code::Forbidden | Code::OriginRefused | Code::ToolHeld | Code::AnswerHeld => StatusCode::FORBIDDEN,
         Code::UnknownTarget | Code::SessionUnknown => StatusCode::NOT_FOUND,
         Code::ConfigInvalid | Code::ConfigUnreadable | Code::ArgumentsInvalid | Code::CursorInvalid => StatusCode::BAD_REQUEST,
-        Code::InputLost | Code::InputImpossible => StatusCode::CONFLICT,
+        Code::InputLost | Code::InputImpossible | Code::ServerStopped => StatusCode::CONFLICT,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::TooBusy => StatusCode::SERVICE_UNAVAILABLE,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,

@@ -13,6 +13,9 @@ use super::answer::with_type;
 use super::row::{LeftOutRow, ServerRow, Servers};
 use super::{Ask, Metrics, Reply, Rest, json};
 
+/// How long memory is looked at.
+const MEMORY_WAIT: Duration = Duration::from_secs(2);
+
 #[derive(Serialize)]
 struct Ready {
     status: &'static str,
@@ -55,8 +58,22 @@ pub(super) fn metrics(rest: &Rest, ask: &Ask, metrics: &Metrics) -> Reply {
     Ok(with_type(StatusCode::OK, kind, bytes::Bytes::from(metrics()).into()))
 }
 
+/// Looks at the memory of servers that have processes. It is not worth waiting long for.
+async fn memory(rest: &Rest, servers: &[ServerInfo]) -> Vec<Option<u64>> {
+    let groups: Vec<Vec<u32>> = servers.iter().map(|server| server.pids.clone()).collect();
+    let unknown = vec![None; groups.len()];
+    if groups.iter().all(Vec::is_empty) {
+        return unknown;
+    }
+    let figures = Arc::clone(&rest.figures);
+    let looked = tokio::task::spawn_blocking(move || figures.memory(&groups));
+    tokio::time::timeout(MEMORY_WAIT, looked).await.ok().and_then(Result::ok).unwrap_or(unknown)
+}
+
 /// Describes servers, with as many tools as the caller may use.
-async fn states(rest: &Rest, principal: &Arc<Principal>, servers: Vec<ServerInfo>) -> Vec<ServerRow> {
+pub(super) async fn states(rest: &Rest, principal: &Arc<Principal>, servers: Vec<ServerInfo>) -> Vec<ServerRow> {
+    let measured: Vec<_> = servers.iter().map(|server| rest.figures.of_server(&server.slug)).collect();
+    let memory = memory(rest, &servers).await;
     let mut states = Vec::with_capacity(servers.len());
     for mut server in servers {
         if server.tools.is_some() {
@@ -66,6 +83,9 @@ async fn states(rest: &Rest, principal: &Arc<Principal>, servers: Vec<ServerInfo
             server.tools = tools.ok().map(|tools| tools.len());
         }
         states.push(ServerRow::of(server));
+    }
+    for ((row, measured), memory) in states.iter_mut().zip(measured).zip(memory) {
+        row.measure(measured, memory);
     }
     for left_out in rest.plane.left_out(principal) {
         if let Some(row) = states.iter_mut().find(|row| row.name == left_out.slug.as_str()) {

@@ -7,6 +7,8 @@ use crib_proxy::{LeftOut, LeftOutWhy, ServerInfo};
 use crib_registry::pins::{Finding, HeldWhy};
 use serde::{Deserialize, Serialize};
 
+use crate::figures::ServerFigure;
+
 /// The answer of `GET /v1/servers`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Servers {
@@ -14,7 +16,7 @@ pub struct Servers {
 }
 
 /// A server as operators see it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct ServerRow {
     pub name: String,
     pub state: Cow<'static, str>,
@@ -27,6 +29,26 @@ pub struct ServerRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     pub processes: usize,
+    /// Resident memory of its processes and of all they started.
+    #[serde(default, rename = "memoryBytes", skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Calls since the gateway was started.
+    #[serde(default)]
+    pub calls: u64,
+    /// Calls that did not end as the caller wished.
+    #[serde(default)]
+    pub failures: u64,
+    /// How long the median call and one of twenty take, in milliseconds.
+    #[serde(default, rename = "p50Ms", skip_serializing_if = "Option::is_none")]
+    pub p50_ms: Option<f64>,
+    #[serde(default, rename = "p95Ms", skip_serializing_if = "Option::is_none")]
+    pub p95_ms: Option<f64>,
+    /// Since the last call ended.
+    #[serde(default, rename = "idleSeconds", skip_serializing_if = "Option::is_none")]
+    pub idle_seconds: Option<u64>,
+    /// Where it comes from, where whoever describes it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Calls that wait for a person.
     pub parked: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,14 +108,19 @@ pub struct Why {
 }
 
 pub(super) fn has_failed(server: &ServerInfo) -> bool {
+    // What a person stopped has not failed, whatever it said before.
+    server.health.state != "stopped" && is_faulty(server)
+}
+
+fn is_faulty(server: &ServerInfo) -> bool {
     server.health.state == "failed" || server.fault.is_some() || server.health.fault.is_some()
 }
 
 impl ServerRow {
     pub(super) fn of(server: ServerInfo) -> Self {
         let state = if has_failed(&server) { "failed" } else { server.health.state };
-        let ServerInfo { slug, health, tools, fault } = server;
-        let error = fault.or(health.fault).map(|fault| Why::of(&fault));
+        let ServerInfo { slug, health, tools, fault, .. } = server;
+        let error = fault.or(health.fault).filter(|_| state == "failed").map(|fault| Why::of(&fault));
         Self {
             name: slug.to_string(),
             state: state.into(),
@@ -101,10 +128,26 @@ impl ServerRow {
             tools: tools.filter(|_| error.is_none()),
             pid: health.pid,
             processes: health.processes,
+            memory_bytes: None,
+            calls: 0,
+            failures: 0,
+            p50_ms: None,
+            p95_ms: None,
+            idle_seconds: None,
+            source: None,
             parked: health.parked,
             error,
             left_out: Vec::new(),
         }
+    }
+
+    /// Adds what was measured.
+    pub(super) fn measure(&mut self, measured: Option<ServerFigure>, memory_bytes: Option<u64>) {
+        self.memory_bytes = memory_bytes;
+        let Some(ServerFigure { figure, idle }) = measured else { return };
+        (self.calls, self.failures) = (figure.calls, figure.failures);
+        (self.p50_ms, self.p95_ms) = (Some(figure.latency_ms.p50), Some(figure.latency_ms.p95));
+        self.idle_seconds = Some(idle.as_secs());
     }
 }
 
@@ -138,7 +181,7 @@ mod tests {
         let health = Health { state: "running", revision: Some(Revision::V2025_06_18), processes: 2, pid: Some(7), ..Health::default() };
         let slug = Slug::from_name("x");
         for fault in [None, Some(fault)] {
-            let row = ServerRow::of(ServerInfo { slug: slug.clone(), health: health.clone(), tools: Some(3), fault });
+            let row = ServerRow::of(ServerInfo { slug: slug.clone(), health: health.clone(), tools: Some(3), fault, pids: vec![7] });
             let text = serde_json::to_string(&row).unwrap();
             let read: ServerRow = serde_json::from_str(&text).unwrap();
             assert_eq!(read, row, "{text}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crib_model::Fault;
 use serde_json::Value;
 
-use super::{Part, Subject, memory, steps};
+use super::{Part, Subject, megabytes, steps};
 use crate::load::{cheapest, latencies};
 
 const CALLS: usize = 50;
@@ -27,7 +27,7 @@ pub(super) async fn measure(subject: &Subject<'_>) -> Result<Part, Fault> {
     let about = shot.params.get("name").and_then(Value::as_str).map_or_else(|| shot.method.to_string(), str::to_owned);
     part.earned(6.0, steps(found.p50, [5.0, 20.0, 100.0, 500.0]), "p50", format!("{:.1} ms, {count} × {about}", found.p50));
     part.earned(4.0, steps(found.p99, [20.0, 100.0, 500.0, 2000.0]), "p99", format!("{:.1} ms", found.p99));
-    match client.pid().and_then(memory::megabytes) {
+    match client.pid().and_then(megabytes) {
         Some(megabytes) => {
             part.earned(5.0, steps(megabytes, [100.0, 200.0, 400.0, 800.0]), "memory", format!("{megabytes:.0} MB after the calls"));
         }

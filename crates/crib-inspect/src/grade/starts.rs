@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crib_model::Fault;
 
-use super::{Part, memory, steps};
+use super::{Part, megabytes, steps};
 use crate::client::{Client, Decline};
 use crate::tap::{Tap, millis};
 use crate::target::{Options, Target};
@@ -13,7 +13,7 @@ pub(super) async fn measure(target: &Target, options: &Options, tap: &Arc<Tap>) 
     let client = Client::connect(target, options, tap, Arc::new(Decline)).await?;
     let mut part = Part::new("Starts", 15.0);
     let after = millis(client.hello().after);
-    let memory = client.pid().and_then(memory::megabytes);
+    let memory = client.pid().and_then(megabytes);
     let is_process = client.pid().is_some();
     let ended = client.close().await;
     if !is_process {

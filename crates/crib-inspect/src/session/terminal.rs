@@ -29,6 +29,8 @@ pub struct Words {
     tools: BTreeMap<String, Vec<String>>,
     prompts: BTreeMap<String, Vec<String>>,
     uris: Vec<String>,
+    /// Lines begin with a tool, and commands with `/`.
+    are_of_tools: bool,
 }
 
 // === impl Words ===
@@ -45,12 +47,36 @@ impl Words {
             tools: overview.tools.iter().filter_map(|tool| Some((name(tool)?, properties(tool)))).collect(),
             prompts: overview.prompts.iter().filter_map(|prompt| Some((name(prompt)?, arguments(prompt)))).collect(),
             uris: overview.resources.iter().filter_map(|item| item.get("uri")?.as_str().map(str::to_owned)).collect(),
+            are_of_tools: false,
         }
+    }
+
+    /// Completes lines that begin with a tool and need no command for it; commands begin with `/`.
+    #[must_use]
+    pub fn of_tools(self) -> Self {
+        Self { are_of_tools: true, ..self }
     }
 
     /// Returns what the last word of a line may become, and where that word begins.
     #[must_use]
     pub fn complete(&self, line: &str) -> (usize, Vec<String>) {
+        if !self.are_of_tools {
+            return self.commanded(line);
+        }
+        const CALL: &str = "call ";
+        match line.strip_prefix('/') {
+            Some(command) => {
+                let (start, words) = self.commanded(command);
+                (start + 1, words)
+            }
+            None => {
+                let (start, words) = self.commanded(&[CALL, line].concat());
+                (start.saturating_sub(CALL.len()), words)
+            }
+        }
+    }
+
+    fn commanded(&self, line: &str) -> (usize, Vec<String>) {
         let start = line.rfind(' ').map_or(0, |at| at + 1);
         let (before, last) = line.split_at(start);
         let before: Vec<&str> = before.split_whitespace().collect();
@@ -211,6 +237,7 @@ mod tests {
             tools: BTreeMap::from([("add".to_owned(), vec!["a".to_owned(), "b".to_owned()]), ("ask".to_owned(), Vec::new())]),
             prompts: BTreeMap::from([("greet".to_owned(), vec!["name".to_owned()])]),
             uris: vec!["demo://a".to_owned()],
+            are_of_tools: false,
         }
     }
 
@@ -224,5 +251,14 @@ mod tests {
         assert_eq!(complete("prompt greet n"), ["name="]);
         assert_eq!(complete("read d"), ["demo://a"]);
         assert_eq!(words().complete("call add b").0, 9);
+    }
+
+    #[test]
+    fn tools_are_completed_without_a_command() {
+        let complete = |line: &str| words().of_tools().complete(line);
+        assert_eq!(complete("a"), (0, vec!["add".to_owned(), "ask".to_owned()]));
+        assert_eq!(complete("add a=1 "), (8, vec!["b=".to_owned()]));
+        assert_eq!(complete("/too"), (1, vec!["tools".to_owned()]));
+        assert_eq!(complete("/read d"), (6, vec!["demo://a".to_owned()]));
     }
 }

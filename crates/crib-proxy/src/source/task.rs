@@ -1,6 +1,5 @@
 //! The task behind a source: reads the lists, holds the subscription, tells what changed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use crib_registry::pins::{Pins, Verdict};
 use futures_util::StreamExt;
 use tokio::sync::{broadcast, mpsc, watch};
 
+use super::watched::Watched;
 use super::{ACK_TIMEOUT, Change, Command, Offer, OnOffer, RETRY_MIN, Watch};
 use crate::ask::{self, Pages};
 
@@ -21,43 +21,6 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 const LISTEN_MAX: Duration = Duration::from_secs(24 * 3600);
 /// How long an old subscription is still read after the new one was acknowledged.
 const OVERLAP: Duration = Duration::from_millis(50);
-
-/// How many clients watch what.
-#[derive(Default)]
-pub(super) struct Watched {
-    uris: BTreeMap<String, usize>,
-    tasks: BTreeMap<String, usize>,
-}
-
-impl Watched {
-    /// Returns whether something is watched that was not before.
-    fn add(&mut self, watch: &Watch) -> bool {
-        let mut is_new = false;
-        for (map, names) in [(&mut self.uris, &watch.uris), (&mut self.tasks, &watch.tasks)] {
-            for name in names {
-                let count = map.entry(name.clone()).or_default();
-                is_new |= *count == 0;
-                *count += 1;
-            }
-        }
-        is_new
-    }
-
-    fn remove(&mut self, watch: &Watch) -> bool {
-        let mut is_gone = false;
-        for (map, names) in [(&mut self.uris, &watch.uris), (&mut self.tasks, &watch.tasks)] {
-            for name in names {
-                let Some(count) = map.get_mut(name) else { continue };
-                *count -= 1;
-                if *count == 0 {
-                    map.remove(name);
-                    is_gone = true;
-                }
-            }
-        }
-        is_gone
-    }
-}
 
 pub(super) struct Task {
     pub(super) slug: Slug,
@@ -79,6 +42,8 @@ enum Wake {
     Command(Option<Command>),
     Step(Option<Step>),
     Retry,
+    /// The server sleeps or was stopped no longer.
+    Woken,
 }
 
 impl Task {
@@ -90,7 +55,8 @@ impl Task {
             let wake = self.next().await;
             match wake {
                 Wake::Command(None) => return,
-                Wake::Command(Some(Command::Refresh)) => {
+                Wake::Command(Some(Command::Renew)) if self.is_dormant() => {}
+                Wake::Command(Some(Command::Refresh | Command::Renew)) => {
                     Box::pin(self.load()).await;
                     if self.steps.is_none() {
                         Box::pin(self.listen()).await;
@@ -115,7 +81,7 @@ impl Task {
                 }
                 Wake::Step(Some(Step::Event(event))) => Box::pin(self.changed(event)).await,
                 Wake::Step(Some(Step::Done(_)) | None) => self.steps = None,
-                Wake::Retry => {
+                Wake::Retry | Wake::Woken => {
                     Box::pin(self.load()).await;
                     Box::pin(self.listen()).await;
                 }
@@ -124,8 +90,9 @@ impl Task {
     }
 
     async fn next(&mut self) -> Wake {
-        let wants = self.wants_retry();
-        let retry = self.retry;
+        let is_dormant = self.is_dormant();
+        let (wants, lacks) = (!is_dormant && self.wants_retry(), is_dormant && self.wants_retry());
+        let (retry, woken) = (self.retry, self.upstream.woken());
         let steps = async {
             match &mut self.steps {
                 Some(steps) => steps.next().await,
@@ -139,7 +106,13 @@ impl Task {
                 self.retry = (retry * 2).min(RETRY_MAX);
                 Wake::Retry
             }
+            () = woken, if lacks => Wake::Woken,
         }
+    }
+
+    /// Tells whether the server is down because nobody wants anything of it: then nobody asks it for its lists.
+    fn is_dormant(&self) -> bool {
+        matches!(self.upstream.health().state, "sleeping" | "stopped")
     }
 
     /// A subscription that should be there and is not is tried again, slower each time.

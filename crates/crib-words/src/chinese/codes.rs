@@ -23,6 +23,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("the server answered with an unexpected HTTP status", "服务器返回了意外的 HTTP 状态"),
     ("the answer came too late, twice, or for another call", "回答来得太晚、重复，或属于另一次调用"),
     ("the server asks for something the client cannot answer", "服务器提出了客户端无法回答的请求"),
+    ("somebody stopped the server", "服务器被人停止了"),
     ("no valid API key", "没有有效的 API 密钥"),
     ("a secret that a server needs has no value", "服务器所需的机密没有值"),
     ("the key may not use this", "该密钥无权使用它"),

@@ -102,6 +102,18 @@ pub(super) const ENTRIES: &[Entry] = &[
     // run, pull, rm
     ("there is another server called `{}`: {}", "已有另一个名为 `{}` 的服务器：{}"),
     ("give this one a name: --name NAME   or remove the other: toolcrib rm {}", "给它起个名字：--name NAME   或移除另一个：toolcrib rm {}"),
+    ("--keep-alive goes with what is started here, and `{}` is not", "--keep-alive 用于在本机启动的服务器，而 `{}` 不是"),
+    (
+        "this gateway keeps no calls: only the one that serves your own configuration does",
+        "此网关不保留调用记录：只有使用你自己配置的网关才保留",
+    ),
+    ("have it write them down: toolcrib serve --access-log=calls.log", "让它写到文件：toolcrib serve --access-log=calls.log"),
+    ("`{}` was stopped", "`{}` 已被停止"),
+    ("start it: toolcrib run {}", "启动它：toolcrib run {}"),
+    ("this key may not stop or start servers", "此密钥不可停止或启动服务器"),
+    ("only a key without `allow` and `deny` may", "只有不带 `allow` 和 `deny` 的密钥可以"),
+    ("`{}` has not ended yet", "`{}` 尚未结束"),
+    ("`keepAlive` goes with what is started here: `run` or `command`", "`keepAlive` 用于在本机启动的服务器：`run` 或 `command`"),
     ("{} goes with a package, and `{}` is none", "{} 用于软件包，而 `{}` 不是"),
     ("--with goes with Python packages", "--with 用于 Python 软件包"),
     ("--name goes with one package", "--name 只用于一个软件包"),

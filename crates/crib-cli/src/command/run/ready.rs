@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::connect::{self, Task};
+use super::super::stop::servers::change;
 use super::super::{list, show};
 use super::{Wanted, slug, target};
 use crate::args::{Connect, Run};
@@ -47,10 +48,12 @@ pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output:
 
 async fn look(wanted: &Wanted, client: &Client) -> Result<(Option<ServerRow>, Vec<Value>), Failure> {
     let slug = slug(&wanted.name);
+    // One that sleeps or was stopped is there already, and does not run. Who may not start it sees how it is.
+    drop(change(client, slug.as_str(), "start").await);
     let answer = client.get(&format!("/v1/tools?server={slug}")).await?;
     let Tools { tools } = answer.read()?;
     if tools.is_empty() {
-        list::servers(client).await?.check(slug.as_str())?;
+        list::check(&list::servers(client).await?, slug.as_str())?;
     }
     let Servers { servers } = client.get("/v1/servers").await?.read()?;
     Ok((servers.into_iter().find(|row| row.name == slug.as_str()), tools))

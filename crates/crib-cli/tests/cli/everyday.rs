@@ -1,0 +1,135 @@
+//! The everyday commands: servers that sleep, are stopped and looked at, and their calls.
+
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::run::{Home, SERVER, lacks, said};
+
+/// How long a server with nothing to do may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn row(home: &Home, name: &str) -> Value {
+    let said = home.good(&["list", "--json"]);
+    let listed: Value = serde_json::from_str(&said.stdout).expect("one document");
+    let rows = listed.get("servers").and_then(Value::as_array).expect("servers");
+    rows.iter().find(|row| row["name"] == name).expect("it is listed").clone()
+}
+
+/// A home with a server of the fewest lines.
+fn home(test: &str, flags: &[&str]) -> Option<Home> {
+    if lacks("node") {
+        return None;
+    }
+    let home = Home::new(test);
+    let script = home.write("work/reader.js", SERVER);
+    let mut args = vec!["run", "--name", "reader"];
+    args.extend(flags);
+    let path = script.display().to_string();
+    args.extend(["--", "node", &path]);
+    home.good(&args);
+    Some(home)
+}
+
+/// Has the server read a text.
+fn read(home: &Home, text: &str) -> String {
+    let path = home.write("work/a.txt", text);
+    home.good(&["call", "reader.read", &format!("path={}", path.display())]).stdout.trim().to_owned()
+}
+
+#[test]
+fn a_server_that_nobody_uses_sleeps_is_still_listed_and_wakes_for_a_call() {
+    let Some(home) = home("sleeps", &["--keep-alive", "0"]) else { return };
+    assert!(home.config().contains("keepAlive: \"0\""), "{}", home.config());
+    let until = Instant::now() + PATIENCE;
+    while row(&home, "reader")["state"] != "sleeping" {
+        assert!(Instant::now() < until, "{}", row(&home, "reader"));
+    }
+    let asleep = row(&home, "reader");
+    assert_eq!((&asleep["tools"], &asleep["processes"], asleep.get("memoryBytes")), (&Value::from(1), &Value::from(0), None));
+    assert!(home.good(&["show", "reader"]).stdout.starts_with("read(path: string)"));
+    assert_eq!(row(&home, "reader")["state"], "sleeping", "lists wake nobody");
+    assert_eq!(read(&home, "awake"), "awake");
+    let awake = row(&home, "reader");
+    assert_eq!((&awake["state"], &awake["calls"]), (&Value::from("running"), &Value::from(1)));
+    assert!(awake["p95Ms"].as_f64().is_some_and(|ms| ms > 0.0) && awake["idleSeconds"].as_u64().is_some_and(|idle| idle < 60), "{awake}");
+    if cfg!(target_os = "linux") {
+        assert!(awake["memoryBytes"].as_u64().is_some_and(|bytes| bytes > 1024 * 1024), "{awake}");
+    }
+}
+
+#[test]
+fn a_server_that_was_stopped_stays_so_until_it_is_run() {
+    let Some(home) = home("stopped", &[]) else { return };
+    assert!(home.config().contains("keepAlive: \"5m\""), "{}", home.config());
+    assert_eq!(home.good(&["stop", "reader"]).stderr, "stopped  reader   (toolcrib run reader)\n");
+    let stopped = row(&home, "reader");
+    assert_eq!((&stopped["state"], &stopped["processes"]), (&Value::from("stopped"), &Value::from(0)));
+    let refused = home.run(&["call", "reader.read", "path=a.txt"]);
+    assert_eq!(refused.status, 4);
+    assert!(
+        refused.stderr.contains("error[TC0212]: `reader` was stopped") && refused.stderr.contains("toolcrib run reader"),
+        "{}",
+        refused.stderr
+    );
+    let unknown = home.run(&["stop", "raeder"]);
+    assert_eq!(unknown.status, 5);
+    assert!(
+        unknown.stderr.contains("there is no server `raeder`") && unknown.stderr.contains("did you mean `reader`?"),
+        "{}",
+        unknown.stderr
+    );
+    let partly = home.run(&["stop", "reader", "other"]);
+    assert_eq!(partly.status, 7, "{}", partly.stderr);
+    let started = home.good(&["run", "reader"]);
+    assert!(started.stdout.starts_with("started  reader · 1 tool · MCP 2025-06-18 · pid "), "{}", started.stdout);
+    assert_eq!(read(&home, "up"), "up");
+    home.good(&["stop", "--all"]);
+    assert_eq!(row(&home, "reader")["state"], "stopped");
+}
+
+#[test]
+fn calls_are_listed_with_who_made_them_and_how_they_ended() {
+    let home = Home::new("calls");
+    home.good(&["run", "demo"]);
+    home.good(&["call", "demo.add", "a=88", "b=22"]);
+    home.run(&["call", "demo.add", "a=x"]);
+    let text = home.good(&["logs", "--calls"]).stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].contains(concat!("toolcrib/", env!("CARGO_PKG_VERSION"))) && lines[0].contains("demo.add"), "{text}");
+    assert!(lines[0].contains("  ok  ") && lines[0].contains("  trace "), "{text}");
+    assert!(lines[1].contains("  TC0311  ") && lines[1].contains("the arguments do not fit"), "{text}");
+    let document: Value = serde_json::from_str(&home.good(&["logs", "--calls", "demo", "--json"]).stdout).expect("one document");
+    assert_eq!(document["schema"], "toolcrib/v1/calls");
+    let calls = document["calls"].as_array().expect("calls");
+    let id = calls[0]["traceId"].as_str().expect("every call has a trace");
+    assert_eq!((calls[0]["outcome"].as_str(), id.len()), (Some("ok"), 32));
+    assert_eq!(home.good(&["logs", "--trace", id.get(..8).expect("it is long")]).stdout.lines().count(), 1);
+    assert_eq!(home.good(&["logs", "--calls", "--since", "1ms"]).stderr, "nothing was called\n");
+    let unknown = home.run(&["logs", "--calls", "dmeo"]);
+    assert!(unknown.status == 5 && unknown.stderr.contains("demo"), "{}", unknown.stderr);
+}
+
+#[test]
+fn tools_are_called_at_a_prompt_or_from_standard_input() {
+    let home = Home::new("prompt");
+    let mut command = home.command(&["run", "-i", "demo"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let input = "# a comment\nadd a=88 b=22\n/tools\nadd a=1 b:=\n/bye\nadd a=1 b=1\n";
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+    let done = child.wait_with_output().expect("it ends");
+    let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(stdout.contains("\n110\n") && stdout.matches("subtract(").count() == 2 && !stdout.contains("\n2\n"), "{stdout}\n{stderr}");
+    assert!(done.status.code() == Some(2) && stderr.contains("is not JSON"), "{:?} {stderr}", done.status);
+}
+
+#[test]
+fn a_variable_that_is_empty_is_not_set() {
+    let home = Home::new("empty_variable");
+    let said = said(home.command(&["list"]).env("TOOLCRIB_URL", "").env("TOOLCRIB_KEY", ""));
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert!(said.stdout.starts_with("NAME"), "{}", said.stdout);
+}
