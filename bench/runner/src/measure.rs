@@ -38,7 +38,6 @@ pub(crate) struct Load {
 pub(crate) struct Generator {
     pub(crate) binary: PathBuf,
     pub(crate) cores: String,
-    pub(crate) nice: u8,
     pub(crate) window: Window,
 }
 
@@ -52,13 +51,7 @@ struct Snapshot {
 
 impl Generator {
     fn command(&self, load: &Load) -> Command {
-        let mut command = if self.nice == 0 {
-            pinned(&self.cores, &self.binary)
-        } else {
-            let mut command = Command::new("nice");
-            command.args(["-n", &self.nice.to_string(), "taskset", "-c", &self.cores]).arg(&self.binary).stdin(Stdio::null());
-            command
-        };
+        let mut command = pinned(&self.cores, &self.binary);
         command.args(["--url", &load.url, "--version", load.version, "--conns", &load.conns.to_string()]).args(&load.more);
         command
     }

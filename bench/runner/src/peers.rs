@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::machine::Machine;
 use crate::measure::{Generator, LEGACY, MODERN, Window};
-use crate::process::{Process, pinned};
+use crate::process::{Process, behind, pinned};
 
 pub(crate) const LEGACY_BACKEND: u16 = 9101;
 pub(crate) const MODERN_BACKEND: u16 = 9102;
@@ -68,21 +68,30 @@ impl Bench {
         fs::create_dir_all(&work)?;
         let machine = Machine::read()?;
         let bin = crate::path("BENCH_BIN").unwrap_or_else(|| root.join("bench/target/release"));
-        let load = Generator { binary: bin.join("mcp-load"), cores: machine.load_core.to_string(), nice: 0, window };
+        let load = Generator { binary: bin.join("mcp-load"), cores: machine.load_core.to_string(), window };
         let toolcrib = crate::path("TOOLCRIB_BIN").unwrap_or_else(|| root.join("target/release/toolcrib"));
         Ok(Self { root, work, machine, load, is_quick, bin, toolcrib, nginx: crate::path("NGINX_BIN") })
     }
 
     /// Starts an echo backend on the load's core.
     pub(crate) fn backend(&self, port: u16, more: &[&str]) -> Result<Process> {
-        let mut command = pinned(&self.load.cores, &self.bin.join("mcp-echo"));
+        self.backend_on(&self.load.cores, port, more)
+    }
+
+    fn backend_on(&self, cores: &str, port: u16, more: &[&str]) -> Result<Process> {
+        let mut command = pinned(cores, &self.bin.join("mcp-echo"));
         command.args(["http", "--addr", &format!("127.0.0.1:{port}")]).args(more);
         self.serve(&mut command, &format!("backend-{port}"), port)
     }
 
     /// Starts one backend of each era: each speaks only its own.
     pub(crate) fn backends(&self) -> Result<Vec<Process>> {
-        Ok(vec![self.backend(LEGACY_BACKEND, &["--stateful", "--legacy-only"])?, self.backend(MODERN_BACKEND, &["--modern-only"])?])
+        self.backends_on(&self.load.cores)
+    }
+
+    pub(crate) fn backends_on(&self, cores: &str) -> Result<Vec<Process>> {
+        let legacy = self.backend_on(cores, LEGACY_BACKEND, &["--stateful", "--legacy-only"])?;
+        Ok(vec![legacy, self.backend_on(cores, MODERN_BACKEND, &["--modern-only"])?])
     }
 
     pub(crate) fn floor(&self, listen: u16, upstream: u16) -> Result<Process> {
@@ -93,11 +102,15 @@ impl Bench {
 
     /// Starts nginx as a plain reverse proxy of both backends and as a server of static files.
     pub(crate) fn nginx(&self) -> Result<Process> {
+        self.nginx_on(&self.gateway_core(), 1, 0)
+    }
+
+    pub(crate) fn nginx_on(&self, cores: &str, workers: u8, nice: u8) -> Result<Process> {
         let binary = self.nginx.as_ref().context("no nginx")?;
         let config = self.work.join("nginx.conf");
         fs::create_dir_all(self.work.join("static"))?;
-        fs::write(&config, nginx_config(&self.work))?;
-        let mut command = pinned(&self.machine.gateway_core.to_string(), binary);
+        fs::write(&config, nginx_config(&self.work, workers))?;
+        let mut command = behind(cores, nice, binary);
         command.arg("-e").arg(self.work.join("nginx-error.log")).arg("-p").arg(&self.work).arg("-c").arg(config);
         if let Some(libraries) = crate::path("NGINX_LIBRARIES") {
             command.env("LD_LIBRARY_PATH", libraries);
@@ -107,14 +120,19 @@ impl Bench {
 
     /// Starts toolcrib on these cores with a configuration of this name.
     pub(crate) fn toolcrib(&self, cores: &str, name: &str, config: &str) -> Result<Process> {
-        let mut command = self.toolcrib_command(cores, name, config)?;
+        self.toolcrib_behind(cores, 0, name, config)
+    }
+
+    /// Starts toolcrib so that it gives way to others by `nice`.
+    pub(crate) fn toolcrib_behind(&self, cores: &str, nice: u8, name: &str, config: &str) -> Result<Process> {
+        let mut command = self.toolcrib_command(cores, nice, name, config)?;
         self.serve(&mut command, &format!("toolcrib-{name}"), TOOLCRIB)
     }
 
-    pub(crate) fn toolcrib_command(&self, cores: &str, name: &str, config: &str) -> Result<Command> {
+    pub(crate) fn toolcrib_command(&self, cores: &str, nice: u8, name: &str, config: &str) -> Result<Command> {
         let file = self.work.join(format!("toolcrib-{name}.yaml"));
         fs::write(&file, config)?;
-        let mut command = pinned(cores, &self.toolcrib);
+        let mut command = behind(cores, nice, &self.toolcrib);
         command.args(["serve", "-c"]).arg(file).current_dir(&self.work).stdin(Stdio::null());
         Ok(command)
     }
@@ -142,7 +160,7 @@ impl Bench {
     }
 }
 
-fn nginx_config(work: &Path) -> String {
+fn nginx_config(work: &Path, workers: u8) -> String {
     let work = work.display();
     let proxy = |listen: u16, upstream: u16| {
         format!(
@@ -157,7 +175,7 @@ fn nginx_config(work: &Path) -> String {
     let modern = proxy(NGINX_MODERN, MODERN_BACKEND);
     format!(
         "daemon off;
-worker_processes 1;
+worker_processes {workers};
 pid {work}/nginx.pid;
 error_log {work}/nginx-error.log crit;
 events {{ worker_connections 1000; multi_accept on; }}

@@ -27,6 +27,16 @@ pub(crate) fn pinned(cores: &str, program: &Path) -> Command {
     command
 }
 
+/// Returns `program` so that it runs on these cores only and gives way to others by `nice`.
+pub(crate) fn behind(cores: &str, nice: u8, program: &Path) -> Command {
+    if nice == 0 {
+        return pinned(cores, program);
+    }
+    let mut command = Command::new("nice");
+    command.args(["-n", &nice.to_string(), "taskset", "-c", cores]).arg(program).stdin(Stdio::null());
+    command
+}
+
 impl Process {
     /// Starts a command with its output in a log of the work folder.
     pub(crate) fn start(command: &mut Command, name: &str, work: &Path) -> Result<Self> {

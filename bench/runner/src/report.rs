@@ -63,7 +63,7 @@ fn promises(text: &mut String, rows: &[Row]) {
     text.push_str("| measured | target | toolcrib | nginx | × nginx | met |\n|---|---|---:|---:|---:|---|\n");
     for row in rows {
         let shown = |figure: Option<f64>| figure.map_or("–".to_owned(), |figure| number(figure, row.unit));
-        let times = row.yardstick.and(row.judged).filter(|_| !row.is_floor).map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
+        let times = row.yardstick.and(row.judged).filter(|_| row.unit != "×").map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
         let met = match row.is_met() {
             Some(false) if row.errors > 0 => "**errors**",
             Some(true) => "yes",

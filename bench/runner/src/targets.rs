@@ -113,20 +113,13 @@ fn compare(what: String, ours: &[(usize, f64)], theirs: &[(usize, f64)], (target
     }
 }
 
+/// Promised where nginx takes 11 µs a call, which is 91,000 calls a second: what another machine can do is a share of
+/// what its nginx can.
 fn rate(records: &Records, era: &str) -> Row {
     let cell = format!("small, {era}");
-    let of = |peer| median(figures(records, &cell, 16, peer, RATE).into_iter().map(|(_, figure)| figure));
-    Row {
-        what: format!("calls per second on one core, {era}, 16 connections"),
-        target: "≥ 50,000",
-        limit: 50_000.0,
-        measured: of("toolcrib"),
-        yardstick: of("nginx"),
-        judged: of("toolcrib"),
-        unit: "/s",
-        errors: 0,
-        is_floor: true,
-    }
+    let [ours, theirs] = ["toolcrib", "nginx"].map(|peer| figures(records, &cell, 16, peer, RATE));
+    let what = format!("calls per second on one core, {era}, 16 connections");
+    Row { unit: "/s", is_floor: true, ..compare(what, &ours, &theirs, ("≥ 0.55 × nginx (50,000 of 91,000)", 0.55)) }
 }
 
 fn value(records: &Records, cell: &str, target: &'static str, limit: f64, unit: &'static str) -> Row {
@@ -135,20 +128,21 @@ fn value(records: &Records, cell: &str, target: &'static str, limit: f64, unit: 
 }
 
 fn scaling(records: &Records) -> Row {
-    let cost = |cores: &str| {
-        let cell = format!("{cores}, small, modern");
-        median(figures(records, &cell, 64, "toolcrib", CPU).into_iter().map(|(_, figure)| figure))
+    let gains = |peer| {
+        let cost = |cores: &str| figures(records, &format!("{cores}, small, modern"), 64, peer, CPU);
+        let two = cost("two cores");
+        median(cost("one core").into_iter().filter_map(|(round, one)| Some(2.0 * one / at(&two, round)?)))
     };
-    let gain = cost("one core").zip(cost("two cores")).map(|(one, two)| 2.0 * one / two);
+    let gain = gains("toolcrib");
     Row {
         what: "calls per second on two cores against one (by CPU time per call)".into(),
         target: "≥ 1.8 ×",
         limit: 1.8,
         measured: gain,
-        yardstick: None,
+        yardstick: gains("nginx"),
         judged: gain,
         unit: "×",
-        errors: 0,
+        errors: errors(records, "two cores, small, modern", 64),
         is_floor: true,
     }
 }

@@ -57,7 +57,7 @@ impl Default for ClientOptions {
     fn default() -> Self {
         Self {
             connections_max: 1024,
-            idle_max: 256,
+            idle_max: 512,
             idle_age: Duration::from_secs(50),
             connect_timeout: Duration::from_secs(10),
             head_bytes_max: 256 * 1024,

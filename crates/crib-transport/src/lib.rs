@@ -13,6 +13,7 @@ mod client;
 mod lines;
 mod server;
 mod stdio;
+mod turn;
 mod whole;
 
 pub use child::{

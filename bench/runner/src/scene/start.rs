@@ -31,7 +31,7 @@ pub(crate) fn run(bench: &Bench, records: &mut Records) -> Result<()> {
         // The client is there first and tries all the time.
         let mut client = bench.load.start(&load)?;
         std::thread::sleep(Duration::from_millis(100));
-        let mut command = bench.toolcrib_command(&bench.gateway_core(), "start", &config::demo())?;
+        let mut command = bench.toolcrib_command(&bench.gateway_core(), 0, "start", &config::demo())?;
         let begin = clock_gettime(ClockId::Monotonic);
         let toolcrib = Process::start(&mut command, "toolcrib-start", &bench.work)?;
         let mut text = String::new();

@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
@@ -19,6 +19,7 @@ use super::drain::{Drain, Stage};
 use super::exchange::{Ends, Exchange, Front};
 use super::pulse::{Limits, Pulse, Ticker};
 use super::strict::Strict;
+use crate::turn::Turn;
 
 /// Serves a connection until either side closes it.
 pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
@@ -26,7 +27,7 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     let options = &front.options;
     let limits = Limits { head: options.head_timeout, idle: options.idle_timeout, body: options.body_timeout };
     let mut ticker = Ticker::new(Arc::clone(&pulse), limits);
-    let io = TokioIo::new(Watched { stream, strict: Strict::default(), pulse: Arc::clone(&pulse) });
+    let io = TokioIo::new(Watched { stream, turn: Turn::new(), strict: Strict::default(), pulse: Arc::clone(&pulse) });
     let service = service_fn(|request| {
         let exchange = Exchange { front: Arc::clone(&front), ends, pulse: Arc::clone(&pulse) };
         exchange.answer(request).map(Ok::<_, Infallible>)
@@ -89,6 +90,7 @@ impl<'a> Ending<'a> {
 /// Watches the bytes: how requests are framed, and whether the client reads.
 struct Watched {
     stream: TcpStream,
+    turn: Turn,
     strict: Strict,
     pulse: Arc<Pulse>,
 }
@@ -107,12 +109,14 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.turn.poll(cx));
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.pulse.wrote(written.is_ready());
         written
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        ready!(self.turn.poll(cx));
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.pulse.wrote(written.is_ready());
         written
@@ -123,6 +127,7 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.turn.end();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
