@@ -113,8 +113,8 @@ impl Plane {
     pub fn swap(&self, setup: Setup) {
         let admission = self.admission.load().renew(widths(&setup));
         self.admission.store(Arc::new(admission));
-        let old = self.snapshot.swap(Snapshot::new(setup, self.tracker.clone()));
-        old.retire();
+        let next = self.snapshot().next(setup);
+        self.snapshot.swap(next).retire();
     }
 
     /// Ends sessions and background work, closes all upstreams, and waits for it.

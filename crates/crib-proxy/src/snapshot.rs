@@ -63,6 +63,8 @@ pub(crate) struct Snapshot {
     by_slug: HashMap<Slug, usize, RandomState>,
     views: ArcSwap<HashMap<(CapSet, Scope), Arc<View>, RandomState>>,
     sources: Mutex<HashMap<(Slug, CapSet), Source>>,
+    /// What the snapshot before this one knew of servers that are the same: those that sleep are not woken for a reload.
+    known: Mutex<HashMap<(Slug, CapSet), Arc<Offer>>>,
     /// One builder at a time, so that the newest lists win.
     building: Mutex<()>,
     tracker: TaskTracker,
@@ -87,6 +89,7 @@ impl Snapshot {
             by_slug,
             views: ArcSwap::default(),
             sources: Mutex::default(),
+            known: Mutex::default(),
             building: Mutex::default(),
             tracker,
             unsubscribed: stop.child_token(),
@@ -95,6 +98,20 @@ impl Snapshot {
         });
         snapshot.tracker.spawn(watch_approvals(Arc::downgrade(&snapshot), Arc::clone(&snapshot.setup.pins), snapshot.stop.clone()));
         snapshot
+    }
+
+    /// Makes the snapshot that comes after this one.
+    pub(crate) fn next(&self, setup: Setup) -> Arc<Self> {
+        let next = Self::new(setup, self.tracker.clone());
+        let is_same = |slug: &Slug| {
+            let both = self.server(slug).zip(next.server(slug));
+            both.is_some_and(|(old, new)| Arc::ptr_eq(&old.upstream, &new.upstream))
+        };
+        let sources = self.sources.lock();
+        let known = sources.iter().filter(|((slug, _), _)| is_same(slug)).filter_map(|(key, source)| Some((key.clone(), source.offer()?)));
+        *next.known.lock() = known.filter(|(_, offer)| offer.fault.is_none()).collect();
+        drop(sources);
+        next
     }
 
     /// Returns what ends when this snapshot was replaced and nobody uses it any more.
@@ -230,7 +247,8 @@ impl Snapshot {
         });
         let client = ask::gateway_client(caps.clone());
         let upstream = Arc::clone(&server.upstream);
-        let behind = Behind { slug: server.slug.clone(), upstream, client, pins: Arc::clone(&self.setup.pins) };
+        let known = self.known.lock().remove(&(server.slug.clone(), set));
+        let behind = Behind { slug: server.slug.clone(), upstream, client, pins: Arc::clone(&self.setup.pins), known };
         let (source, task) = Source::new(behind, on_offer, self.stop.child_token());
         self.tracker.spawn(task);
         source

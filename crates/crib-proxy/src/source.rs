@@ -118,6 +118,8 @@ pub(crate) struct Behind {
     pub(crate) upstream: Arc<dyn Upstream>,
     pub(crate) client: Arc<Client>,
     pub(crate) pins: Arc<dyn Pins>,
+    /// What was known of it before.
+    pub(crate) known: Option<Arc<Offer>>,
 }
 
 impl Source {
@@ -128,7 +130,7 @@ impl Source {
         let (commands, inbox) = mpsc::channel(limits::STREAM_QUEUE_MAX);
         let offer = Arc::new(ArcSwapOption::empty());
         let handle = Self { offer: Arc::clone(&offer), loaded, changes: changes.clone(), commands, begun: tokio::time::Instant::now() };
-        let Behind { slug, upstream, client, pins } = behind;
+        let Behind { slug, upstream, client, pins, known } = behind;
         let task = Task {
             slug,
             upstream,
@@ -147,7 +149,7 @@ impl Source {
         (handle, async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = task.run() => {}
+                () = task.run(known) => {}
             }
         })
     }

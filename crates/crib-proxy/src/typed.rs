@@ -172,9 +172,12 @@ impl Plane {
             .iter()
             .map(|server| {
                 let offer = snapshot.source(&server.slug, set).and_then(|source| source.offer());
+                let mut health = server.upstream.health();
+                // What does not run spoke it when it listed its tools.
+                health.revision = health.revision.or_else(|| offer.as_ref().and_then(|offer| offer.tools.revision));
                 ServerInfo {
                     slug: server.slug.clone(),
-                    health: server.upstream.health(),
+                    health,
                     tools: offer.as_ref().map(|offer| offer.tools.items.len()),
                     fault: offer.and_then(|offer| offer.fault.clone()),
                     pids: server.upstream.pids(),

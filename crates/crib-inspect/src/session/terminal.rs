@@ -70,7 +70,11 @@ impl Words {
                 (start + 1, words)
             }
             None => {
-                let (start, words) = self.commanded(&[CALL, line].concat());
+                let (start, mut words) = self.commanded(&[CALL, line].concat());
+                // Behind the tool come its arguments.
+                if !line.contains(' ') {
+                    words.iter_mut().for_each(|word| word.push(' '));
+                }
                 (start.saturating_sub(CALL.len()), words)
             }
         }
@@ -256,7 +260,7 @@ mod tests {
     #[test]
     fn tools_are_completed_without_a_command() {
         let complete = |line: &str| words().of_tools().complete(line);
-        assert_eq!(complete("a"), (0, vec!["add".to_owned(), "ask".to_owned()]));
+        assert_eq!(complete("a"), (0, vec!["add ".to_owned(), "ask ".to_owned()]));
         assert_eq!(complete("add a=1 "), (8, vec!["b=".to_owned()]));
         assert_eq!(complete("/too"), (1, vec!["tools".to_owned()]));
         assert_eq!(complete("/read d"), (6, vec!["demo://a".to_owned()]));

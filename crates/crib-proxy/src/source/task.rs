@@ -48,9 +48,14 @@ enum Wake {
 
 impl Task {
     /// Runs until nobody holds the source any more. What is rare is boxed: the task lives as long as its source.
-    pub(super) async fn run(mut self) {
-        Box::pin(self.load()).await;
-        Box::pin(self.listen()).await;
+    pub(super) async fn run(mut self, known: Option<Arc<Offer>>) {
+        match known.filter(|_| self.is_dormant()) {
+            Some(known) => Box::pin(self.adopt(&known)).await,
+            None => {
+                Box::pin(self.load()).await;
+                Box::pin(self.listen()).await;
+            }
+        }
         loop {
             let wake = self.next().await;
             match wake {
@@ -81,6 +86,8 @@ impl Task {
                 }
                 Wake::Step(Some(Step::Event(event))) => Box::pin(self.changed(event)).await,
                 Wake::Step(Some(Step::Done(_)) | None) => self.steps = None,
+                // It fell asleep while the time went by.
+                Wake::Retry if self.is_dormant() => {}
                 Wake::Retry | Wake::Woken => {
                     Box::pin(self.load()).await;
                     Box::pin(self.listen()).await;
@@ -126,6 +133,14 @@ impl Task {
             tracing::warn!(upstream = %self.slug, code = %fault.code(), "{fault}");
         }
         self.publish(offer).await;
+    }
+
+    /// Takes over what was known before, under today's rules.
+    async fn adopt(&mut self, known: &Offer) {
+        let verdict = self.judge(known).await;
+        self.offer.store(Some(Arc::new(known.judged(verdict))));
+        (self.on_offer)();
+        self.loaded.send_modify(|n| *n += 1);
     }
 
     async fn publish(&mut self, mut offer: Offer) {

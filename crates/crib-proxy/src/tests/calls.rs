@@ -171,3 +171,21 @@ async fn a_silent_server_holds_up_nobody_elses_first_call() {
     assert_eq!(listed.last()["result"]["tools"].as_array().unwrap().len(), 1);
     assert!(begin.elapsed() >= Duration::from_secs(5), "a list waits for servers that are still starting");
 }
+
+#[tokio::test]
+async fn an_entry_names_the_clients_trace_and_does_not_stand_in_its_way() {
+    let fake = Fake::new(vec![tool("t")], echo());
+    let rig = Rig::new(&[("s", &fake)]);
+    rig.book.1.store(true, std::sync::atomic::Ordering::Relaxed);
+    rig.alice().call("s__t", json!({})).await;
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut request = rig.alice().request("tools/call", json!({ "name": "s__t", "arguments": {} }));
+    request.headers.insert("traceparent", http::HeaderValue::from_static(parent));
+    super::rig::read(rig.plane.receive(request).await).await;
+    let entries = rig.book.0.lock().clone();
+    let ids: Vec<u128> = entries.iter().filter_map(|entry| entry.trace).map(|trace| trace.trace_id).collect();
+    assert_eq!((ids.len(), ids[1]), (2, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c));
+    let asked = fake.asked.lock();
+    let told: Vec<_> = asked.iter().filter(|forward| forward.method == Method::ToolsCall).map(|forward| forward.trace).collect();
+    assert_eq!((told[0].map(|trace| trace.trace_id), told[1].is_none()), (Some(ids[0]), true));
+}

@@ -2,11 +2,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crib_mcp::Method;
 use crib_policy::RuleSpec;
 use crib_registry::NameStyle;
 use serde_json::{Value, json};
 
-use super::rig::{Caller, Fake, Rig, echo, tool};
+use super::rig::{Caller, Dice, Fake, Rig, echo, setup, tool};
 
 async fn all(caller: &Caller) -> (Vec<String>, BTreeSet<String>, Option<String>) {
     let (mut names, mut scopes, mut cursor, mut middle) = (Vec::new(), BTreeSet::new(), None::<String>, None);
@@ -95,4 +96,28 @@ async fn where_no_server_is_there_yet_a_list_waits_for_as_long_as_a_start_may_ta
     let start = tokio::time::Instant::now();
     assert_eq!(names(&rig.alice()).await, Vec::<String>::new());
     assert_eq!(start.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_sleeps_is_asked_for_nothing_until_it_wakes() {
+    let fake = Fake::new(vec![tool("a")], echo());
+    let rig = Rig::new(&[("s", &fake)]);
+    let names = async || all(&rig.alice()).await.0;
+    assert_eq!(names().await, ["s__a"]);
+    fake.state.send_replace("sleeping");
+    let asked = fake.count(&Method::Discover);
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert_eq!((names().await, fake.count(&Method::Discover)), (vec!["s__a".to_owned()], asked));
+
+    // Nor does a reload wake it.
+    let mut next = setup(&[("s", &fake)], NameStyle::default(), 10, &RuleSpec::default(), &Dice::default());
+    next.servers = rig.plane.snapshot().setup.servers.clone();
+    rig.plane.swap(next);
+    assert_eq!((names().await, fake.count(&Method::Discover)), (vec!["s__a".to_owned()], asked));
+
+    fake.tools.lock().push(tool("b"));
+    fake.state.send_replace("running");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(names().await, ["s__a", "s__b"]);
+    assert!(fake.count(&Method::Discover) > asked);
 }

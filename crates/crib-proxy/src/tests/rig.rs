@@ -1,7 +1,7 @@
 //! A plane, scripted upstreams, and clients that speak through the `Gateway` port.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::{Parts, Plane, Server, Setup};
 
@@ -29,11 +30,20 @@ pub(super) struct Fake {
     pub(super) asked: Mutex<Vec<Forward>>,
     /// How long it takes to start.
     delay: Duration,
+    /// What it says of its health.
+    pub(super) state: watch::Sender<&'static str>,
 }
 
 impl Fake {
     pub(super) fn new(tools: Vec<Value>, handler: Handler) -> Arc<Self> {
-        Arc::new(Self { tools: Mutex::new(tools), page_size: 1000, handler, asked: Mutex::default(), delay: Duration::ZERO })
+        Arc::new(Self {
+            tools: Mutex::new(tools),
+            page_size: 1000,
+            handler,
+            asked: Mutex::default(),
+            delay: Duration::ZERO,
+            state: watch::channel("").0,
+        })
     }
 
     /// A server that never answers.
@@ -95,7 +105,12 @@ impl Upstream for Own {
     }
 
     fn health(&self) -> Health {
-        Health::default()
+        Health { state: *self.0.state.borrow(), ..Health::default() }
+    }
+
+    fn woken(&self) -> BoxFuture<'static, ()> {
+        let mut state = self.0.state.subscribe();
+        Box::pin(async move { drop(state.wait_for(|state| *state != "sleeping").await) })
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {
@@ -162,11 +177,15 @@ impl Entropy for Dice {
 }
 
 #[derive(Default)]
-pub(super) struct Book(pub(super) Mutex<Vec<Entry>>);
+pub(super) struct Book(pub(super) Mutex<Vec<Entry>>, pub(super) AtomicBool);
 
 impl Ledger for Book {
     fn settle(&self, entry: &Entry) {
         self.0.lock().push(entry.clone());
+    }
+
+    fn names_traces(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
     }
 }
 
