@@ -112,7 +112,7 @@ pub(crate) fn start(image: &Image, locked: &Locked, root: PathBuf) -> Start {
         env,
         cwd: Some(image.cwd.clone().unwrap_or_else(|| Path::new("/").to_owned())),
         runtime: Vec::new(),
-        image: Some(crib_sandbox::Image { root, volumes: image.volumes.clone(), user: image.user }),
+        image: Some(crib_sandbox::Image { root, volumes: image.volumes.clone(), user: image.user, engine: None }),
         usual: image.command.clone(),
     }
 }

@@ -13,6 +13,8 @@
 //! To add a promise: a variant of [`Promise`], a line of the [`Report`] where it is established, and an attack on it in
 //! the tests.
 
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "bundles are started by Linux alone"))]
+mod bundle;
 mod egress;
 mod enter;
 mod launch;

@@ -2,6 +2,7 @@
 //! starts the server.
 
 mod calls;
+mod container;
 mod files;
 mod forward;
 mod group;

@@ -43,6 +43,9 @@ pub struct Image {
     pub volumes: Vec<PathBuf>,
     /// Who it is inside; never somebody outside.
     pub user: Option<u32>,
+    /// `runc`, `crun` or `runsc`, which starts it in the place of this launcher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<PathBuf>,
 }
 
 /// Which networks can be reached.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Builder;
 
+use crate::Spec;
+
 /// Connections at once; beyond it a new one is closed at once.
 const CONNECTIONS_MAX: usize = 64;
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -22,8 +24,15 @@ pub(super) fn start(socket: &Path) -> io::Result<u16> {
     Ok(port)
 }
 
+/// Returns the variables that a server is given, whatever proxy it was given: there is one way out. What goes past it
+/// may be said.
+pub(super) fn said(port: u16, spec: &Spec) -> Vec<(String, String)> {
+    let is_said = |name: &str| name.eq_ignore_ascii_case("NO_PROXY") && spec.env.iter().any(|(said, _)| said == name);
+    variables(port).into_iter().filter(|(name, _)| !is_said(name)).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// Returns the variables by which programs find a proxy.
-pub(super) fn variables(port: u16) -> Vec<(&'static str, String)> {
+fn variables(port: u16) -> Vec<(&'static str, String)> {
     let url = format!("http://127.0.0.1:{port}");
     let mut all: Vec<(&str, String)> =
         ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"].map(|name| (name, url.clone())).into();

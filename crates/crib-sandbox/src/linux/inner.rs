@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 
 use super::files::{self, Access};
-use super::{Facts, HOME, Namespaces, Purpose, calls, failed, forward, limits, loopback, privilege, root};
+use super::{Facts, HOME, Namespaces, Purpose, calls, container, failed, forward, limits, loopback, privilege, root};
 use crate::enter::{Refusal, insist, print};
 use crate::{Holds, Net, Promise, Report, Spec};
 
@@ -37,6 +37,9 @@ pub(crate) fn inner(spec: &Spec, mut args: impl Iterator<Item = String>) -> Resu
     report.set(Promise::Environment, Holds::yes("the launcher"));
     report.set(Promise::Reaped, reaped(&facts));
     limits::bound_processes(spec, &facts, &mut report);
+    if let Some((image, engine)) = spec.image.as_ref().and_then(|image| Some((image, image.engine.as_deref()?))) {
+        return container::run(spec, &facts, (image, engine), &mut report);
+    }
     let place = settle(spec, &facts, &mut report)?;
     confine(spec, &facts, &place, &mut report)?;
     insist(spec, &report)?;
@@ -155,9 +158,7 @@ fn run(spec: &Spec, facts: &Facts, place: &Place) -> Result<ExitCode, Refusal> {
     command.env("PATH", PATH).env("LANG", "C.UTF-8").env("HOME", &place.home).env("TMPDIR", &place.tmp);
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));
     if let Some(port) = proxy {
-        // There is one way out, whatever proxy the server was given; what goes past it may be said.
-        let is_said = |name: &str| name.eq_ignore_ascii_case("NO_PROXY") && spec.env.iter().any(|(said, _)| said == name);
-        command.envs(forward::variables(port).into_iter().filter(|(name, _)| !is_said(name)));
+        command.envs(forward::said(port, spec));
     }
     command.current_dir(spec.cwd.as_ref().unwrap_or(&place.home));
     let child = command.spawn().map_err(failed(format!("`{}` cannot be started", spec.program.display())))?;
@@ -170,7 +171,7 @@ fn run(spec: &Spec, facts: &Facts, place: &Place) -> Result<ExitCode, Refusal> {
 }
 
 /// Reaps every child until the server itself has ended; returns its status.
-fn reap_until(server: Option<Pid>) -> u8 {
+pub(super) fn reap_until(server: Option<Pid>) -> u8 {
     loop {
         match rustix::process::wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if Some(pid) == server => {

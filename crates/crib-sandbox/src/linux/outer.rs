@@ -116,7 +116,11 @@ fn code(status: ExitStatus) -> ExitCode {
 
 fn enter_namespaces(spec: &Spec) -> Namespaces {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    let inside = spec.image.as_ref().and_then(|image| image.user).unwrap_or(INSIDE_ID);
+    let inside = match &spec.image {
+        // An engine wants to be root, if only of its own namespace.
+        Some(image) if image.engine.is_some() => 0,
+        image => image.as_ref().and_then(|image| image.user).unwrap_or(INSIDE_ID),
+    };
     let mut flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     if spec.net != Net::All {
         flags |= CloneFlags::CLONE_NEWNET;

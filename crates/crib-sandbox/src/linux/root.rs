@@ -26,7 +26,7 @@ const SHARED_MEMORY: &str = "mode=1777,size=64m";
 
 const ACCOUNTS: &str = "root:x:0:0::/:/bin/false\ntoolcrib:x:1000:1000::/home/toolcrib:/bin/false\nnobody:x:65534:65534::/:/bin/false\n";
 const GROUPS: &str = "root:x:0:\ntoolcrib:x:1000:\nnogroup:x:65534:\n";
-const HOSTS: &str = "127.0.0.1 localhost toolcrib\n::1 localhost toolcrib\n";
+pub(super) const HOSTS: &str = "127.0.0.1 localhost toolcrib\n::1 localhost toolcrib\n";
 
 /// A root that is in use.
 pub(super) struct Built {
