@@ -1,5 +1,6 @@
 //! What it takes to run a listed server: which of its ways is taken, and what its arguments, variables and headers are.
 
+mod engine;
 mod input;
 
 use crib_model::{Code, Fault};
@@ -100,7 +101,11 @@ pub fn plan(way: Way<'_>, given: &Given) -> Result<Recipe, Fault> {
                 let value = inputs.take(&variable.name, &variable.input, input::Flag::Env)?.pop();
                 recipe.env.extend(value.map(|value| (variable.name.clone(), value)));
             }
-            recipe.ignored = package.runtime_arguments.iter().filter_map(ignored).collect();
+            if package.registry_type == "oci" {
+                engine::arguments(&package.runtime_arguments, &mut inputs, &mut recipe)?;
+            } else {
+                recipe.ignored = package.runtime_arguments.iter().filter_map(ignored).collect();
+            }
         }
         Way::Remote(remote) => {
             let url = inputs.fill(&remote.url, &remote.variables)?;
@@ -151,10 +156,10 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.len() <= 256 && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=')
 }
 
-/// Names an argument of `npx`, `uvx` or `docker` that would do something here.
+/// Names an argument of `npx` or `uvx` that would do something here.
 fn ignored(argument: &Argument) -> Option<String> {
     let text = format!("{} {}", argument.name, argument.input.value.as_deref().unwrap_or_default());
-    let is_idle = matches!(text.trim(), "-y" | "--yes" | "-i" | "--rm" | "-q" | "--quiet" | "--interactive" | "run");
+    let is_idle = matches!(text.trim(), "-y" | "--yes" | "-q" | "--quiet" | "run");
     (!is_idle && !text.trim().is_empty()).then(|| crate::shown(text.trim(), 100))
 }
 

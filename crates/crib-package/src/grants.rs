@@ -15,6 +15,25 @@ pub struct Grants {
     pub net: NetGrant,
     /// Names of variables it is given.
     pub env: Vec<String>,
+    #[serde(skip_serializing_if = "Engine::is_usual")]
+    pub engine: Engine,
+}
+
+/// What confines a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Our own launcher.
+    #[default]
+    Process,
+    /// `runc`, `crun` or `runsc`, whichever is there; for images.
+    Container,
+}
+
+impl Engine {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Which networks a server may reach; in the lockfile a list of hosts, `["*"]` for every one.
@@ -66,6 +85,7 @@ impl fmt::Display for Grants {
             NetGrant::All => writeln!(f, "network  every host")?,
             NetGrant::Hosts(rules) => rules.iter().try_for_each(|rule| writeln!(f, "network  {rule}"))?,
         }
-        self.env.iter().try_for_each(|name| writeln!(f, "variable {name}"))
+        self.env.iter().try_for_each(|name| writeln!(f, "variable {name}"))?;
+        if self.engine == Engine::Container { writeln!(f, "engine   a container") } else { Ok(()) }
     }
 }

@@ -40,7 +40,7 @@ mod web;
 pub use changes::{Changes, Moved};
 pub use digest::Digest;
 pub use finding::{Finding, FindingKind, Policy, Verdict};
-pub use grants::{Grants, NetGrant};
+pub use grants::{Engine, Grants, NetGrant};
 pub use listing::{Listing, Standing};
 pub use lock::{Entry, Image, Listed, Lock, Locked, Proof, Provenance, Runtime};
 pub use mcpb::Setting;

@@ -8,12 +8,15 @@ use crib_oci::{Config, Credentials, Platform, Pulled, Reference, Registry, Resol
 use crate::lock::Image;
 use crate::pull::Job;
 use crate::start::Start;
-use crate::{Entry, Event, Finding, FindingKind, Locked, Provenance};
+use crate::tool::Surroundings;
+use crate::{Engine, Entry, Event, Finding, FindingKind, Locked, Provenance};
 
 /// Where an image says which server it is.
 const CLAIM: &str = "io.modelcontextprotocol.server.name";
 /// Where an image says what it is built from.
 const REPOSITORY: &str = "org.opencontainers.image.source";
+/// Programs that start a bundle, the first that is there.
+const ENGINES: &[&str] = &["runc", "crun", "runsc"];
 /// Longest text of a label that is kept.
 const LABEL_CHARS_MAX: usize = 300;
 
@@ -100,19 +103,38 @@ fn label(config: &Config, name: &str) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
+/// Finds what starts images in the place of our own launcher, where that is wanted.
+fn engine(surroundings: &Surroundings, locked: &Locked) -> Result<Option<PathBuf>, Fault> {
+    if locked.grants.engine == Engine::Process {
+        return Ok(None);
+    }
+    // They are where only root looks.
+    let elsewhere = |name: &str| {
+        ["/usr/sbin", "/usr/local/sbin", "/sbin"].iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
+    };
+    let found = ENGINES.iter().find_map(|name| surroundings.find(name).or_else(|| elsewhere(name)));
+    let missing = || {
+        Fault::new(Code::RuntimeMissing, format!("`{}` is to be started as a container, and nothing here starts one", locked.source))
+            .because(format!("none of {} is on this machine", ENGINES.join(", ")))
+            .hint("install one (apt install runc), or let our own sandbox start it: --sandbox process")
+    };
+    found.map(Some).ok_or_else(missing)
+}
+
 /// Says how a checked image is started.
-pub(crate) fn start(image: &Image, locked: &Locked, root: PathBuf) -> Start {
+pub(crate) fn start(surroundings: &Surroundings, image: &Image, locked: &Locked, root: PathBuf) -> Result<Start, Fault> {
+    let engine = engine(surroundings, locked)?;
     let mut command = image.entrypoint.iter().cloned();
     let program = command.next().map(PathBuf::from).unwrap_or_default();
     let mut env: Vec<(String, String)> = image.env.clone().into_iter().collect();
     env.extend(locked.env.clone());
-    Start {
+    Ok(Start {
         program,
         args: command.chain(locked.args.iter().cloned()).collect(),
         env,
         cwd: Some(image.cwd.clone().unwrap_or_else(|| Path::new("/").to_owned())),
         runtime: Vec::new(),
-        image: Some(crib_sandbox::Image { root, volumes: image.volumes.clone(), user: image.user, engine: None }),
+        image: Some(crib_sandbox::Image { root, volumes: image.volumes.clone(), user: image.user, engine }),
         usual: image.command.clone(),
-    }
+    })
 }

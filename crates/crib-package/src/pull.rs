@@ -135,7 +135,7 @@ impl Packages {
     /// # Errors
     /// TC0503 when they are not here, TC0505 when they are others, TC0507 without the interpreter.
     pub fn start(&self, locked: &Locked) -> Result<Start, Fault> {
-        start::start(&self.store, locked)
+        start::start(&self.store, &self.surroundings, locked)
     }
 
     /// Returns what a bundle wants to be told, for [`Start::fill`].

@@ -8,6 +8,7 @@ use crib_sandbox::{Net, Spec};
 
 use crate::lock::Entry;
 use crate::store::{Half, Store, unverified};
+use crate::tool::Surroundings;
 use crate::{Locked, NetGrant, mcpb, oci};
 
 /// A command whose bytes have just been checked.
@@ -82,7 +83,7 @@ impl Start {
 }
 
 /// Checks the bytes of a package and says how they are started.
-pub(crate) fn start(store: &Store, locked: &Locked) -> Result<Start, Fault> {
+pub(crate) fn start(store: &Store, surroundings: &Surroundings, locked: &Locked) -> Result<Start, Fault> {
     let mut runtime = Vec::new();
     let mut base = PathBuf::new();
     if let Some(tree) = &locked.tree {
@@ -93,7 +94,7 @@ pub(crate) fn start(store: &Store, locked: &Locked) -> Result<Start, Fault> {
         let half = if matches!(locked.entry, Entry::Image(_)) { Half::Root } else { Half::Tree };
         store.check(tree, half, tree).map_err(|error| changed(locked, &unverified(&error)))?;
         if let Entry::Image(image) = &locked.entry {
-            return Ok(oci::start(image, locked, store.part(tree, Half::Root)));
+            return oci::start(surroundings, image, locked, store.part(tree, Half::Root));
         }
         if let Some(made) = &locked.made {
             store.check(tree, Half::Made, made).map_err(|error| changed(locked, &unverified(&error)))?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use crib_control::config::KeepAlive;
 
 use super::market::Ask;
@@ -22,6 +22,19 @@ pub(crate) struct Allow {
     /// Let it reach a host: api.example.com, *.example.com, host:8443; `*` for every host
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_net: Vec<String>,
+    /// What confines it: process (our own sandbox), or container (runc, crun or runsc) for images
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) sandbox: Option<Sandbox>,
+}
+
+/// What confines a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sandbox {
+    Process,
+    Container,
+    /// Refused with the way there is.
+    #[value(hide = true)]
+    None,
 }
 
 /// How a package is fetched.
@@ -46,13 +59,14 @@ pub(crate) struct Fetch {
   toolcrib run time                                a reference server, in a sandbox
   toolcrib run npm:@scope/server --allow-net api.example.com
   toolcrib run io.github.owner/server --secret API_KEY   as a registry lists it
+  toolcrib run oci:ghcr.io/owner/server:1.2        an image, without an engine
   toolcrib run filesystem --allow-write ~/notes -- ~/notes
   toolcrib run time get_current_time timezone=UTC  start it and call a tool
   toolcrib run -i time                             start it and call tools at a prompt
   toolcrib run -- my-server --stdio                a command of this machine, unconfined
 ")]
 pub(crate) struct Run {
-    /// npm:PACKAGE, pypi:PACKAGE, npx://…, uvx://…, a registry's namespace/server, a short name, FILE.mcpb, ./FOLDER or a URL; a server that is there already
+    /// npm:PACKAGE, pypi:PACKAGE, oci:IMAGE, npx://…, uvx://…, a registry's namespace/server, a short name, FILE.mcpb, ./FOLDER or a URL; a server that is there already
     #[arg(value_name = "SERVER", required_unless_present = "more")]
     pub(crate) server: Option<String>,
     /// Tool to call at once, and its arguments

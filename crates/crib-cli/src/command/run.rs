@@ -11,7 +11,7 @@ use crib_clients::Value;
 use crib_package::Source;
 
 use super::call;
-use crate::args::{Call, Run, Target};
+use crate::args::{Call, Run, Sandbox, Target};
 use crate::background::{self, Gateway};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -101,7 +101,10 @@ async fn want(args: &Run, configuration: &Configuration, output: &Output) -> Res
 /// A command of this machine.
 fn command<'a>(args: &Run, known: &impl Fn(&str) -> Option<&'a Value>) -> Result<Wanted, Failure> {
     let Some((program, rest)) = args.more.split_first() else { return Err(Failure::usage("there is no command after `--`")) };
-    let is_confined = !args.allow.allow_read.is_empty() || !args.allow.allow_write.is_empty() || !args.allow.allow_net.is_empty();
+    let is_confined = !args.allow.allow_read.is_empty()
+        || !args.allow.allow_write.is_empty()
+        || !args.allow.allow_net.is_empty()
+        || args.allow.sandbox.is_some_and(|sandbox| sandbox != Sandbox::None);
     if is_confined || !args.fetch.with.is_empty() {
         return Err(Failure::usage("a command of this machine is not confined, so nothing can be granted to it"));
     }
@@ -153,6 +156,7 @@ fn refuse_package_flags(args: &Run, text: &str) -> Result<(), Failure> {
         ("--allow-read", !allow.allow_read.is_empty()),
         ("--allow-write", !allow.allow_write.is_empty()),
         ("--allow-net", !allow.allow_net.is_empty()),
+        ("--sandbox", allow.sandbox.is_some()),
         ("--with", !args.fetch.with.is_empty()),
         ("--env", !args.env.is_empty()),
         ("-- ARGS", !args.more.is_empty()),

@@ -331,7 +331,7 @@ pub(crate) fn grants(package: &Package, locked: &Locked) -> Result<Grants, Fault
     let net = NetGrant::try_from(own.net.clone()).map_err(|why| {
         Fault::new(Code::ConfigInvalid, format!("`{}` may not be reached by what stands there", package.run)).because(why)
     })?;
-    Ok(Grants { read: own.read.clone(), write: own.write.clone(), net, env: own.env.clone() })
+    Ok(Grants { read: own.read.clone(), write: own.write.clone(), net, env: own.env.clone(), engine: locked.grants.engine })
 }
 
 /// Returns what a bundle was told. Several values are one text in a configuration.

@@ -46,6 +46,16 @@ impl Value {
         self.0.iter().map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None }).collect()
     }
 
+    pub(super) fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
+    pub(super) fn of(pieces: impl Iterator<Item = Piece>) -> Self {
+        let mut value = Self::default();
+        pieces.filter(|piece| *piece != Piece::Text(String::new())).for_each(|piece| value.push(piece));
+        value
+    }
+
     /// Puts more behind it. Texts side by side become one, so that what is made of them is seen as a whole.
     fn push(&mut self, piece: Piece) {
         match (self.0.last_mut(), piece) {
@@ -230,7 +240,11 @@ impl<'a> Inputs<'a> {
                 recipe.missing.push(one);
             }
         }
-        recipe.places = self.places;
+        for place in self.places {
+            if !recipe.places.contains(&place) {
+                recipe.places.push(place);
+            }
+        }
     }
 }
 

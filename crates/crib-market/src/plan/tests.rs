@@ -143,3 +143,35 @@ fn the_first_way_that_can_be_gone_is_taken() {
     }
     assert_eq!(choose(&server(&json!({})), None, &can).unwrap_err().code(), Code::ServerUnsupported);
 }
+
+#[test]
+fn what_an_image_wants_of_its_engine_is_given_where_it_can_be() {
+    let server = server(&json!({ "packages": [{
+        "registryType": "oci", "identifier": "ghcr.io/a/b:1", "transport": { "type": "stdio" },
+        "runtimeArguments": [
+            { "type": "positional", "value": "run" }, { "type": "named", "name": "-i" }, { "type": "named", "name": "--rm" },
+            { "type": "named", "name": "-e", "value": "KEY=Bearer {key}", "variables": { "key": { "isSecret": true, "isRequired": true } } },
+            { "type": "named", "name": "--env", "value": "MODE=a=b" },
+            { "type": "named", "name": "-e", "value": "PASSED_ON" },
+            { "type": "positional", "value": "--env=JOINED=yes" },
+            { "type": "named", "name": "-v", "value": "{notes}:{notes}:ro", "variables": { "notes": { "isRequired": true } } },
+            { "type": "named", "name": "--mount", "value": "type=bind,src=/srv/books,dst=/srv/books/" },
+            { "type": "named", "name": "--mount", "value": "type=bind,src=/srv/books,dst=/books" },
+            { "type": "named", "name": "-v", "value": "cache:/cache" },
+            { "type": "named", "name": "-p", "value": "8080:80" },
+            { "type": "named", "name": "--privileged" },
+            { "type": "named", "name": "-e", "value": "=odd" }
+        ]
+    }] }));
+    let way = choose(&server, None, &any).unwrap();
+    let recipe = plan(way, &given(&[("key", Value::secret("MY_KEY")), ("notes", Value::text("/home/ada/notes"))])).unwrap();
+    let env: Vec<(&str, String)> = recipe.env.iter().map(|(name, value)| (name.as_str(), value.to_config())).collect();
+    let wanted = [("KEY", "Bearer ${secret:MY_KEY}"), ("MODE", "a=b"), ("PASSED_ON", "${env:PASSED_ON}"), ("JOINED", "yes")];
+    assert_eq!(env, wanted.map(|(name, value)| (name, value.to_owned())));
+    assert_eq!(recipe.places, ["/home/ada/notes", "/srv/books"], "whoever grants them is asked");
+    assert_eq!(recipe.ignored, ["--mount type=bind,src=/srv/books,dst=/books", "-v cache:/cache", "-p 8080:80", "--privileged", "-e =odd"]);
+    assert!(recipe.args.is_empty(), "the server itself gets none of it");
+    let recipe = plan(way, &given(&[])).unwrap();
+    let flags: Vec<&str> = recipe.missing.iter().map(|missing| missing.flag.as_str()).collect();
+    assert_eq!(flags, ["--secret key", "--set notes=VALUE"]);
+}

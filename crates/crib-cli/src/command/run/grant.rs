@@ -3,9 +3,9 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
-use crib_package::{Grants, Locked, NetGrant};
+use crib_package::{Engine, Entry, Grants, Locked, NetGrant};
 
-use crate::args::Run;
+use crate::args::{Run, Sandbox};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::shop::Shop;
@@ -35,6 +35,9 @@ pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result
     let Case { args, shop, name, .. } = *case;
     let mut grants = locked.grants.clone();
     flags(args, &mut grants)?;
+    if grants.engine == Engine::Container && !matches!(locked.entry, Entry::Image(_)) {
+        return Err(Failure::usage(format!("`{name}` is no image, and containers are made of images")).hint("leave --sandbox out"));
+    }
     if case.has_own_grants && grants != locked.grants {
         return Err(Failure::usage(format!("the configuration says what `{name}` may have")).hint("change `sandbox` there, or remove it"));
     }
@@ -86,6 +89,15 @@ fn flags(args: &Run, grants: &mut Grants) -> Result<(), Failure> {
     }
     for name in args.env.iter().filter(|text| !text.contains('=')) {
         add(&mut grants.env, name.clone());
+    }
+    match args.allow.sandbox {
+        None => {}
+        Some(Sandbox::Process) => grants.engine = Engine::Process,
+        Some(Sandbox::Container) => grants.engine = Engine::Container,
+        Some(Sandbox::None) => {
+            let hint = "a command of this machine is not confined: toolcrib run -- COMMAND";
+            return Err(Failure::usage("what comes from a package is always confined").hint(hint));
+        }
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! What a server from a package may have, and what of the sandbox holds on this machine.
 
 use crib_control::{CompiledServer, Source};
-use crib_package::{Locked, NetGrant};
+use crib_model::Fault;
+use crib_package::{Entry, Grants, Locked, NetGrant, Policy};
 use crib_sandbox::{Net, Report, Spec};
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use crate::args::Target;
 use crate::failure::Failure;
 use crate::instance::package::grants;
 use crate::output::Output;
+use crate::shop::Shop;
 use crate::{config, shop};
 
 /// The package of a server on this machine.
@@ -57,13 +59,30 @@ fn of(server: &CompiledServer) -> Result<Option<Confinement>, Failure> {
 /// Tries out what a server would be started in. Nothing of the server runs.
 fn measure(locked: &Locked) -> Result<Report, Failure> {
     let mut spec = Spec::new("/bin/true");
+    if let Entry::Image(_) = &locked.entry {
+        match image(locked) {
+            Ok(own) => spec = own,
+            // What cannot be started is confined by nothing.
+            Err(fault) => return Ok(Report::nothing(&fault.to_string())),
+        }
+    }
     spec.read.clone_from(&locked.grants.read);
     spec.write.clone_from(&locked.grants.write);
     spec.net = match &locked.grants.net {
         NetGrant::All => Net::All,
         NetGrant::None | NetGrant::Hosts(_) => Net::None,
     };
-    Ok(crib_sandbox::measure(&std::env::current_exe()?, &spec)?)
+    let measured = crib_sandbox::measure(&std::env::current_exe()?, &spec);
+    match measured {
+        Err(fault) if spec.image.is_some() => Ok(Report::nothing(&fault.to_string())),
+        measured => Ok(measured?),
+    }
+}
+
+/// Returns what an image would be started in, after a look at its files.
+fn image(locked: &Locked) -> Result<Spec, Fault> {
+    let alone = Locked { grants: Grants { net: NetGrant::None, ..locked.grants.clone() }, ..locked.clone() };
+    Shop::open(Policy::default())?.start(&alone)?.confine(&alone, Vec::new(), None)
 }
 
 /// Tries out a sandbox in which nothing is granted.
