@@ -10,6 +10,9 @@ use crate::sh;
 /// Programs the tests call and the packages that bring them.
 const WANTED: &[(&str, &[&str])] = &[("npm", &["nodejs", "npm"]), ("python3", &["python3"]), ("git", &["git"])];
 
+/// What starts containers, where only root looks for it.
+const ENGINE: (&str, &str) = ("runc", "/usr/sbin/runc");
+
 /// A browser for the server that drives one: big, so what needs the other packages does not wait for it.
 const BROWSER: &str = "chromium";
 
@@ -26,6 +29,10 @@ pub(super) fn prepare(ready: &mut Ready) {
     }
     if !has_venv() {
         missing.push("python3-venv");
+    }
+    let (engine, place) = ENGINE;
+    if sh::which(engine).is_none() && !Path::new(place).is_file() {
+        missing.push(engine);
     }
     wanted(&missing, ready);
     if sh::which(BROWSER).is_none() {

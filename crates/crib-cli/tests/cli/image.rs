@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::run::Home;
+use crate::run::{Home, NOWHERE};
 use crate::shelf::Shelf;
 
 /// The libraries that a program loads, by the paths it loads them from; none where nobody can say.
@@ -95,4 +95,56 @@ fn an_image_is_pulled_and_its_tools_are_called_without_the_registry() {
     assert!(pulled.contains(&moved) && pulled.contains("files       0 added, 0 removed, 1 changed"), "{pulled}");
     let shown = home.good(&["show", "counter"]).stdout;
     assert!(shown.contains("sandbox  network  none") && shown.contains("promises hold"), "{shown}");
+}
+
+/// Where `runc` is; none where it starts nothing, which is told.
+fn runc() -> Option<&'static str> {
+    let found = ["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"].into_iter().find(|path| Path::new(path).is_file());
+    if found.is_none() {
+        drop(writeln!(std::io::stderr(), "skipped: `runc` is not on this machine"));
+    }
+    found
+}
+
+#[test]
+fn an_image_is_started_by_an_engine_where_that_is_wanted() {
+    let (Some(programs), Some(_)) = (programs(), runc()) else { return };
+    let home = Home::new("container");
+    let shelf = Shelf::new();
+    shelf.image(("owner/counter", "1"), &demo(), &[programs]);
+    let started = home.good(&["run", &format!("oci:{}/owner/counter:1", shelf.host), "--sandbox", "container"]);
+    assert!(started.stderr.contains("sandbox  engine   a container"), "{}", started.stderr);
+    assert_eq!(home.good(&["call", "counter.demo__add", "a=1", "b=2"]).stdout.trim(), "3");
+    let shown = home.good(&["show", "counter"]).stdout;
+    assert!(shown.contains("engine   a container") && shown.contains("promises hold"), "{shown}");
+    home.good(&["run", "counter", "--sandbox", "process"]);
+    assert!(!home.good(&["show", "counter"]).stdout.contains("a container"));
+    // What was changed in the store is not started.
+    let store = home.0.join(".local/share/toolcrib/store");
+    let entry = fs::read_dir(store).expect("a store").flatten().next().expect("a package").path().join("root/app/new");
+    fs::write(entry, "evil").expect("writable");
+    home.good(&["stop"]);
+    let refused = home.run(&["run", "counter"]);
+    assert!(shelf.asked().len() > 4 && refused.status == 0, "it is pulled again: {}", refused.stderr);
+}
+
+#[test]
+fn a_registry_of_servers_leads_to_an_image_that_says_the_same() {
+    let home = Home::new("listed-image");
+    let shelf = Shelf::new();
+    let labelled = |name: &str| json!({ "Cmd": ["/nothing"], "Labels": { "io.modelcontextprotocol.server.name": name } });
+    shelf.image(("owner/counter", "1"), &labelled("io.github.owner/other"), &[note("x")]);
+    let server = json!({ "server": { "name": "io.github.owner/counter", "version": "1.0.0", "description": "Counts", "packages": [{
+        "registryType": "oci", "identifier": format!("{}/owner/counter:1", shelf.host), "transport": { "type": "stdio" },
+        "runtimeArguments": [{ "type": "named", "name": "-p", "value": "80:80" }] }] },
+        "_meta": { "io.modelcontextprotocol.registry/official": { "isLatest": true, "status": "active" } } });
+    shelf.serve("/v0.1/servers/io.github.owner%2Fcounter/versions/latest", "application/json", server.to_string());
+    let base = format!("http://{}", shelf.host);
+    let ask = |args: &[&str]| crate::run::said(home.command(args).env("TOOLCRIB_REGISTRY", NOWHERE).args(["--registry", &base]));
+    let refused = ask(&["pull", "io.github.owner/counter"]);
+    assert!(refused.status != 0 && refused.stderr.contains("says that it is `io.github.owner/other`"), "{}", refused.stderr);
+    shelf.image(("owner/counter", "1"), &labelled("io.github.owner/counter"), &[note("x")]);
+    let pulled = ask(&["pull", "io.github.owner/counter"]);
+    assert_eq!(pulled.status, 0, "{}", pulled.stderr);
+    assert!(pulled.stderr.contains("(unsigned)") && !pulled.stderr.contains("unclaimed"), "{}", pulled.stderr);
 }

@@ -254,9 +254,14 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("asks for the value", "会询问值"),
     ("not into the system's keyring", "不放进系统密钥环"),
     ("as a registry lists it", "按注册表列出的名称"),
+    ("an image, without an engine", "一个镜像，无需容器引擎"),
     (
-        "npm:PACKAGE, pypi:PACKAGE, npx://…, uvx://…, a registry's namespace/server, a short name, FILE.mcpb, ./FOLDER or a URL; a server that is there already",
-        "npm:PACKAGE、pypi:PACKAGE、npx://…、uvx://…、注册表中的“命名空间/服务器”、简称、FILE.mcpb、./FOLDER 或 URL；或已有的服务器",
+        "What confines it: process (our own sandbox), or container (runc, crun or runsc) for images",
+        "由什么限制它：process（自带的沙箱），或 container（runc、crun 或 runsc，用于镜像）",
+    ),
+    (
+        "npm:PACKAGE, pypi:PACKAGE, oci:IMAGE, npx://…, uvx://…, a registry's namespace/server, a short name, FILE.mcpb, ./FOLDER or a URL; a server that is there already",
+        "npm:PACKAGE、pypi:PACKAGE、oci:IMAGE、npx://…、uvx://…、注册表中的“命名空间/服务器”、简称、FILE.mcpb、./FOLDER 或 URL；或已有的服务器",
     ),
     ("What the server wants to be told: NAME=VALUE", "服务器想知道的内容：NAME=VALUE"),
     (
