@@ -1,14 +1,17 @@
 //! Images of a registry of our own on loopback: honest ones are unpacked as they are, and of the others nothing is used.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on may stop")]
-
+#[cfg(test)]
 #[path = "images/attacks.rs"]
 mod attacks;
+#[cfg(test)]
 #[path = "images/fetched.rs"]
 mod fetched;
+#[cfg(test)]
 #[path = "images/layers.rs"]
 mod layers;
+#[cfg(test)]
 #[path = "images/shelf.rs"]
 mod shelf;
+#[cfg(test)]
 #[path = "images/world.rs"]
 mod world;

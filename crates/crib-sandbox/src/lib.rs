@@ -13,7 +13,7 @@
 //! To add a promise: a variant of [`Promise`], a line of the [`Report`] where it is established, and an attack on it in
 //! the tests.
 
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "bundles are started by Linux alone"))]
+#[cfg(target_os = "linux")]
 mod bundle;
 mod egress;
 mod enter;

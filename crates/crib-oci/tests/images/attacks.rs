@@ -107,7 +107,7 @@ fn what_is_endless_ends() {
     refused(&[Layer::default().link("a", "b").link("b", "a").file("a/x", "").end()], "on and on");
     refused(&[Layer::default().link("a", "a").file("a/x", "").end()], "on and on");
     let long = "d/".repeat(70);
-    refused(&[Layer::default().entry(EntryType::GNULongName, "n", "", 0, long.as_bytes()).file("x", "").end()], "too deep");
+    refused(&[Layer::default().entry(EntryType::GNULongName, ("n", ""), 0, long.as_bytes()).file("x", "").end()], "too deep");
     let deep = Layer::default().folder(&"d/".repeat(49)).link("l", &"d/".repeat(49));
     refused(&[deep.file(&format!("l/{}x", "e/".repeat(20)), "").end()], "too deep");
     refused(&[Layer::default().file("f", "").file("f/x", "").end()], "no folder");
@@ -117,15 +117,15 @@ fn what_is_endless_ends() {
 #[test]
 fn archives_that_can_be_read_in_two_ways_are_refused() {
     let record = b"14 size=99999\n";
-    refused(&[Layer::default().entry(EntryType::XHeader, "x", "", 0, record).file("a", "1").end()], "two sizes");
-    refused(&[Layer::default().entry(EntryType::XHeader, "x", "", 0, b"12 size=odd\n").file("a", "1").end()], "no number");
-    refused(&[Layer::default().entry(EntryType::Symlink, "l", "x", 0, b"content").end()], "with content");
-    refused(&[Layer::default().entry(EntryType::GNUSparse, "s", "", 0, b"").end()], "holes");
-    refused(&[Layer::default().entry(EntryType::XHeader, "x", "", 0, b"22 GNU.sparse.major=1\n").file("a", "1").end()], "holes");
-    refused(&[Layer::default().entry(EntryType::new(b'Z'), "z", "", 0, b"").end()], "not known");
+    refused(&[Layer::default().entry(EntryType::XHeader, ("x", ""), 0, record).file("a", "1").end()], "two sizes");
+    refused(&[Layer::default().entry(EntryType::XHeader, ("x", ""), 0, b"12 size=odd\n").file("a", "1").end()], "no number");
+    refused(&[Layer::default().entry(EntryType::Symlink, ("l", "x"), 0, b"content").end()], "with content");
+    refused(&[Layer::default().entry(EntryType::GNUSparse, ("s", ""), 0, b"").end()], "holes");
+    refused(&[Layer::default().entry(EntryType::XHeader, ("x", ""), 0, b"22 GNU.sparse.major=1\n").file("a", "1").end()], "holes");
+    refused(&[Layer::default().entry(EntryType::new(b'Z'), ("z", ""), 0, b"").end()], "not known");
     let long = vec![b'a'; 2 * 1024 * 1024];
-    refused(&[Layer::default().entry(EntryType::GNULongName, "n", "", 0, &long).file("a", "1").end()], "too long");
-    refused(&[Layer::default().entry(EntryType::XHeader, "n", "", 0, &long).file("a", "1").end()], "too long");
+    refused(&[Layer::default().entry(EntryType::GNULongName, ("n", ""), 0, &long).file("a", "1").end()], "too long");
+    refused(&[Layer::default().entry(EntryType::XHeader, ("n", ""), 0, &long).file("a", "1").end()], "too long");
 }
 
 #[test]

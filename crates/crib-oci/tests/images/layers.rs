@@ -68,10 +68,10 @@ fn what_changes_its_kind_is_replaced() {
 fn rights_are_to_run_or_not_and_nothing_more() {
     let world = World::new();
     let layer = Layer::default().file_of("suid", b"x", 0o6755).file_of("secret", b"x", 0o600).folder("closed");
-    let layer = layer.entry(EntryType::Directory, "none", "", 0, b"").file("none/x", "1");
+    let layer = layer.entry(EntryType::Directory, ("none", ""), 0, b"").file("none/x", "1");
     let layer = [EntryType::Char, EntryType::Block, EntryType::Fifo]
         .into_iter()
-        .fold(layer, |layer, kind| layer.entry(kind, "dev/x", "", 0o666, b""));
+        .fold(layer, |layer, kind| layer.entry(kind, ("dev/x", ""), 0o666, b""));
     world.unpack(&[layer.end()]).expect("it is unpacked");
     let mode = |name: &str| world.root().join(name).metadata().expect("it is there").permissions().mode() & 0o7777;
     assert_eq!((mode("suid"), mode("secret"), mode("none")), (0o755, 0o644, 0o755));
@@ -90,11 +90,11 @@ fn long_names_are_read_in_both_ways_of_writing_them() {
         format!("{length}{rest}")
     };
     let layer = Layer::default()
-        .entry(EntryType::GNULongName, "././@LongLink", "", 0, format!("{gnu}\0").as_bytes())
+        .entry(EntryType::GNULongName, ("././@LongLink", ""), 0, format!("{gnu}\0").as_bytes())
         .file("short", "1")
-        .entry(EntryType::XHeader, "x", "", 0, (record("mtime", "1.5") + &record("path", &pax)).as_bytes())
+        .entry(EntryType::XHeader, ("x", ""), 0, (record("mtime", "1.5") + &record("path", &pax)).as_bytes())
         .file("short", "2")
-        .entry(EntryType::XHeader, "x", "", 0, record("linkpath", &pax).as_bytes())
+        .entry(EntryType::XHeader, ("x", ""), 0, record("linkpath", &pax).as_bytes())
         .link("l", "short")
         .file("plain", "3")
         .end();

@@ -28,23 +28,22 @@ impl Layer {
     }
 
     pub(crate) fn file_of(self, name: &str, bytes: &[u8], mode: u32) -> Self {
-        self.entry(EntryType::Regular, name, "", mode, bytes)
+        self.entry(EntryType::Regular, (name, ""), mode, bytes)
     }
 
     pub(crate) fn folder(self, name: &str) -> Self {
-        self.entry(EntryType::Directory, name, "", 0o755, b"")
+        self.entry(EntryType::Directory, (name, ""), 0o755, b"")
     }
 
     pub(crate) fn link(self, name: &str, target: &str) -> Self {
-        self.entry(EntryType::Symlink, name, target, 0o777, b"")
+        self.entry(EntryType::Symlink, (name, target), 0o777, b"")
     }
 
     pub(crate) fn same(self, name: &str, target: &str) -> Self {
-        self.entry(EntryType::Link, name, target, 0o644, b"")
+        self.entry(EntryType::Link, (name, target), 0o644, b"")
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of a header")]
-    pub(crate) fn entry(mut self, kind: EntryType, name: &str, target: &str, mode: u32, bytes: &[u8]) -> Self {
+    pub(crate) fn entry(mut self, kind: EntryType, (name, target): (&str, &str), mode: u32, bytes: &[u8]) -> Self {
         let mut header = Header::new_gnu();
         header.set_entry_type(kind);
         // Past the checks of a friendly writer.
