@@ -150,11 +150,11 @@ fn what_an_image_wants_of_its_engine_is_given_where_it_can_be() {
         "registryType": "oci", "identifier": "ghcr.io/a/b:1", "transport": { "type": "stdio" },
         "runtimeArguments": [
             { "type": "positional", "value": "run" }, { "type": "named", "name": "-i" }, { "type": "named", "name": "--rm" },
-            { "type": "named", "name": "-e", "value": "KEY=Bearer {key}", "variables": { "key": { "isSecret": true, "isRequired": true } } },
+            { "type": "named", "name": "-e", "isRequired": true, "value": "KEY=Bearer {key}", "variables": { "key": { "isSecret": true, "isRequired": true } } },
             { "type": "named", "name": "--env", "value": "MODE=a=b" },
             { "type": "named", "name": "-e", "value": "PASSED_ON" },
             { "type": "positional", "value": "--env=JOINED=yes" },
-            { "type": "named", "name": "-v", "value": "{notes}:{notes}:ro", "variables": { "notes": { "isRequired": true } } },
+            { "type": "named", "name": "-v", "isRequired": true, "value": "{notes}:{notes}:ro", "variables": { "notes": { "isRequired": true } } },
             { "type": "named", "name": "--mount", "value": "type=bind,src=/srv/books,dst=/srv/books/" },
             { "type": "named", "name": "--mount", "value": "type=bind,src=/srv/books,dst=/books" },
             { "type": "named", "name": "-v", "value": "cache:/cache" },

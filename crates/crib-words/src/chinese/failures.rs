@@ -130,7 +130,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     // What happens to a server.
     ("`{}` stopped {}s after it was started", "`{}` 在启动 {} 秒后停止"),
     ("`{}` stopped in the middle of the call", "`{}` 在调用过程中停止"),
-    ("`{}` was stopped", "`{}` 已被停止"),
     ("`{}` was not ready in time", "`{}` 没有及时就绪"),
     ("`{}` did not answer in time", "`{}` 没有及时回答"),
     ("`{}` did not answer within {}s after it was started", "`{}` 在启动后 {} 秒内没有回答"),
