@@ -6,9 +6,13 @@
 mod bundles;
 #[path = "registry/cargo.rs"]
 mod cargo;
+#[path = "registry/images.rs"]
+mod images;
 #[path = "registry/npm.rs"]
 mod npm;
 #[path = "registry/pypi.rs"]
 mod pypi;
+#[path = "../../crib-oci/tests/images/shelf.rs"]
+mod shelf;
 #[path = "registry/world.rs"]
 mod world;
