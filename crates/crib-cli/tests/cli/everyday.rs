@@ -74,6 +74,10 @@ fn a_server_that_was_stopped_stays_so_until_it_is_run() {
         "{}",
         refused.stderr
     );
+    home.good(&["run", "demo"]);
+    let still = row(&home, "reader");
+    let facts = ["state", "tools", "revision"].map(|fact| still.get(fact).cloned().unwrap_or_default());
+    assert_eq!(facts, [Value::from("stopped"), Value::from(1), Value::from("2025-06-18")], "a reload neither starts it nor forgets it");
     let unknown = home.run(&["stop", "raeder"]);
     assert_eq!(unknown.status, 5);
     assert!(

@@ -381,6 +381,28 @@ fn tools_are_counted_as_the_caller_sees_them() {
 }
 
 #[test]
+fn only_a_key_for_everything_stops_servers() {
+    let config = format!("{DEMO}keys:\n  - {{ name: all, secret: {KEY} }}\n  - {{ name: one, secret: {KEY}2, allow: [\"demo.add\"] }}\n");
+    let gateway = Gateway::start("power", &config);
+    let post = |path: &str, key: Option<&str>| gateway.ask("POST", path, key, "");
+    assert_eq!(post("/v1/servers/demo/stop", None).0, 401);
+    let narrow = format!("{KEY}2");
+    assert_eq!(post("/v1/servers/demo/stop", Some(&narrow)).0, 403);
+    assert_eq!(gateway.ask("GET", "/v1/servers/demo/stop", Some(KEY), "").0, 405);
+    let (status, body) = post("/v1/servers/dmo/stop", Some(KEY));
+    assert!(status == 404 && body.contains("did you mean `demo`?"), "{status} {body}");
+    let (status, body) = post("/v1/servers/demo/stop", Some(KEY));
+    assert!(status == 200 && body.contains("\"state\":\"stopped\""), "{status} {body}");
+    let call = || gateway.ask("POST", "/v1/tools/demo.add", Some(KEY), "{\"a\":1,\"b\":2}");
+    assert!(call().0 == 409 && call().1.contains("TC0212"), "{:?}", call());
+    assert_eq!(gateway.ask("GET", "/readyz", None, "").0, 200, "what somebody stopped has not failed");
+    assert_eq!(post("/v1/servers/demo/start", Some(KEY)).0, 200);
+    assert_eq!(call().0, 200);
+    let (status, body) = gateway.ask("GET", "/v1/calls", Some(KEY), "");
+    assert!(status == 200 && body.contains("\"kept\":false"), "{status} {body}");
+}
+
+#[test]
 fn who_needs_a_key_is_told_where_it_goes() {
     with_file("hint", "a.yaml", &format!("{DEMO}keys: [{{ name: me, secret: {KEY} }}]\n"));
     let mut command = toolcrib("hint");
