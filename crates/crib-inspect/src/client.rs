@@ -1,9 +1,11 @@
 //! A client of its own: one conversation with one server, in either era, everything of it on the tap.
 
 mod ask;
+mod chores;
 mod handshake;
 mod inbox;
 mod lists;
+mod task;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,8 +27,11 @@ use crate::tap::Tap;
 use crate::target::{Abilities, Options};
 use crate::wire::{Ended, Outgoing, Wire};
 pub use ask::{Asker, Decline};
+use chores::Chores;
 use inbox::Inbox;
 pub use lists::{LISTS, List};
+use task::Tasks;
+pub use task::{Task, TaskEnd};
 
 /// Rounds of questions one call may take.
 const ROUNDS_MAX: usize = 16;
@@ -68,6 +73,8 @@ struct Inner {
     /// Which arguments of which tool are repeated in headers.
     param_headers: Mutex<HashMap<String, ParamHeaders>>,
     log_level: Mutex<Option<String>>,
+    tasks: Mutex<Tasks>,
+    chores: Chores,
     /// Ends what goes on for as long as the conversation does.
     closing: CancellationToken,
 }
@@ -283,6 +290,7 @@ impl Client {
 
     /// Ends the conversation and waits for all of it.
     pub async fn close(&self) -> Ended {
+        self.leave_tasks().await;
         self.0.closing.cancel();
         let ended = self.0.wire.close().await;
         self.0.tracker.close();
@@ -353,18 +361,37 @@ pub(crate) fn client_info() -> Value {
     json!({ "name": "toolcrib-inspect", "title": "Toolcrib inspector", "version": env!("CARGO_PKG_VERSION") })
 }
 
-/// Returns the capabilities that are declared.
-pub(crate) fn capabilities(abilities: Abilities) -> Value {
+/// Returns the capabilities that are declared to a legacy server.
+pub(crate) fn legacy_capabilities(abilities: Abilities) -> Value {
+    let mut declared = capabilities(abilities);
+    if abilities.has_tasks() {
+        let requests = json!({ "sampling": { "createMessage": {} }, "elicitation": { "create": {} } });
+        declared["tasks"] = json!({ "list": {}, "cancel": {}, "requests": requests });
+    }
+    declared
+}
+
+fn capabilities(abilities: Abilities) -> Value {
     match abilities {
-        Abilities::Full => json!({ "elicitation": { "form": {}, "url": {} }, "sampling": {}, "roots": { "listChanged": true } }),
+        Abilities::Full | Abilities::AtOnce => {
+            json!({ "elicitation": { "form": {}, "url": {} }, "sampling": {}, "roots": { "listChanged": true } })
+        }
         Abilities::None => json!({}),
     }
+}
+
+fn modern_capabilities(abilities: Abilities) -> Value {
+    let mut declared = capabilities(abilities);
+    if abilities.has_tasks() {
+        declared["extensions"] = json!({ meta::extension::TASKS: {} });
+    }
+    declared
 }
 
 pub(crate) fn modern_meta(abilities: Abilities) -> Map<String, Value> {
     let mut own = Map::new();
     own.insert(meta::PROTOCOL_VERSION.to_owned(), json!(Revision::LATEST.as_str()));
-    own.insert(meta::CLIENT_CAPABILITIES.to_owned(), capabilities(abilities));
+    own.insert(meta::CLIENT_CAPABILITIES.to_owned(), modern_capabilities(abilities));
     own.insert(meta::CLIENT_INFO.to_owned(), client_info());
     own
 }

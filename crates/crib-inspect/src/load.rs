@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::client::{Client, Decline, List};
 use crate::probe;
 use crate::tap::{Tap, millis};
-use crate::target::{Options, Target};
+use crate::target::{Abilities, Options, Target};
 
 /// Longest load test.
 pub const DURATION_MAX: Duration = Duration::from_secs(60);
@@ -78,10 +78,15 @@ struct Tally {
 /// TC0464 for a plan beyond the bounds or without anything that may be called; the server cannot be reached.
 pub async fn load(target: &Target, options: &Options, plan: &Plan) -> Result<Report, Fault> {
     check(plan)?;
+    let mut options = options.clone();
+    if options.abilities == Abilities::Full {
+        // What is measured is the call, not the beginning of a task.
+        options.abilities = Abilities::AtOnce;
+    }
     let mut clients = Vec::with_capacity(plan.connections);
     for _ in 0..plan.connections {
         // Messages are not kept: thousands of a second are no log.
-        clients.push(Client::connect(target, options, &Tap::new(Vec::new()), Arc::new(Decline)).await?);
+        clients.push(Client::connect(target, &options, &Tap::new(Vec::new()), Arc::new(Decline)).await?);
     }
     let result = run(&clients, plan).await;
     for client in &clients {

@@ -5,12 +5,15 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use crib_mcp::Json;
 use crib_model::{Code, Fault};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::tap::{Direction, Seen, Sink};
+use crate::mask::Mask;
+use crate::tap::{Body, Direction, Seen, Sink};
 
 /// The first line's `schema`.
 const SCHEMA: &str = "toolcrib/v1/recording";
@@ -23,6 +26,9 @@ pub struct Head {
     pub schema: String,
     pub server: String,
     pub toolcrib: String,
+    /// Whether secrets of bodies are masked.
+    #[serde(default)]
+    pub masked: bool,
 }
 
 /// A message of a recording.
@@ -45,27 +51,42 @@ pub struct Recording {
     pub messages: Vec<Recorded>,
 }
 
-/// Returns a sink that writes every message to a file.
+/// Returns a sink that writes every message to a file, without the secrets that the mask finds.
 ///
 /// # Errors
 /// TC0460 when the file cannot be written.
-pub fn recorder(path: &Path, server: &str) -> Result<Sink, Fault> {
+pub fn recorder(path: &Path, server: &str, mask: Option<Mask>) -> Result<Sink, Fault> {
     let failed = |error: &io::Error| unusable(path, error);
     let mut options = File::options();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = BufWriter::new(options.open(path).map_err(|error| failed(&error))?);
-    let head = Head { schema: SCHEMA.to_owned(), server: server.to_owned(), toolcrib: env!("CARGO_PKG_VERSION").to_owned() };
+    let head = Head {
+        schema: SCHEMA.to_owned(),
+        server: server.to_owned(),
+        toolcrib: env!("CARGO_PKG_VERSION").to_owned(),
+        masked: mask.is_some(),
+    };
     write_line(&mut file, &head).map_err(|error| failed(&error))?;
     let state = Mutex::new((file, 0_u64));
     Ok(Arc::new(move |seen: &Seen| {
         let mut state = state.lock();
         let (file, written) = &mut *state;
         if *written < FILE_BYTES_MAX {
-            *written += write_line(file, seen).unwrap_or(FILE_BYTES_MAX);
+            let masked = mask.as_ref().and_then(|mask| without_secrets(seen, mask));
+            *written += write_line(file, masked.as_ref().unwrap_or(seen)).unwrap_or(FILE_BYTES_MAX);
         }
     }))
+}
+
+/// Returns the message as it is written where it holds a secret.
+fn without_secrets(seen: &Seen, mask: &Mask) -> Option<Seen> {
+    let body = match &seen.body {
+        Body::Json(json) => Body::Json(Json::parse(&Bytes::from(mask.json(json.as_str())?)).ok()?),
+        Body::Text(text) => Body::Text(mask.text(text).into_owned()),
+    };
+    Some(Seen { body, ..seen.clone() })
 }
 
 fn write_line<T: Serialize>(file: &mut BufWriter<File>, value: &T) -> io::Result<u64> {

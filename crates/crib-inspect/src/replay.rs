@@ -6,6 +6,7 @@ mod player;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crib_mcp::Method;
 use crib_model::{BoxFuture, Fault};
@@ -17,12 +18,23 @@ pub use compare::{Difference, Ignored};
 pub use player::Player;
 
 use crate::client::{Asker, Client};
+use crate::mask::Mask;
 use crate::record::Recording;
 use crate::tap::{Direction, Tap};
 use crate::target::{EraChoice, Options, Target};
 
 /// Requests of one recording that are sent again.
 const REQUESTS_MAX: usize = 10_000;
+
+/// Between two looks at a task.
+const TASK_PAUSE: Duration = Duration::from_millis(100);
+
+/// With which eyes two answers are compared: what is left out, and what was masked.
+#[derive(Clone, Debug, Default)]
+pub struct Lens {
+    pub ignored: Ignored,
+    pub mask: Mask,
+}
 
 /// One request of a recording and its answer.
 #[derive(Clone, Debug)]
@@ -51,6 +63,8 @@ pub struct Report {
     pub same: usize,
     /// Requests whose answer was not recorded.
     pub uncompared: usize,
+    /// Requests that held a secret which was masked and is not known here.
+    pub unsent: usize,
     pub rows: Vec<Row>,
 }
 
@@ -81,7 +95,7 @@ pub fn exchanges(recording: &Recording) -> Vec<Exchange> {
 ///
 /// # Errors
 /// The server cannot be reached.
-pub async fn replay(target: &Target, options: &Options, recording: &Recording, ignored: &Ignored, tap: &Arc<Tap>) -> Result<Report, Fault> {
+pub async fn replay(target: &Target, options: &Options, recording: &Recording, lens: &Lens, tap: &Arc<Tap>) -> Result<Report, Fault> {
     let exchanges = exchanges(recording);
     let mut options = options.clone();
     if options.era == EraChoice::Auto {
@@ -89,20 +103,23 @@ pub async fn replay(target: &Target, options: &Options, recording: &Recording, i
     }
     let asker = Arc::new(Again::of(recording));
     let client = Client::connect(target, &options, tap, asker).await?;
-    let result = send(&client, &exchanges, recording, ignored).await;
+    let result = send(&client, &exchanges, recording, lens).await;
     client.close().await;
     result
 }
 
-async fn send(client: &Client, exchanges: &[Exchange], recording: &Recording, ignored: &Ignored) -> Result<Report, Fault> {
+async fn send(client: &Client, exchanges: &[Exchange], recording: &Recording, lens: &Lens) -> Result<Report, Fault> {
     let mut report = Report {
         server: client.name().to_owned(),
         recorded: recording.head.server.clone(),
         sent: 0,
         same: 0,
         uncompared: 0,
+        unsent: 0,
         rows: Vec::new(),
     };
+    // Tasks have other names every time.
+    let mut renamed: HashMap<String, String> = HashMap::new();
     for exchange in exchanges {
         let method = Method::parse(&exchange.method);
         let is_greeting = matches!(method, Method::Initialize | Method::Discover);
@@ -112,14 +129,27 @@ async fn send(client: &Client, exchanges: &[Exchange], recording: &Recording, ig
         } else if is_greeting || method == Method::Listen {
             continue;
         } else {
-            answer(client, exchange).await?
+            let Some(mut params) = lens.mask.filled(&exchange.params) else {
+                report.unsent += 1;
+                continue;
+            };
+            if let Some(id) = params.get_mut("taskId")
+                && let Some(new) = id.as_str().and_then(|old| renamed.get(old))
+            {
+                *id = json!(new);
+            }
+            settled(client, &method, exchange, params).await?
         };
         report.sent += 1;
         let Some(recorded) = &exchange.answer else {
             report.uncompared += 1;
             continue;
         };
-        let differences = compare::differences(recorded, &answer, ignored);
+        if let (Some(old), Some(new)) = (task(recorded), task(&answer)) {
+            renamed.insert(old.to_owned(), new.to_owned());
+        }
+        let answer = if recording.head.masked { lens.mask.value(&answer) } else { answer };
+        let differences = compare::differences(recorded, &answer, &lens.ignored);
         if differences.is_empty() {
             report.same += 1;
         } else {
@@ -134,8 +164,29 @@ fn is_era(client: &Client, method: &Method) -> bool {
     client.hello().revision.is_modern() == (*method == Method::Discover)
 }
 
-async fn answer(client: &Client, exchange: &Exchange) -> Result<Value, Fault> {
-    let mut params = exchange.params.clone();
+/// Asks again. A task is looked at until it is as far as it was when it was recorded.
+async fn settled(client: &Client, method: &Method, exchange: &Exchange, params: Value) -> Result<Value, Fault> {
+    let status = |answer: &Value| Some(answer.get("result")?.get("status")?.as_str()?.to_owned());
+    let recorded = exchange.answer.as_ref().and_then(status);
+    let deadline = std::time::Instant::now() + client.options().timeout;
+    loop {
+        let answer = answer(client, &exchange.method, params.clone()).await?;
+        let now = status(&answer);
+        let is_behind = *method == Method::TasksGet && now.as_deref() == Some("working") && now != recorded && recorded.is_some();
+        if !is_behind || std::time::Instant::now() >= deadline {
+            return Ok(answer);
+        }
+        tokio::time::sleep(TASK_PAUSE).await;
+    }
+}
+
+/// Returns the task of an answer, in either shape.
+fn task(answer: &Value) -> Option<&str> {
+    let result = answer.get("result")?;
+    result.get("task").unwrap_or(result).get("taskId")?.as_str()
+}
+
+async fn answer(client: &Client, method: &str, mut params: Value) -> Result<Value, Fault> {
     // What the recorded client said of itself is not what this one is.
     if let Some(own) = params.get_mut("_meta").and_then(Value::as_object_mut) {
         own.retain(|name, _| !name.starts_with(crib_mcp::meta::PREFIX));
@@ -147,7 +198,7 @@ async fn answer(client: &Client, exchange: &Exchange) -> Result<Value, Fault> {
     }
     let deadline = std::time::Instant::now() + client.options().timeout;
     let params = client.with_meta(params);
-    let reply = client.send(&exchange.method, &params, deadline).await?;
+    let reply = client.send(method, &params, deadline).await?;
     Ok(match reply.outcome {
         Ok(result) => json!({ "result": result }),
         Err(error) => {
@@ -223,6 +274,9 @@ impl fmt::Display for Report {
         write!(f, "{} requests: {} answered alike, {different} otherwise", self.sent, self.same)?;
         if self.uncompared > 0 {
             write!(f, ", {} not compared: their answers were not recorded", self.uncompared)?;
+        }
+        if self.unsent > 0 {
+            write!(f, ", {} not sent: a secret of theirs is masked in the recording", self.unsent)?;
         }
         writeln!(f)
     }

@@ -2,10 +2,11 @@
 
 mod arguments;
 mod person;
+mod tasks;
 mod terminal;
 mod words;
 
-use crib_mcp::Method;
+use crib_mcp::{Method, RpcError};
 use crib_model::Fault;
 use crib_registry::pins::visible;
 use serde_json::{Map, Value, json};
@@ -22,6 +23,10 @@ pub const HELP: &str = "\
 tools                          list tools, and their arguments
 resources, templates, prompts  list them
 call NAME k=v k:=JSON          call a tool; text is typed by the tool's schema
+start NAME k=v                 begin a call as a task and go on
+tasks                          how the tasks are
+wait [ID]                      wait for the end of a task, and show its result
+cancel [ID]                    cancel a task
 read URI                       read a resource
 prompt NAME k=v                get a prompt
 complete prompt NAME ARG TEXT  ask for completions; also `complete resource TEMPLATE ARG TEXT`
@@ -35,12 +40,16 @@ quit                           end
 ";
 
 /// The commands, for completion.
-pub const COMMANDS: [&str; 16] = [
+pub const COMMANDS: [&str; 20] = [
     "tools",
     "resources",
     "templates",
     "prompts",
     "call",
+    "start",
+    "tasks",
+    "wait",
+    "cancel",
     "read",
     "prompt",
     "complete",
@@ -127,6 +136,10 @@ impl Session {
             ("templates", []) => self.list(List::Templates).await,
             ("prompts", []) => self.list(List::Prompts).await,
             ("call", [name, arguments @ ..]) => self.call(name, arguments).await,
+            ("start", [name, arguments @ ..]) => self.start(name, arguments).await,
+            ("tasks", []) => tasks::all(&self.client).await,
+            ("wait", id @ ([] | [_])) => tasks::wait(&self.client, id.first().copied()).await,
+            ("cancel", id @ ([] | [_])) => tasks::cancel(&self.client, id.first().copied()).await,
             ("prompt", [name, arguments @ ..]) => self.prompt(name, arguments).await,
             ("read", [uri]) => self.ask(Method::ResourcesRead.as_str(), json!({ "uri": uri })).await,
             ("complete", [kind @ ("prompt" | "resource"), what, argument, text @ ..]) => {
@@ -171,10 +184,22 @@ impl Session {
     }
 
     async fn call(&self, name: &str, typed: &[&str]) -> Result<Said, Mistake> {
+        self.ask(Method::ToolsCall.as_str(), self.params(name, typed)?).await
+    }
+
+    async fn start(&self, name: &str, typed: &[&str]) -> Result<Said, Mistake> {
+        if !self.client.may_be_task(name) {
+            return Err(Mistake::new(format!("`{}` does not run as a task", visible(name))).hint(format!("call {}", visible(name))));
+        }
+        let params = self.client.as_task(self.params(name, typed)?);
+        tasks::begin(&self.client, params).await
+    }
+
+    /// Reads the arguments of a tool by its schema.
+    fn params(&self, name: &str, typed: &[&str]) -> Result<Value, Mistake> {
         let tool = self.overview.tools.iter().find(|tool| tool.get("name").and_then(Value::as_str) == Some(name));
         let schema = tool.and_then(|tool| tool.get("inputSchema"));
-        let arguments = arguments::typed(typed, schema)?;
-        self.ask(Method::ToolsCall.as_str(), json!({ "name": name, "arguments": arguments })).await
+        Ok(json!({ "name": name, "arguments": arguments::typed(typed, schema)? }))
     }
 
     async fn prompt(&self, name: &str, typed: &[&str]) -> Result<Said, Mistake> {
@@ -226,12 +251,17 @@ impl Session {
         shown(format!("{} {} over {}\n", hello.era(), hello.revision, hello.transport), value)
     }
 
-    /// Sends a request and shows what came back.
+    /// Sends a request and shows what came back; of a call that becomes a task, what came in the end.
     ///
     /// # Errors
     /// There is no answer.
     pub async fn ask(&self, method: &str, params: Value) -> Result<Said, Mistake> {
-        Ok(said(&self.client.request(method, params).await?))
+        let reply = self.client.request(method, self.client.as_it_must(method, params)).await?;
+        let begun = if method == Method::ToolsCall.as_str() { self.client.begun(&reply) } else { None };
+        match begun {
+            Some(task) => tasks::finish(&self.client, task).await,
+            None => Ok(said(&reply)),
+        }
     }
 }
 
@@ -260,11 +290,13 @@ fn said(reply: &Reply) -> Said {
             let (text, value) = (format!("{}\n", text.trim_end()), result.clone());
             if reply.is_tool_error() { Said::Failed { text: format!("tool error: {text}"), value } } else { Said::Shown { text, value } }
         }
-        Err(error) => {
-            let data = error.data.as_ref().map(|data| format!("\n{data}")).unwrap_or_default();
-            let text = visible(&format!("error {}: {}{data}\n", error.code, error.message));
-            let data = error.data.as_ref().and_then(|data| data.read::<Value>().ok());
-            Said::Failed { text, value: json!({ "error": { "code": error.code, "message": error.message, "data": data } }) }
-        }
+        Err(error) => refused(error),
     }
+}
+
+fn refused(error: &RpcError) -> Said {
+    let data = error.data.as_ref().map(|data| format!("\n{data}")).unwrap_or_default();
+    let text = visible(&format!("error {}: {}{data}\n", error.code, error.message));
+    let data = error.data.as_ref().and_then(|data| data.read::<Value>().ok());
+    Said::Failed { text, value: json!({ "error": { "code": error.code, "message": error.message, "data": data } }) }
 }

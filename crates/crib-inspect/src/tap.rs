@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crib_mcp::{Json, Message, Request};
 use parking_lot::Mutex;
 
-pub(crate) use mask::masked;
+pub(crate) use mask::{is_secret_name, masked};
 pub(crate) use seen::millis;
 pub use seen::{Body, Direction, Seen, Verdict};
 pub use text::{line, lines};

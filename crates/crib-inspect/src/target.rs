@@ -90,9 +90,11 @@ pub struct Options {
 /// What a server is told that its client can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Abilities {
-    /// Elicitation, sampling and roots.
+    /// Elicitation, sampling, roots and tasks.
     #[default]
     Full,
+    /// The same without tasks: every call is answered at once.
+    AtOnce,
     None,
 }
 
@@ -101,6 +103,14 @@ pub enum Abilities {
 impl Default for Options {
     fn default() -> Self {
         Self { era: EraChoice::Auto, timeout: limits::CALL_TIMEOUT, start_timeout: limits::START_TIMEOUT, abilities: Abilities::Full }
+    }
+}
+
+impl Abilities {
+    /// Whether calls and questions may become tasks.
+    #[must_use]
+    pub const fn has_tasks(self) -> bool {
+        matches!(self, Self::Full)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crib_mcp::{Chunks, Json, Method, Request, RpcError, code, message};
+use crib_mcp::{Method, Request, RpcError, code};
 use crib_model::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::{Client, Inner, Reply};
+use super::{Client, Inner, Reply, chores};
 
 /// Somebody who answers a server.
 pub trait Asker: Send + Sync {
@@ -37,13 +37,8 @@ impl Inner {
     /// Answers what a modern result asks for; `None` where it asks for nothing, or for something that is declined.
     pub(super) async fn answers_to(&self, reply: &Reply) -> Option<Map<String, Value>> {
         let result = reply.outcome.as_ref().ok().filter(|result| result.get("resultType") == Some(&json!("input_required")))?;
-        let mut answers = Map::new();
-        for (key, request) in result.get("inputRequests").and_then(Value::as_object).into_iter().flatten() {
-            let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
-            let params = request.get("params").cloned().unwrap_or_default();
-            let answer = self.asker.answer(method, &params).await.or_else(|| declined(&Method::parse(method)))?;
-            answers.insert(key.clone(), answer);
-        }
+        let nothing = Map::new();
+        let answers = self.answers(result.get("inputRequests").and_then(Value::as_object).unwrap_or(&nothing)).await?;
         let mut more = Map::new();
         if let Some(state) = result.get("requestState") {
             more.insert("requestState".to_owned(), state.clone());
@@ -51,9 +46,30 @@ impl Inner {
         more.insert("inputResponses".to_owned(), Value::Object(answers));
         Some(more)
     }
+
+    /// Answers the questions of a modern server; `None` where one is declined that has no word for it.
+    pub(super) async fn answers(&self, requests: &Map<String, Value>) -> Option<Map<String, Value>> {
+        let mut answers = Map::new();
+        for (key, request) in requests {
+            let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
+            let params = request.get("params").cloned().unwrap_or_default();
+            let answer = self.asker.answer(method, &params).await.or_else(|| declined(&Method::parse(method)))?;
+            answers.insert(key.clone(), answer);
+        }
+        Some(answers)
+    }
+
+    /// Asks whoever answers questions what a legacy server wants to know.
+    pub(super) async fn decided(&self, method: &Method, params: &Value) -> Result<Value, RpcError> {
+        if !matches!(method, Method::ElicitationCreate | Method::SamplingCreate | Method::RootsList) {
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, "Method not found"));
+        }
+        let answer = self.asker.answer(method.as_str(), params).await.or_else(|| declined(method));
+        answer.ok_or_else(|| RpcError::new(code::USER_REJECTED, "declined"))
+    }
 }
 
-/// Answers the requests of a legacy server, one after the other.
+/// Answers the requests of a legacy server, one after the other; those that are tasks go on beside.
 pub(super) async fn serve(client: Client, mut asked: mpsc::Receiver<Request>) {
     loop {
         let request = tokio::select! {
@@ -61,29 +77,17 @@ pub(super) async fn serve(client: Client, mut asked: mpsc::Receiver<Request>) {
             request = asked.recv() => request,
         };
         let Some(request) = request else { return };
-        let method = request.method.clone();
-        let answering = async {
-            let params = request.params.to_json().read().unwrap_or_default();
-            if method == Method::Ping {
-                return Some(json!({}));
-            }
-            if !matches!(method, Method::ElicitationCreate | Method::SamplingCreate | Method::RootsList) {
-                return None;
-            }
-            client.0.asker.answer(method.as_str(), &params).await.or_else(|| declined(&method))
-        };
-        let answer = tokio::select! {
-            () = client.0.closing.cancelled() => return,
-            answer = answering => answer,
-        };
-        let text = match answer {
-            Some(result) => message::result(&request.id, &Chunks::from(Json::of(&result))),
-            None if method == Method::SamplingCreate => message::error(Some(&request.id), &RpcError::new(code::USER_REJECTED, "declined")),
-            None => message::error(Some(&request.id), &RpcError::new(code::METHOD_NOT_FOUND, "Method not found")),
-        };
-        if let Err(fault) = client.0.post(text.into_bytes()).await {
-            tracing::debug!(%fault, "an answer was not taken");
+        let params: Value = request.params.to_json().read().unwrap_or_default();
+        if client.options().abilities.has_tasks() && chores::serve(&client, &request, &params) {
+            continue;
         }
+        let answering =
+            async { if request.method == Method::Ping { Ok(json!({})) } else { client.0.decided(&request.method, &params).await } };
+        let outcome = tokio::select! {
+            () = client.0.closing.cancelled() => return,
+            outcome = answering => outcome,
+        };
+        client.tell(&request.id, outcome).await;
     }
 }
 

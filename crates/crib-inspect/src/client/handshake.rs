@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::ask::{self, SharedAsker};
 use super::inbox::{Answered, Inbox};
-use super::{Client, Hello, Inner, capabilities, client_info, modern_meta, request_headers};
+use super::{Client, Hello, Inner, client_info, legacy_capabilities, modern_meta, request_headers};
 use crate::tap::Tap;
 use crate::target::{EraChoice, Options, Target, UrlTransport, Way};
 use crate::wire::{Heard, HttpWire, LinesWire, Outgoing, Place, Reports, SseWire, Wire};
@@ -79,6 +79,8 @@ impl Client {
             asker,
             param_headers: Mutex::default(),
             log_level: Mutex::default(),
+            tasks: Mutex::default(),
+            chores: super::Chores::default(),
             closing: CancellationToken::new(),
         }));
         client.0.tracker.spawn(ask::serve(client.clone(), opening.asked));
@@ -290,7 +292,7 @@ fn discover_request(options: &Options) -> (Value, HeaderMap) {
 
 fn initialize_params(options: &Options, revision: Option<Revision>) -> Value {
     let wanted = revision.unwrap_or(Revision::LATEST_LEGACY);
-    json!({ "protocolVersion": wanted.as_str(), "capabilities": capabilities(options.abilities), "clientInfo": client_info() })
+    json!({ "protocolVersion": wanted.as_str(), "capabilities": legacy_capabilities(options.abilities), "clientInfo": client_info() })
 }
 
 /// Reads the answer to `initialize`.

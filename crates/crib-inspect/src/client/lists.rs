@@ -115,8 +115,9 @@ impl Client {
         Ok(Some(pages))
     }
 
-    /// Notes which arguments are repeated in headers.
+    /// Notes which arguments are repeated in headers, and which tools are tasks.
     fn learn(&self, tools: &[Value]) {
+        self.0.tasks.lock().learn(tools);
         let mut known = self.0.param_headers.lock();
         for tool in tools {
             let (Some(name), Some(schema)) = (tool.get("name").and_then(Value::as_str), tool.get("inputSchema")) else { continue };

@@ -86,13 +86,13 @@ impl Words {
         let before: Vec<&str> = before.split_whitespace().collect();
         let candidates: Vec<Cow<'_, str>> = match before.as_slice() {
             [] => COMMANDS.into_iter().map(Cow::from).collect(),
-            ["call"] => self.tools.keys().map(Cow::from).collect(),
+            ["call" | "start"] => self.tools.keys().map(Cow::from).collect(),
             ["prompt"] | ["complete", "prompt"] => self.prompts.keys().map(Cow::from).collect(),
             ["read" | "subscribe"] => self.uris.iter().map(Cow::from).collect(),
             ["complete"] => vec!["prompt".into(), "resource".into()],
             ["complete", "prompt", name] => self.prompts.get(*name).into_iter().flatten().map(Cow::from).collect(),
             ["log"] => ["debug", "info", "notice", "warning", "error"].map(Cow::from).into(),
-            ["call", name, given @ ..] => assignments(self.tools.get(*name), given),
+            ["call" | "start", name, given @ ..] => assignments(self.tools.get(*name), given),
             ["prompt", name, given @ ..] => assignments(self.prompts.get(*name), given),
             _ => Vec::new(),
         };

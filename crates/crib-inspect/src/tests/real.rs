@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    Abilities, Client, Confinement, Decline, EraChoice, Grade, Ignored, Options, Origin, Overview, Recording, Said, Session, Tap, Target,
-    UrlTransport, Way, grade, recorder, replay,
+    Abilities, Client, Confinement, Decline, EraChoice, Grade, Lens, Mask, Options, Origin, Overview, Recording, Said, Session, Tap,
+    Target, UrlTransport, Way, grade, recorder, replay,
 };
 use crib_transport::{CommandLine, Endpoint};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::fixture::options;
+use super::talk::Alice;
 
 /// The tests are configured by the runner's environment.
 fn variable(name: &str) -> Option<String> {
@@ -83,7 +84,7 @@ async fn real_everything_is_recorded_and_answers_the_same_again() {
     let target = of("everything", command);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("everything.ndjson");
-    let tap = Tap::new(vec![recorder(&path, "everything").expect("a file")]);
+    let tap = Tap::new(vec![recorder(&path, "everything", Some(Mask::of(&target))).expect("a file")]);
     let bare = Options { abilities: Abilities::None, ..patient() };
     let client = Client::connect(&target, &bare, &tap, Arc::new(Decline)).await.expect("it connects");
     let mut session = Session::open(client.clone()).await.expect("a session");
@@ -96,7 +97,7 @@ async fn real_everything_is_recorded_and_answers_the_same_again() {
     }
     client.close().await;
     let recording = Recording::read(&path).expect("a recording");
-    let report = replay(&target, &bare, &recording, &Ignored::default(), &Tap::new(Vec::new())).await.expect("it is sent");
+    let report = replay(&target, &bare, &recording, &Lens::default(), &Tap::new(Vec::new())).await.expect("it is sent");
     assert!(report.is_same() && report.sent > 8, "{report}");
 }
 
@@ -104,8 +105,35 @@ async fn real_everything_is_recorded_and_answers_the_same_again() {
 async fn real_everything_lists_more_to_a_client_that_can_be_asked() {
     let Some(command) = npm("server-everything", &["stdio"]) else { return };
     let overview = look(&of("everything", command), &patient()).await;
-    assert!(overview.tools.len() > 13, "{}", overview.tools.len());
+    assert_eq!(overview.tools.len(), 19);
     assert_eq!(overview.problems, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn real_everything_runs_a_task_to_its_end_and_has_its_questions_answered_as_tasks() {
+    let Some(command) = npm("server-everything", &["stdio"]) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tasks.ndjson");
+    let target = of("everything", command);
+    let tap = Tap::new(vec![recorder(&path, "everything", Some(Mask::of(&target))).expect("a file")]);
+    let client = Client::connect(&target, &patient(), &tap, Arc::new(Alice)).await.expect("it connects");
+    let mut session = Session::open(client.clone()).await.expect("a session");
+    let lines = [
+        ("call simulate-research-query topic=rain ambiguous=true", "# Research Report: rain"),
+        ("call trigger-sampling-request-async prompt=hello", "[COMPLETED]"),
+        ("call trigger-elicitation-request-async", "completed"),
+        ("start simulate-research-query topic=snow", "working"),
+        ("cancel", "cancelled"),
+        ("tasks", "cancelled"),
+    ];
+    for (line, expected) in lines {
+        let Said::Shown { text, .. } = session.run(line).await.expect("an answer") else { panic!("{line}") };
+        assert!(text.contains(expected), "{line}: {text}");
+    }
+    assert!(session.run("start echo message=a").await.is_err());
+    client.close().await;
+    let polls = std::fs::read_to_string(&path).expect("a recording").matches("tasks/get").count();
+    assert!(polls > 2, "{polls}");
 }
 
 /// A process, and what it writes to standard error.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Client, Decline, Ignored, Player, Recording, Tap, exchanges, recorder, replay};
+use crate::{Client, Decline, Ignored, Lens, Mask, Player, Recording, Tap, exchanges, recorder, replay};
 use bytes::Bytes;
 use crib_model::Code;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn clock(year: &'static str) -> Answer {
 async fn recorded(answer: Answer, calls: usize) -> (tempfile::TempDir, Recording) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.ndjson");
-    let tap = Tap::new(vec![recorder(&path, "fixture").expect("a file")]);
+    let tap = Tap::new(vec![recorder(&path, "fixture", None).expect("a file")]);
     let client = Client::connect(&target(answer), &options(), &tap, Arc::new(Decline)).await.expect("it connects");
     client.list(crate::List::Tools).await.expect("a list");
     for _ in 0..calls {
@@ -39,7 +39,9 @@ async fn recorded(answer: Answer, calls: usize) -> (tempfile::TempDir, Recording
 
 async fn replayed(recording: &Recording, answer: Answer, ignored: &[&str]) -> crate::ReplayReport {
     let tap = Tap::new(Vec::new());
-    replay(&target(answer), &options(), recording, &Ignored::new(ignored), &tap).await.expect("it is sent")
+    replay(&target(answer), &options(), recording, &Lens { ignored: Ignored::new(ignored), mask: Mask::default() }, &tap)
+        .await
+        .expect("it is sent")
 }
 
 #[tokio::test]
@@ -94,5 +96,44 @@ fn what_is_no_recording_is_refused() {
         assert_eq!(Recording::read(&path).expect_err("no recording").code(), Code::RecordingInvalid, "{text}");
     }
     assert_eq!(Recording::read(&folder.path().join("gone")).expect_err("no file").code(), Code::RecordingUnusable);
-    assert!(recorder(&folder.path().join("no/such/folder"), "x").is_err());
+    assert!(recorder(&folder.path().join("no/such/folder"), "x", None).is_err());
+}
+
+/// A server that answers with the credential it was called with.
+fn teller() -> Answer {
+    let base = legacy(json!([good_tool("left")]));
+    Arc::new(move |method, params| match method {
+        "tools/call" => {
+            let told = format!("GITHUB_TOKEN=abcdefgh12 for {}", params["arguments"]["of"].as_str().unwrap_or_default());
+            Some(Ok(json!({ "content": [{ "type": "text", "text": told }], "structuredContent": { "apiKey": "k", "n": 1 } })))
+        }
+        _ => base(method, params),
+    })
+}
+
+#[tokio::test]
+async fn secrets_are_not_recorded_and_the_recording_can_be_sent_again_where_they_are_known() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (masked, whole) = (folder.path().join("masked"), folder.path().join("whole"));
+    let mask = Mask::default().with("GH", "canary-value");
+    let sinks = vec![recorder(&masked, "x", Some(mask.clone())).expect("a file"), recorder(&whole, "x", None).expect("a file")];
+    let client = Client::connect(&target(teller()), &options(), &Tap::new(sinks), Arc::new(Decline)).await.expect("it connects");
+    let call = json!({ "name": "left", "arguments": { "of": "canary-value" } });
+    client.request("tools/call", call.clone()).await.expect("an answer");
+    client.close().await;
+    let text = std::fs::read_to_string(&masked).expect("a recording");
+    for secret in ["canary-value", "abcdefgh12", r#""apiKey":"k""#] {
+        assert!(!text.contains(secret), "{secret} is in {text}");
+        assert!(std::fs::read_to_string(&whole).expect("a recording").contains(secret), "{secret}");
+    }
+    let recording = Recording::read(&masked).expect("a recording");
+    for (mask, sent, unsent) in [(mask, 2, 0), (Mask::default(), 1, 1)] {
+        let lens = Lens { ignored: Ignored::default(), mask };
+        let report = replay(&target(teller()), &options(), &recording, &lens, &Tap::new(Vec::new())).await.expect("it is sent");
+        assert!(report.is_same() && (report.sent, report.unsent) == (sent, unsent), "{report}");
+    }
+    let mut player = Player::new(&recording);
+    let text = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call }).to_string();
+    let answer = player.answer(&Bytes::from(text)).expect("an answer").into_bytes();
+    assert!(String::from_utf8_lossy(&answer).contains("GITHUB_TOKEN=[secret] for ${secret:GH}"), "{answer:?}");
 }

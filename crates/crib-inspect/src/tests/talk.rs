@@ -56,11 +56,15 @@ async fn an_era_that_is_not_there_is_said() {
     assert_eq!(refused.expect_err("it is legacy").code(), Code::ProtocolBroken);
 }
 
-struct Alice;
+pub(super) struct Alice;
 
 impl Asker for Alice {
     fn answer(&self, method: &str, _: &Value) -> BoxFuture<'static, Option<Value>> {
-        let answer = (method == "elicitation/create").then(|| json!({ "action": "accept", "content": { "name": "Alice" } }));
+        let answer = match method {
+            "elicitation/create" => Some(json!({ "action": "accept", "content": { "name": "Alice" } })),
+            "sampling/createMessage" => Some(json!({ "role": "assistant", "content": { "type": "text", "text": "hi" }, "model": "alice" })),
+            _ => None,
+        };
         Box::pin(async { answer })
     }
 }
@@ -152,4 +156,92 @@ async fn a_silent_server_is_not_waited_for_without_end() {
     let silent: fixture::Answer = Arc::new(|_, _| None);
     let fault = Client::connect(&target(silent), &options, &Tap::new(Vec::new()), Arc::new(Decline)).await.expect_err("it is silent");
     assert_eq!(fault.code(), Code::StartFailed);
+}
+
+/// A modern server whose tool is a task: it works, asks for a name, works, and says it.
+fn tasking() -> fixture::Answer {
+    let looks = std::sync::atomic::AtomicUsize::new(0);
+    let base = modern();
+    let task = |status: &str, more: Value| {
+        let mut task = json!({ "resultType": "complete", "taskId": "t/1", "status": status, "createdAt": "2026-07-28T00:00:00Z",
+            "lastUpdatedAt": "2026-07-28T00:00:00Z", "ttlMs": null, "pollIntervalMs": 10 });
+        task.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        Some(Ok(task))
+    };
+    let name = parking_lot::Mutex::new(None);
+    let is_cancelled = std::sync::atomic::AtomicBool::new(false);
+    Arc::new(move |method, params| {
+        use std::sync::atomic::Ordering::Relaxed;
+        let has_tasks =
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"]["extensions"]["io.modelcontextprotocol/tasks"].is_object();
+        match method {
+            "server/discover" => Some(Ok(json!({ "resultType": "complete", "ttlMs": 0, "cacheScope": "private",
+                "supportedVersions": ["2026-07-28"],
+                "capabilities": { "tools": {}, "extensions": { "io.modelcontextprotocol/tasks": {} } } }))),
+            "tools/call" if has_tasks => task("working", json!({ "resultType": "task" })),
+            "tools/call" => Some(Ok(json!({ "resultType": "complete", "content": [{ "type": "text", "text": "at once" }] }))),
+            "tasks/update" => {
+                *name.lock() = params["inputResponses"]["who"]["content"]["name"].as_str().map(str::to_owned);
+                Some(Ok(json!({ "resultType": "complete" })))
+            }
+            "tasks/cancel" => {
+                is_cancelled.store(true, Relaxed);
+                Some(Ok(json!({ "resultType": "complete" })))
+            }
+            "tasks/get" if is_cancelled.load(Relaxed) => task("cancelled", json!({})),
+            "tasks/get" if looks.fetch_add(1, Relaxed) < 2 => task("working", json!({})),
+            "tasks/get" => match name.lock().clone() {
+                Some(name) => task("completed", json!({ "result": { "content": [{ "type": "text", "text": name }] } })),
+                None => task(
+                    "input_required",
+                    json!({ "inputRequests": {
+                    "who": { "method": "elicitation/create", "params": { "message": "Who?", "requestedSchema": {} } } } }),
+                ),
+            },
+            _ => base(method, params),
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_modern_task_is_driven_to_its_end_its_questions_answered() {
+    let client = Client::connect(&target(tasking()), &options(), &Tap::new(Vec::new()), Arc::new(Alice)).await.expect("it connects");
+    let mut session = Session::open(client.clone()).await.expect("a session");
+    let Ok(Said::Shown { text, .. }) = session.run("call left of=tea").await else { panic!("it ends well") };
+    assert_eq!(text, "Alice\n");
+    let asked: Vec<String> = client.tap().last(100).iter().filter_map(|seen| Some(seen.method.as_deref()?.to_owned())).collect();
+    assert_eq!(asked.iter().filter(|method| *method == "tasks/update").count(), 2, "one question, one answer: {asked:?}");
+    let mut said = String::new();
+    for line in ["wait nobody/knows", "tasks", "start left of=tea", "cancel", "tasks", "wait"] {
+        let (Ok(Said::Shown { text, .. } | Said::Failed { text, .. })) = session.run(line).await else { panic!("{line}") };
+        said.extend(["> ", line, "\n", &text]);
+    }
+    insta::assert_snapshot!(said);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_takes_too_long_is_cancelled_and_one_that_is_left_too() {
+    let lazy = || -> fixture::Answer {
+        let base = tasking();
+        Arc::new(move |method, params| match method {
+            "tasks/get" => base("tools/call", params),
+            _ => base(method, params),
+        })
+    };
+    let cancels =
+        |client: &Client| client.tap().last(1000).iter().filter(|seen| seen.method.as_deref() == Some("tasks/cancel")).count() / 2;
+    let options = Options { timeout: std::time::Duration::from_millis(300), ..options() };
+    let client = Client::connect(&target(lazy()), &options, &Tap::new(Vec::new()), Arc::new(Alice)).await.expect("it connects");
+    let mut session = Session::bare(client.clone());
+    let mistake = session.run("call left of=tea").await.expect_err("it takes too long").to_string();
+    assert!(mistake.contains("`t/1`") && mistake.contains("cancelled"), "{mistake}");
+    assert_eq!(cancels(&client), 1);
+    client.close().await;
+    let client = Client::connect(&target(lazy()), &fixture::options(), &Tap::new(Vec::new()), Arc::new(Alice)).await.expect("it connects");
+    let mut session = Session::bare(client.clone());
+    let left = tokio::time::timeout(std::time::Duration::from_millis(200), session.run("call left of=tea")).await;
+    assert!(left.is_err());
+    client.close().await;
+    assert_eq!(cancels(&client), 1);
 }
