@@ -195,6 +195,14 @@ impl Failure {
         self.0.hint.as_deref()
     }
 
+    pub(crate) fn code(&self) -> Option<Code> {
+        self.0.code
+    }
+
+    pub(crate) fn causes(&self) -> &[String] {
+        &self.0.causes
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.0.exit
     }

@@ -366,7 +366,7 @@ pub(crate) fn legacy_capabilities(abilities: Abilities) -> Value {
     let mut declared = capabilities(abilities);
     if abilities.has_tasks() {
         let requests = json!({ "sampling": { "createMessage": {} }, "elicitation": { "create": {} } });
-        declared["tasks"] = json!({ "list": {}, "cancel": {}, "requests": requests });
+        declare(&mut declared, "tasks", json!({ "list": {}, "cancel": {}, "requests": requests }));
     }
     declared
 }
@@ -380,10 +380,16 @@ fn capabilities(abilities: Abilities) -> Value {
     }
 }
 
+fn declare(declared: &mut Value, name: &str, value: Value) {
+    if let Some(declared) = declared.as_object_mut() {
+        declared.insert(name.to_owned(), value);
+    }
+}
+
 fn modern_capabilities(abilities: Abilities) -> Value {
     let mut declared = capabilities(abilities);
     if abilities.has_tasks() {
-        declared["extensions"] = json!({ meta::extension::TASKS: {} });
+        declare(&mut declared, "extensions", json!({ meta::extension::TASKS: {} }));
     }
     declared
 }

@@ -10,6 +10,7 @@ mod speed;
 mod starts;
 mod store;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -26,6 +27,7 @@ use crate::lint::{self, lint};
 use crate::overview::Overview;
 use crate::tap::{Seen, Sink, Tap, Verdict};
 use crate::target::{Options, Target};
+use crate::words::{Speak, label, plainly};
 use safety::Canary;
 
 /// One thing that was looked at.
@@ -227,25 +229,43 @@ impl Part {
 
 impl fmt::Display for Grade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origin = self.package.as_deref().unwrap_or("no package");
-        writeln!(f, "{}   {} of 100   {}   {origin}   {} over {}", self.letter, self.score, self.server, self.revision, self.transport)?;
+        f.write_str(&self.told(plainly))
+    }
+}
+
+impl Grade {
+    /// Writes the grade and its evidence for people.
+    #[must_use]
+    pub fn told(&self, speak: Speak) -> String {
+        let origin = self.package.as_deref().map_or_else(|| speak("no package"), Cow::Borrowed);
+        let (of, over) = (speak(" of "), speak(" over "));
+        let mut lines = vec![format!(
+            "{}   {}{of}100   {}   {origin}   {}{over}{}",
+            self.letter, self.score, self.server, self.revision, self.transport
+        )];
         for why in &self.caps {
-            writeln!(f, "no better than {}: {}", self.letter, visible(why))?;
+            lines.push(format!("{}{}", speak(&format!("no better than {}: ", self.letter)), speak(&visible(why))));
         }
         for part in &self.parts {
             let points = part.points.map_or_else(|| "-".to_owned(), |points| points.to_string());
-            writeln!(f, "\n{:<12} {points} of {}", part.name, part.max)?;
+            lines.push(format!("\n{} {points}{of}{}", label(speak, &part.name, 12), part.max));
             for line in &part.lines {
-                let mark = match line.earned {
-                    None => "–",
-                    Some(share) if share >= 1.0 => "✓",
-                    Some(share) if share > 0.0 => "~",
-                    Some(_) => "✗",
-                };
-                writeln!(f, "  {mark} {:<22} {}", line.what, visible(&line.found).replace('\n', " "))?;
+                let mark = mark(line.earned);
+                let found = visible(&line.found).replace('\n', " ");
+                lines.push(format!("  {mark} {} {}", label(speak, &line.what, 22), speak(&found)));
             }
         }
-        Ok(())
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}
+
+fn mark(earned: Option<f64>) -> &'static str {
+    match earned {
+        None => "–",
+        Some(share) if share >= 1.0 => "✓",
+        Some(share) if share > 0.0 => "~",
+        Some(_) => "✗",
     }
 }
 

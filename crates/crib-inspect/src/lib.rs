@@ -20,6 +20,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod words;
 
 pub use client::{Asker, Client, Decline, Hello, LISTS, List, Reply, Task, TaskEnd};
 pub use grade::{Grade, Grades, Kept, Line, Machine, Part, grade};
@@ -33,3 +34,4 @@ pub use session::{COMMANDS, HELP, Lines, Mistake, Person, Said, Session, Standar
 pub use tap::{Body, Direction, Seen, Sink, Tap, Verdict, line, lines};
 pub use target::{Abilities, Confinement, EraChoice, OpenPipe, Options, Origin, Target, UrlTransport, Way};
 pub use wire::Ended;
+pub use words::{Speak, plainly};

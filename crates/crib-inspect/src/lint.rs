@@ -14,7 +14,7 @@ mod text;
 mod tool;
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crib_registry::pins::visible;
 use serde::Serialize;
@@ -23,6 +23,7 @@ use serde_json::Value;
 pub use rules::{Rule, Severity};
 
 use crate::overview::Overview;
+use crate::words::{Speak, label, plainly};
 
 /// Findings of one report; further ones are only counted.
 const FINDINGS_MAX: usize = 2000;
@@ -114,35 +115,48 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// Errors and warnings tool by tool; advice, which most tools share, rule by rule.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut before: Option<&Option<String>> = None;
-        for finding in self.findings.iter().filter(|finding| finding.severity != Severity::Advice) {
-            if before != Some(&finding.about) {
-                let about = finding.about.as_deref().unwrap_or("(the server)");
-                writeln!(f, "{}{}", if before.is_some() { "\n" } else { "" }, visible(about))?;
-                before = Some(&finding.about);
-            }
-            let place = if finding.place.is_empty() { String::new() } else { format!("  {}", finding.place) };
-            let text = format!("{}{place}", finding.message);
-            writeln!(f, "  {:<8} {}  {}", finding.severity.as_str(), finding.rule.as_str(), visible(&text))?;
-            writeln!(f, "           fix: {}", finding.fix)?;
-        }
-        if before.is_some() {
-            writeln!(f)?;
-        }
-        self.write_advice(f)?;
-        let Cost { bytes, tokens, method, .. } = &self.cost;
-        writeln!(f, "{} tools, {bytes} bytes, about {tokens} tokens ({method})", self.tools)?;
-        for (name, tokens) in self.cost.largest.iter().take(3) {
-            writeln!(f, "  {tokens:>6}  {}", visible(name))?;
-        }
-        writeln!(f, "{} errors, {} warnings, {} pieces of advice", self.errors, self.warnings, self.advice)
+        f.write_str(&self.told(plainly))
     }
 }
 
 impl Report {
-    fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes errors and warnings tool by tool; advice, which most tools share, rule by rule.
+    #[must_use]
+    pub fn told(&self, speak: Speak) -> String {
+        let mut out = String::new();
+        // A text takes everything.
+        self.write(&mut out, speak).unwrap_or_default();
+        out
+    }
+
+    fn write(&self, f: &mut String, speak: Speak) -> fmt::Result {
+        let mut before: Option<&Option<String>> = None;
+        for finding in self.findings.iter().filter(|finding| finding.severity != Severity::Advice) {
+            if before != Some(&finding.about) {
+                let about = finding.about.as_deref().map_or_else(|| speak("(the server)"), |about| visible(about).into());
+                writeln!(f, "{}{about}", if before.is_some() { "\n" } else { "" })?;
+                before = Some(&finding.about);
+            }
+            let place = if finding.place.is_empty() { String::new() } else { format!("  {}", finding.place) };
+            let text = format!("{}{}", speak(&visible(&finding.message)), visible(&place));
+            writeln!(f, "  {} {}  {text}", label(speak, finding.severity.as_str(), 8), finding.rule.as_str())?;
+            writeln!(f, "           {}{}", speak("fix: "), speak(&finding.fix))?;
+        }
+        if before.is_some() {
+            writeln!(f)?;
+        }
+        self.write_advice(f, speak)?;
+        let Cost { bytes, tokens, method, .. } = &self.cost;
+        writeln!(f, "{} ({})", speak(&format!("{} tools, {bytes} bytes, about {tokens} tokens", self.tools)), speak(method))?;
+        for (name, tokens) in self.cost.largest.iter().take(3) {
+            writeln!(f, "  {tokens:>6}  {}", visible(name))?;
+        }
+        let counted = format!("{} errors, {} warnings, {} pieces of advice", self.errors, self.warnings, self.advice);
+        writeln!(f, "{}", speak(&counted))
+    }
+
+    fn write_advice(&self, f: &mut String, speak: Speak) -> fmt::Result {
         let mut rules: BTreeMap<Rule, Vec<&Finding>> = BTreeMap::new();
         for finding in self.findings.iter().filter(|finding| finding.severity == Severity::Advice) {
             rules.entry(finding.rule).or_default().push(finding);
@@ -150,15 +164,15 @@ impl Report {
         for (rule, findings) in &rules {
             let named: Vec<&str> = findings.iter().filter_map(|finding| finding.about.as_deref()).collect();
             let more = named.len().saturating_sub(ADVISED_SHOWN);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let first = findings.first().map_or("", |finding| finding.message.as_str());
+            let more = if more > 0 { speak(&format!(" and {more} more")).into_owned() } else { String::new() };
+            let first = findings.first().map_or_else(String::new, |finding| visible(&finding.message));
             let who = if named.is_empty() {
                 String::new()
             } else {
                 format!("  ({}{more})", named.get(..ADVISED_SHOWN).unwrap_or(&named).join(", "))
             };
-            writeln!(f, "advice   {}  {}", rule.as_str(), visible(&format!("{first}{who}")))?;
-            writeln!(f, "         fix: {}", rule.fix())?;
+            writeln!(f, "{} {}  {}{}", label(speak, "advice", 8), rule.as_str(), speak(&first), visible(&who))?;
+            writeln!(f, "         {}{}", speak("fix: "), speak(rule.fix()))?;
         }
         if rules.is_empty() { Ok(()) } else { writeln!(f) }
     }

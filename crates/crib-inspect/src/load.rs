@@ -16,6 +16,7 @@ use crate::client::{Client, Decline, List};
 use crate::probe;
 use crate::tap::{Tap, millis};
 use crate::target::{Abilities, Options, Target};
+use crate::words::{Speak, label, plainly};
 
 /// Longest load test.
 pub const DURATION_MAX: Duration = Duration::from_secs(60);
@@ -212,18 +213,26 @@ pub(crate) fn latencies(mut micros: Vec<u64>) -> Latencies {
     Latencies { p50: at(50), p90: at(90), p99: at(99), max: at(100) }
 }
 
+impl Report {
+    /// Writes the report for people.
+    #[must_use]
+    pub fn told(&self, speak: Speak) -> String {
+        let Latencies { p50, p90, p99, max } = self.latency_ms;
+        let told: Vec<String> = self.errors.iter().map(|(what, count)| format!("{count} × {what}")).collect();
+        let rows = [
+            ("called", crib_registry::pins::visible(&self.called)),
+            ("for", speak(&format!("{:.1} s on {} connections", self.seconds, self.connections)).into_owned()),
+            ("calls", speak(&format!("{} ({} per second)", self.calls, self.calls_per_second)).into_owned()),
+            ("latency", format!("p50 {p50:.2} ms   p90 {p90:.2} ms   p99 {p99:.2} ms   max {max:.2} ms")),
+            ("errors", if told.is_empty() { speak("none").into_owned() } else { told.join(", ") }),
+        ];
+        rows.iter().map(|(name, value)| format!("{} {value}\n", label(speak, name, 12))).collect()
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Latencies { p50, p90, p99, max } = self.latency_ms;
-        writeln!(f, "called       {}", crib_registry::pins::visible(&self.called))?;
-        writeln!(f, "for          {:.1} s on {} connections", self.seconds, self.connections)?;
-        writeln!(f, "calls        {} ({} per second)", self.calls, self.calls_per_second)?;
-        writeln!(f, "latency      p50 {p50:.2} ms   p90 {p90:.2} ms   p99 {p99:.2} ms   max {max:.2} ms")?;
-        if self.errors.is_empty() {
-            return writeln!(f, "errors       none");
-        }
-        let told: Vec<String> = self.errors.iter().map(|(what, count)| format!("{count} × {what}")).collect();
-        writeln!(f, "errors       {}", told.join(", "))
+        f.write_str(&self.told(plainly))
     }
 }
 

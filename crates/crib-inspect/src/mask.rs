@@ -117,11 +117,7 @@ impl Mask {
         }
         for shape in SHAPES.iter() {
             if shape.is_match(&masked) {
-                let put = |found: &Captures<'_>| {
-                    let tail = if found.get(0).is_some_and(|all| all.as_str().ends_with('@')) { "@" } else { "" };
-                    [found.name("keep").map_or("", |keep| keep.as_str()), MASKED, tail].concat()
-                };
-                masked = Cow::Owned(shape.replace_all(&masked, put).into_owned());
+                masked = Cow::Owned(shape.replace_all(&masked, stand_in).into_owned());
             }
         }
         masked
@@ -185,9 +181,16 @@ impl Mask {
             Value::Object(members) => {
                 Value::Object(members.iter().map(|(name, item)| Some((name.clone(), self.filled(item)?))).collect::<Option<_>>()?)
             }
-            other => other.clone(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
         })
     }
+}
+
+/// What stands for a text of a shape: what may stay of it, and that there was more.
+fn stand_in(found: &Captures<'_>) -> String {
+    let whole = found.get(0).map_or("", |whole| whole.as_str());
+    let tail = if whole.ends_with('@') { "@" } else { "" };
+    [found.name("keep").map_or("", |keep| keep.as_str()), MASKED, tail].concat()
 }
 
 /// Whether a recorded value is this one, as far as it was not masked.

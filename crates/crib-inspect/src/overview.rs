@@ -1,6 +1,6 @@
 //! A server at a glance: its era, what it says of itself, and its lists.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crib_model::Fault;
 use crib_registry::pins::visible;
@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::client::{Client, LISTS, List};
+use crate::words::{Speak, label, plainly};
 
 /// Entries of one list that are shown to people.
 const SHOWN_MAX: usize = 200;
@@ -93,35 +94,53 @@ impl Overview {
 
 impl fmt::Display for Overview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told(plainly))
+    }
+}
+
+impl Overview {
+    /// Writes the overview for people.
+    #[must_use]
+    pub fn told(&self, speak: Speak) -> String {
+        let mut out = String::new();
+        // A text takes everything.
+        self.write(&mut out, speak).unwrap_or_default();
+        out
+    }
+
+    fn write(&self, f: &mut String, speak: Speak) -> fmt::Result {
+        let label = |name: &str| label(speak, name, 13);
         let text = |value: &Value, name: &str| visible(value.get(name).and_then(Value::as_str).unwrap_or_default()).replace('\n', " ");
         let info = self.hello.get("serverInfo").or_else(|| self.hello.get("_meta")?.get(crib_mcp::meta::SERVER_INFO));
         let info = info.map(|info| format!("{} {}", text(info, "name"), text(info, "version"))).unwrap_or_default();
-        writeln!(f, "server        {}   {}", self.server, info.trim())?;
-        writeln!(f, "era           {} {} over {}", self.era, self.revision, self.transport)?;
+        writeln!(f, "{} {}   {}", label("server"), self.server, info.trim())?;
+        writeln!(f, "{} {}", label("era"), speak(&format!("{} {} over {}", self.era, self.revision, self.transport)))?;
         let names: Vec<&str> =
             self.hello.get("capabilities").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        writeln!(f, "capabilities  {}", if names.is_empty() { "none".to_owned() } else { visible(&names.join(", ")) })?;
+        let names = if names.is_empty() { speak("none").into_owned() } else { visible(&names.join(", ")) };
+        writeln!(f, "{} {names}", label("capabilities"))?;
         if let Some(instructions) = self.hello.get("instructions").and_then(Value::as_str) {
             let first = visible(instructions.trim().lines().next().unwrap_or_default());
-            writeln!(f, "instructions  {} characters: {}", instructions.chars().count(), cut(&first, 80))?;
+            let count = speak(&format!("{} characters: ", instructions.chars().count())).into_owned();
+            writeln!(f, "{} {count}{}", label("instructions"), cut(&first, 80))?;
         }
-        f.write_str(&section("tools", &self.tools, signature))?;
-        f.write_str(&section("resources", &self.resources, |item| text(item, "uri")))?;
-        f.write_str(&section("resource templates", &self.resource_templates, |item| text(item, "uriTemplate")))?;
-        f.write_str(&section("prompts", &self.prompts, prompt_signature))?;
+        f.write_str(&section((speak, "tools"), &self.tools, signature))?;
+        f.write_str(&section((speak, "resources"), &self.resources, |item| text(item, "uri")))?;
+        f.write_str(&section((speak, "resource templates"), &self.resource_templates, |item| text(item, "uriTemplate")))?;
+        f.write_str(&section((speak, "prompts"), &self.prompts, prompt_signature))?;
         for problem in &self.problems {
-            writeln!(f, "\nproblem       {}", visible(problem))?;
+            writeln!(f, "\n{} {}", label("problem"), speak(&visible(problem)))?;
         }
         Ok(())
     }
 }
 
-fn section(title: &str, items: &[Value], name: impl Fn(&Value) -> String) -> String {
+fn section((speak, title): (Speak, &str), items: &[Value], name: impl Fn(&Value) -> String) -> String {
     let mut out = String::new();
     if items.is_empty() {
         return out;
     }
-    out.extend(["\n", &items.len().to_string(), " ", title, "\n"]);
+    out.extend(["\n", &speak(&format!("{} {title}", items.len())), "\n"]);
     for item in items.iter().take(SHOWN_MAX) {
         let about = item.get("description").or_else(|| item.get("title")).and_then(Value::as_str).unwrap_or_default();
         let about = cut(&visible(about.trim().lines().next().unwrap_or_default()), 90);
@@ -129,7 +148,7 @@ fn section(title: &str, items: &[Value], name: impl Fn(&Value) -> String) -> Str
         out.extend(["  ", &name(item), gap, &about, "\n"]);
     }
     if items.len() > SHOWN_MAX {
-        out.extend(["  and ", &(items.len() - SHOWN_MAX).to_string(), " more\n"]);
+        out.extend([" ", &speak(&format!(" and {} more", items.len() - SHOWN_MAX)), "\n"]);
     }
     out
 }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::client::{Client, List, Reply};
 use crate::overview::{self, Overview};
 use crate::tap;
+use crate::words::{Speak, plainly};
 pub use arguments::Mistake;
 pub use person::{Lines, Person};
 pub use terminal::{StandardInput, Terminal, Words};
@@ -84,6 +85,7 @@ pub enum Said {
 pub struct Session {
     client: Client,
     overview: Overview,
+    speak: Speak,
 }
 
 // === impl Session ===
@@ -95,14 +97,20 @@ impl Session {
     /// The server is gone.
     pub async fn open(client: Client) -> Result<Self, Fault> {
         let overview = Overview::read(&client).await?;
-        Ok(Self { client, overview })
+        Ok(Self { client, overview, speak: plainly })
     }
 
     /// Begins without knowing anything of the server.
     #[must_use]
     pub fn bare(client: Client) -> Self {
         let overview = Overview::of(&client);
-        Self { client, overview }
+        Self { client, overview, speak: plainly }
+    }
+
+    /// Says its own words like this.
+    #[must_use]
+    pub fn speaking(self, speak: Speak) -> Self {
+        Self { speak, ..self }
     }
 
     #[must_use]
@@ -136,10 +144,10 @@ impl Session {
             ("templates", []) => self.list(List::Templates).await,
             ("prompts", []) => self.list(List::Prompts).await,
             ("call", [name, arguments @ ..]) => self.call(name, arguments).await,
-            ("start", [name, arguments @ ..]) => self.start(name, arguments).await,
-            ("tasks", []) => tasks::all(&self.client).await,
-            ("wait", id @ ([] | [_])) => tasks::wait(&self.client, id.first().copied()).await,
-            ("cancel", id @ ([] | [_])) => tasks::cancel(&self.client, id.first().copied()).await,
+            ("start", [name, arguments @ ..]) => Box::pin(self.start(name, arguments)).await,
+            ("tasks", []) => Box::pin(tasks::all(&self.client)).await,
+            ("wait", id @ ([] | [_])) => Box::pin(tasks::wait(&self.client, id.first().copied())).await,
+            ("cancel", id @ ([] | [_])) => Box::pin(tasks::cancel(&self.client, id.first().copied())).await,
             ("prompt", [name, arguments @ ..]) => self.prompt(name, arguments).await,
             ("read", [uri]) => self.ask(Method::ResourcesRead.as_str(), json!({ "uri": uri })).await,
             ("complete", [kind @ ("prompt" | "resource"), what, argument, text @ ..]) => {
@@ -152,9 +160,9 @@ impl Session {
             ("send", [method, params]) => self.ask(method, arguments::json(params)?).await,
             ("messages", []) => Ok(self.messages(20)),
             ("messages", [count]) => Ok(self.messages(count.parse().map_err(|why| Mistake::new(format!("`{count}`: {why}")))?)),
-            ("info", []) => Ok(shown(self.overview.to_string(), json!(self.overview))),
+            ("info", []) => Ok(shown(self.overview.told(self.speak), json!(self.overview))),
             ("era", []) => Ok(self.era()),
-            ("help" | "?", _) => Ok(shown(HELP.to_owned(), json!(HELP))),
+            ("help" | "?", _) => Ok(shown((self.speak)(HELP).into_owned(), json!(HELP))),
             ("quit" | "exit" | "q", _) => Ok(Said::Quit),
             (command, _) if COMMANDS.contains(&command) => {
                 let usage = HELP.lines().find(|line| line.starts_with(command)).unwrap_or_default();
@@ -172,7 +180,7 @@ impl Session {
             List::Templates => names(&items, "uriTemplate"),
             List::Prompts => names(&items, "name"),
         };
-        let text = if items.is_empty() { format!("no {}\n", list.member()) } else { text };
+        let text = if items.is_empty() { (self.speak)(&format!("no {}\n", list.member())).into_owned() } else { text };
         let value = json!({ list.member(): items });
         match list {
             List::Tools => self.overview.tools = items,
@@ -223,18 +231,24 @@ impl Session {
                     .for_each(|name| drop(wanted.insert(name.to_owned(), json!(true)))),
             }
             self.client.listen(json!({ "notifications": wanted }));
-            return Ok(shown("subscribed; what changes is shown as it comes\n".to_owned(), json!({ "subscribed": true })));
+            return Ok(shown((self.speak)("subscribed; what changes is shown as it comes\n").into_owned(), json!({ "subscribed": true })));
         }
         match uri {
             Some(uri) => self.ask(Method::ResourcesSubscribe.as_str(), json!({ "uri": uri })).await,
-            None => Ok(shown("a legacy server tells of changed lists without being asked\n".to_owned(), json!({ "subscribed": true }))),
+            None => Ok(shown(
+                (self.speak)("a legacy server tells of changed lists without being asked\n").into_owned(),
+                json!({ "subscribed": true }),
+            )),
         }
     }
 
     async fn log(&self, level: &str) -> Result<Said, Mistake> {
         match self.client.set_log_level(level).await? {
             Some(reply) => Ok(said(&reply)),
-            None => Ok(shown(format!("every request asks for `{}` from now on\n", visible(level)), json!({ "level": level }))),
+            None => Ok(shown(
+                (self.speak)(&format!("every request asks for `{}` from now on\n", visible(level))).into_owned(),
+                json!({ "level": level }),
+            )),
         }
     }
 
@@ -248,7 +262,7 @@ impl Session {
     fn era(&self) -> Said {
         let hello = self.client.hello();
         let value = json!({ "era": hello.era(), "revision": hello.revision.as_str(), "transport": hello.transport });
-        shown(format!("{} {} over {}\n", hello.era(), hello.revision, hello.transport), value)
+        shown(format!("{}\n", (self.speak)(&format!("{} {} over {}", hello.era(), hello.revision, hello.transport))), value)
     }
 
     /// Sends a request and shows what came back; of a call that becomes a task, what came in the end.
@@ -259,7 +273,7 @@ impl Session {
         let reply = self.client.request(method, self.client.as_it_must(method, params)).await?;
         let begun = if method == Method::ToolsCall.as_str() { self.client.begun(&reply) } else { None };
         match begun {
-            Some(task) => tasks::finish(&self.client, task).await,
+            Some(task) => Box::pin(tasks::finish(&self.client, task)).await,
             None => Ok(said(&reply)),
         }
     }

@@ -3,11 +3,12 @@
 mod codes;
 mod failures;
 mod help;
+mod inspect;
 mod shown;
 
 /// A message in English, with `{}` for what changes, and the same in Chinese.
 pub(crate) type Entry = (&'static str, &'static str);
 
 pub(crate) fn all() -> impl Iterator<Item = Entry> {
-    [help::ENTRIES, shown::ENTRIES, failures::ENTRIES, codes::ENTRIES].into_iter().flatten().copied()
+    [help::ENTRIES, shown::ENTRIES, inspect::ENTRIES, failures::ENTRIES, codes::ENTRIES].into_iter().flatten().copied()
 }

@@ -42,7 +42,10 @@ pub(crate) struct Look {
     /// Write every message to a file, one per line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) record: Option<PathBuf>,
-    /// Tell the server that this client can do nothing: no elicitation, sampling or roots
+    /// With --record: secrets as they are; else what looks like one is masked
+    #[arg(long, requires = "record")]
+    pub(crate) record_secrets: bool,
+    /// Tell the server that this client can do nothing: no elicitation, sampling, roots or tasks
     #[arg(long)]
     pub(crate) bare: bool,
     /// Longest wait for an answer: 500ms, 30s, 5m

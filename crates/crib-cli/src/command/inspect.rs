@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crib_inspect::{
-    Abilities, Asker, Client, Decline, Grades, Ignored, Lines, Mistake, Options, Overview, Person, Plan, Player, Recording, Said, Seen,
-    Session, Sink, StandardInput, Tap, Terminal,
+    Abilities, Asker, Client, Decline, Grades, Ignored, Lens, Lines, Mistake, Options, Overview, Person, Plan, Player, Recording, Said,
+    Seen, Session, Sink, StandardInput, Tap, Terminal,
 };
 use crib_model::Code;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{self, Output};
 use crate::runtime;
 use crate::signals::Signals;
+use crate::tongue::said;
 use target::Found;
 
 pub(super) fn run(args: &Inspect, verbosity: u8, output: &Output) -> Result<(), Failure> {
@@ -28,16 +29,26 @@ pub(super) fn run(args: &Inspect, verbosity: u8, output: &Output) -> Result<(), 
         }
         let found = target::find(args, output).await?;
         let mut signals = Signals::new()?;
-        let result = tokio::select! {
-            result = Box::pin(task(args, &found, verbosity, output)) => result,
-            _ = signals.stop() => Err(Failure::shown(Exit::Interrupted)),
-        };
+        let result = Box::pin(task(args, &found, (verbosity, &mut signals), output)).await;
+        let result = result.map_err(|failure| found.explained(failure));
         found.close().await;
         result
     })
 }
 
-async fn task(args: &Inspect, found: &Found, verbosity: u8, output: &Output) -> Result<(), Failure> {
+async fn task(args: &Inspect, found: &Found, (verbosity, signals): (u8, &mut Signals), output: &Output) -> Result<(), Failure> {
+    let is_talk = !args.task.lint && args.task.load.is_none() && !args.task.grade && args.task.again.replay.is_none();
+    if is_talk {
+        return talk(args, found, (verbosity, signals), output).await;
+    }
+    tokio::select! {
+        result = measure(args, found, verbosity, output) => result,
+        _ = signals.stop() => Err(Failure::shown(Exit::Interrupted)),
+    }
+}
+
+/// What ends by itself and is not a conversation.
+async fn measure(args: &Inspect, found: &Found, verbosity: u8, output: &Output) -> Result<(), Failure> {
     let wants = &args.task;
     if wants.lint {
         return lint(args, found, output).await;
@@ -50,7 +61,7 @@ async fn task(args: &Inspect, found: &Found, verbosity: u8, output: &Output) -> 
     }
     match &wants.again.replay {
         Some(path) => replay(args, found, path, output).await,
-        None => talk(args, found, verbosity, output).await,
+        None => Ok(()),
     }
 }
 
@@ -63,7 +74,7 @@ async fn lint(args: &Inspect, found: &Found, output: &Output) -> Result<(), Fail
     if output.is_json {
         output.document("lint", &report)?;
     } else {
-        output.data(&report.to_string())?;
+        output.data(&report.told(said))?;
     }
     if report.errors == 0 {
         return Ok(());
@@ -80,7 +91,7 @@ async fn load(args: &Inspect, found: &Found, duration: Duration, output: &Output
     let tool = args.task.tool.clone().map(|tool| (tool, arguments));
     let plan = Plan { duration, connections: args.task.connections, tool };
     let report = crib_inspect::load(&found.target, &options(args), &plan).await?;
-    if output.is_json { output.document("load", &report) } else { output.data(&report.to_string()) }
+    if output.is_json { output.document("load", &report) } else { output.data(&report.told(said)) }
 }
 
 async fn grade(args: &Inspect, found: &Found, verbosity: u8, output: &Output) -> Result<(), Failure> {
@@ -93,18 +104,18 @@ async fn grade(args: &Inspect, found: &Found, verbosity: u8, output: &Output) ->
     if let Some(path) = kept {
         output.say(&format!("kept  {}", path.display()));
     }
-    if output.is_json { output.document("grade", &grade) } else { output.data(&grade.to_string()) }
+    if output.is_json { output.document("grade", &grade) } else { output.data(&grade.told(said)) }
 }
 
 async fn replay(args: &Inspect, found: &Found, path: &Path, output: &Output) -> Result<(), Failure> {
     let recording = Recording::read(path)?;
     let tap = Tap::new(recorders(args, found)?);
-    let ignored = Ignored::new(&args.task.again.ignore);
-    let report = crib_inspect::replay(&found.target, &options(args), &recording, &ignored, &tap).await?;
+    let lens = Lens { ignored: Ignored::new(&args.task.again.ignore), mask: found.mask.clone() };
+    let report = crib_inspect::replay(&found.target, &options(args), &recording, &lens, &tap).await?;
     if output.is_json {
         output.document("replay", &report)?;
     } else {
-        output.data(&report.to_string())?;
+        output.prose(&report.to_string())?;
     }
     if report.is_same() {
         return Ok(());
@@ -121,7 +132,8 @@ async fn play(path: &Path) -> Result<(), Failure> {
 
 fn recorders(args: &Inspect, found: &Found) -> Result<Vec<Sink>, Failure> {
     let path = args.look.record.as_deref();
-    Ok(path.map(|path| crib_inspect::recorder(path, &found.target.name)).transpose()?.into_iter().collect())
+    let mask = (!args.look.record_secrets).then(|| found.mask.clone());
+    Ok(path.map(|path| crib_inspect::recorder(path, &found.target.name, mask)).transpose()?.into_iter().collect())
 }
 
 fn options(args: &Inspect) -> Options {
@@ -134,7 +146,7 @@ fn options(args: &Inspect) -> Options {
 }
 
 /// A conversation: one request, the commands of a person or of standard input, or a look around.
-async fn talk(args: &Inspect, found: &Found, verbosity: u8, output: &Output) -> Result<(), Failure> {
+async fn talk(args: &Inspect, found: &Found, (verbosity, signals): (u8, &mut Signals), output: &Output) -> Result<(), Failure> {
     let is_at_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && output.can_ask();
     let is_led = args.task.method.is_none();
     let terminal = if is_led && is_at_terminal {
@@ -145,17 +157,28 @@ async fn talk(args: &Inspect, found: &Found, verbosity: u8, output: &Output) -> 
     let mut sinks = recorders(args, found)?;
     sinks.push(log(verbosity, output, terminal.clone()));
     let asker: Arc<dyn Asker> = match &terminal {
-        Some(terminal) => Arc::new(Person::new(Arc::clone(terminal) as Arc<dyn Lines>)),
+        Some(terminal) => Arc::new(Person::new(Arc::clone(terminal) as Arc<dyn Lines>).speaking(said)),
         None => Arc::new(Decline),
     };
     let tap = Tap::new(sinks);
-    let client = Client::connect(&found.target, &options(args), &tap, asker).await?;
-    let result = match (&args.task.method, &terminal) {
-        (Some(method), _) => one(&client, method, args.task.params.as_deref(), output).await,
-        (None, Some(terminal)) => led(&client, terminal, output).await,
-        (None, None) if has_input() => read(&client, output).await,
-        (None, None) => look(&client, output).await,
+    let options = options(args);
+    let client = tokio::select! {
+        client = Client::connect(&found.target, &options, &tap, asker) => client?,
+        _ = signals.stop() => return Err(Failure::shown(Exit::Interrupted)),
     };
+    let conversation = async {
+        match (&args.task.method, &terminal) {
+            (Some(method), _) => one(&client, method, args.task.params.as_deref(), output).await,
+            (None, Some(terminal)) => led(&client, terminal, output).await,
+            (None, None) if has_input() => read(&client, output).await,
+            (None, None) => look(&client, output).await,
+        }
+    };
+    let result = tokio::select! {
+        result = conversation => result,
+        _ = signals.stop() => Err(Failure::shown(Exit::Interrupted)),
+    };
+    // A task that was waited for is cancelled here.
     client.close().await;
     result
 }
@@ -186,7 +209,7 @@ fn log(verbosity: u8, output: &Output, terminal: Option<Arc<Terminal>>) -> Sink 
 
 async fn look(client: &Client, output: &Output) -> Result<(), Failure> {
     let overview = Overview::read(client).await?;
-    if output.is_json { output.document("inspect", &overview) } else { output.data(&overview.to_string()) }
+    if output.is_json { output.document("inspect", &overview) } else { output.data(&overview.told(said)) }
 }
 
 async fn one(client: &Client, method: &str, params: Option<&str>, output: &Output) -> Result<(), Failure> {
@@ -194,9 +217,9 @@ async fn one(client: &Client, method: &str, params: Option<&str>, output: &Outpu
         Some(text) => serde_json::from_str(text).map_err(|error| Failure::usage("--params is not JSON").because(error.to_string()))?,
         None => json!({}),
     };
-    let session = Session::bare(client.clone());
-    // Arguments that are repeated in headers are known from the list.
-    if method == "tools/call" && client.hello().transport == "http" {
+    let session = Session::bare(client.clone()).speaking(said);
+    // Arguments that are repeated in headers, and tools that are tasks, are known from the list.
+    if method == "tools/call" && (client.hello().transport == "http" || client.has_tasks()) {
         client.list(crib_inspect::List::Tools).await?;
     }
     let said = session.ask(method, params).await.map_err(failure)?;
@@ -205,15 +228,15 @@ async fn one(client: &Client, method: &str, params: Option<&str>, output: &Outpu
 
 /// A person leads the conversation.
 async fn led(client: &Client, terminal: &Terminal, output: &Output) -> Result<(), Failure> {
-    let mut session = Session::open(client.clone()).await?;
+    let mut session = Session::open(client.clone()).await?.speaking(said);
     terminal.learn(session.words());
-    terminal.show(&session.overview().to_string());
-    terminal.show("\nhelp says what can be typed; tab completes it\n");
+    terminal.show(&session.overview().told(said));
+    terminal.show(&said("\nhelp says what can be typed; tab completes it\n"));
     while let Some(line) = terminal.read("> ").await {
         match session.run(&line).await {
             Ok(Said::Quit) => break,
             Ok(Said::Shown { text, .. } | Said::Failed { text, .. }) => terminal.show(&text),
-            Err(mistake @ Mistake::Line { .. }) => terminal.show(&format!("{mistake}\n")),
+            Err(mistake @ Mistake::Line { .. }) => terminal.show(&format!("{}\n", said(&mistake.to_string()))),
             Err(Mistake::Fault(fault)) => output.failure(&Failure::from(fault)),
         }
         terminal.learn(session.words());
@@ -224,7 +247,7 @@ async fn led(client: &Client, terminal: &Terminal, output: &Output) -> Result<()
 /// Commands come from standard input; the first that fails decides the exit status, the others are done all the same.
 async fn read(client: &Client, output: &Output) -> Result<(), Failure> {
     let lines = StandardInput::new();
-    let mut session = Session::open(client.clone()).await?;
+    let mut session = Session::open(client.clone()).await?.speaking(said);
     let mut first: Option<Failure> = None;
     let mut count = 0_usize;
     while let Some(line) = lines.read("").await {
@@ -245,7 +268,7 @@ async fn read(client: &Client, output: &Output) -> Result<(), Failure> {
     // Nothing was asked: a look around.
     if count == 0 {
         let overview = session.overview();
-        return if output.is_json { output.document("inspect", overview) } else { output.data(&overview.to_string()) };
+        return if output.is_json { output.document("inspect", overview) } else { output.data(&overview.told(said)) };
     }
     first.map_or(Ok(()), Err)
 }

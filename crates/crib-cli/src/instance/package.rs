@@ -186,8 +186,15 @@ impl Inner {
 
 /// Adds what helps to a crash that is known, by the last words of the server.
 pub(crate) fn remedied(fault: Fault, locked: &Locked, slug: &str, words: &[String]) -> Fault {
-    let words = [words, fault.causes()].concat();
-    let Some(remedy) = recognise(locked, &words) else { return fault };
+    match remedy(locked, slug, &[words, fault.causes()].concat()) {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    }
+}
+
+/// Says what helps against a crash that is known by its last words.
+pub(crate) fn remedy(locked: &Locked, slug: &str, words: &[String]) -> Option<String> {
+    let remedy = recognise(locked, words)?;
     let command = match &remedy.kind {
         RemedyKind::With(_) if !locked.source.starts_with("pypi:") => "install it for the Python that runs the folder".to_owned(),
         RemedyKind::With(with) => {
@@ -199,7 +206,7 @@ pub(crate) fn remedied(fault: Fault, locked: &Locked, slug: &str, words: &[Strin
         RemedyKind::SetVariable(name) => format!("toolcrib run {slug} --env {name}=VALUE"),
         RemedyKind::Install(_) | RemedyKind::Report => remedy.advice.clone(),
     };
-    fault.hint(format!("{}.\n{command}", remedy.cause))
+    Some(format!("{}.\n{command}", remedy.cause))
 }
 
 /// A package that is ready to be started by somebody else than the data plane.

@@ -194,33 +194,27 @@ fn timestamp(time: SystemTime) -> String {
 
 /// Serves what is about such tasks; `false` for what is not.
 pub(super) fn serve(client: &Client, request: &Request, params: &Value) -> bool {
-    match request.method {
-        Method::TasksGet | Method::TasksList | Method::TasksCancel => {
-            let outcome = client.0.chores.answer(&request.method, params);
-            let (client, id) = (client.clone(), request.id.clone());
-            client.0.tracker.clone().spawn(async move { client.tell(&id, outcome).await });
-            true
-        }
-        Method::TasksResult => {
-            let (client, id, params) = (client.clone(), request.id.clone(), params.clone());
-            client.0.tracker.clone().spawn(async move {
-                let outcome = tokio::select! {
-                    () = client.0.closing.cancelled() => return,
-                    outcome = client.0.chores.result(&params) => outcome,
-                };
-                client.tell(&id, outcome).await;
-            });
-            true
-        }
-        _ => match client.0.chores.begin(request, params) {
-            None => false,
-            Some(begun) => {
-                let (client, request, params) = (client.clone(), request.clone(), params.clone());
-                client.0.tracker.clone().spawn(async move { run(client, request, params, begun).await });
-                true
-            }
-        },
+    if matches!(request.method, Method::TasksGet | Method::TasksList | Method::TasksCancel) {
+        let outcome = client.0.chores.answer(&request.method, params);
+        let (client, id) = (client.clone(), request.id.clone());
+        client.0.tracker.clone().spawn(async move { client.tell(&id, outcome).await });
+        return true;
     }
+    if request.method == Method::TasksResult {
+        let (client, id, params) = (client.clone(), request.id.clone(), params.clone());
+        client.0.tracker.clone().spawn(async move {
+            let outcome = tokio::select! {
+                () = client.0.closing.cancelled() => return,
+                outcome = client.0.chores.result(&params) => outcome,
+            };
+            client.tell(&id, outcome).await;
+        });
+        return true;
+    }
+    let Some(begun) = client.0.chores.begin(request, params) else { return false };
+    let (client, request, params) = (client.clone(), request.clone(), params.clone());
+    client.0.tracker.clone().spawn(async move { run(client, request, params, begun).await });
+    true
 }
 
 /// Answers with the task, then asks whoever answers questions.

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::arguments::by_schema;
 use crate::client::Asker;
+use crate::words::{Speak, plainly};
 
 /// Fields of one form that are asked for.
 const FIELDS_MAX: usize = 50;
@@ -25,6 +26,7 @@ pub trait Lines: Send + Sync {
 #[derive(Clone)]
 pub struct Person {
     lines: Arc<dyn Lines>,
+    speak: Speak,
     /// One question at a time.
     turn: Arc<Semaphore>,
 }
@@ -40,7 +42,13 @@ impl std::fmt::Debug for Person {
 impl Person {
     #[must_use]
     pub fn new(lines: Arc<dyn Lines>) -> Self {
-        Self { lines, turn: Arc::new(Semaphore::new(1)) }
+        Self { lines, speak: plainly, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Says its own words like this.
+    #[must_use]
+    pub fn speaking(self, speak: Speak) -> Self {
+        Self { speak, ..self }
     }
 
     async fn decide(self, method: Method, params: Value) -> Option<Value> {
@@ -56,11 +64,11 @@ impl Person {
 
     async fn elicit(&self, params: &Value) -> Value {
         let message = params.get("message").and_then(Value::as_str).unwrap_or_default();
-        self.lines.show(&format!("the server asks: {}\n", visible(message)));
+        self.lines.show(&format!("{}{}\n", (self.speak)("the server asks: "), visible(message)));
         if let Some(url) = params.get("url").and_then(Value::as_str) {
-            self.lines.show(&format!("it wants you to open {}\n", visible(url)));
+            self.lines.show(&format!("{}{}\n", (self.speak)("it wants you to open "), visible(url)));
         }
-        let choice = self.lines.read("answer, decline or cancel? [a/d/c] ").await;
+        let choice = self.lines.read(&(self.speak)("answer, decline or cancel? [a/d/c] ")).await;
         match choice.as_deref().map(str::trim) {
             Some("a" | "answer" | "y" | "yes") => {}
             Some("d" | "decline" | "n" | "no") => return json!({ "action": "decline" }),
@@ -81,7 +89,7 @@ impl Person {
     }
 
     async fn sample(&self, params: &Value) -> Option<Value> {
-        self.lines.show("the server asks a model:\n");
+        self.lines.show(&(self.speak)("the server asks a model:\n"));
         for message in params.get("messages").and_then(Value::as_array).into_iter().flatten() {
             let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
             let text = message
@@ -89,12 +97,17 @@ impl Person {
                 .map(|content| content.get("text").and_then(Value::as_str).map_or_else(|| content.to_string(), str::to_owned));
             self.lines.show(&format!("  {}: {}\n", visible(role), visible(&text.unwrap_or_default())));
         }
-        let text = self.lines.read("what the model says (nothing declines): ").await.filter(|text| !text.trim().is_empty())?;
+        let text =
+            self.lines.read(&(self.speak)("what the model says (nothing declines): ")).await.filter(|text| !text.trim().is_empty())?;
         Some(json!({ "role": "assistant", "content": { "type": "text", "text": text }, "model": "a person", "stopReason": "endTurn" }))
     }
 
     async fn roots(&self) -> Value {
-        let text = self.lines.read("the server asks for your folders (paths, with commas between them): ").await.unwrap_or_default();
+        let text = self
+            .lines
+            .read(&(self.speak)("the server asks for your folders (paths, with commas between them): "))
+            .await
+            .unwrap_or_default();
         let root = |path: &str| json!({ "uri": format!("file://{}", path.replace(' ', "%20")), "name": path });
         let roots: Vec<Value> = text.split(',').map(str::trim).filter(|path| !path.is_empty()).map(root).collect();
         json!({ "roots": roots })

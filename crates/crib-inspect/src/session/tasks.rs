@@ -24,14 +24,14 @@ pub(super) async fn all(client: &Client) -> Result<Said, Mistake> {
         let reply = client.request(Method::TasksList.as_str(), json!({})).await?;
         let Ok(result) = &reply.outcome else { return Ok(said(&reply)) };
         let tasks = result.get("tasks").and_then(Value::as_array).cloned().unwrap_or_default();
-        return Ok(listed(tasks));
+        return Ok(listed(&tasks));
     }
     let mut tasks = Vec::new();
     for id in client.tasks_begun() {
         // One that the server has forgotten is not shown.
         tasks.extend(client.task(&id).await?.ok().map(|task| task.value));
     }
-    Ok(listed(tasks))
+    Ok(listed(&tasks))
 }
 
 /// Waits for a task, the one that was begun last where none is named.
@@ -68,7 +68,7 @@ fn named(client: &Client, id: Option<&str>) -> Result<String, Mistake> {
     id.map(str::to_owned).or_else(last).ok_or_else(|| Mistake::new("no task was begun").hint("begin one: start NAME"))
 }
 
-fn listed(tasks: Vec<Value>) -> Said {
+fn listed(tasks: &[Value]) -> Said {
     let of = |task: &Value, name: &str| visible(task.get(name).and_then(Value::as_str).unwrap_or_default());
     let text: String = tasks.iter().map(|task| said_of(&of(task, "taskId"), &of(task, "status"), &of(task, "statusMessage"))).collect();
     shown(if tasks.is_empty() { "no tasks\n".to_owned() } else { text }, json!({ "tasks": tasks }))

@@ -213,7 +213,7 @@ async fn a_modern_task_is_driven_to_its_end_its_questions_answered() {
     assert_eq!(asked.iter().filter(|method| *method == "tasks/update").count(), 2, "one question, one answer: {asked:?}");
     let mut said = String::new();
     for line in ["wait nobody/knows", "tasks", "start left of=tea", "cancel", "tasks", "wait"] {
-        let (Ok(Said::Shown { text, .. } | Said::Failed { text, .. })) = session.run(line).await else { panic!("{line}") };
+        let Ok(Said::Shown { text, .. } | Said::Failed { text, .. }) = session.run(line).await else { panic!("{line}") };
         said.extend(["> ", line, "\n", &text]);
     }
     insta::assert_snapshot!(said);

@@ -4,12 +4,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crib_control::secrets::SecretSource;
 use crib_control::{Compiled, CompiledServer, Source};
-use crib_inspect::{Confinement, OpenPipe, Origin, Target, UrlTransport, Way};
-use crib_model::{Gateway, Scope, Slug};
+use crib_inspect::{Confinement, Mask, OpenPipe, Origin, Target, UrlTransport, Way};
+use crib_model::{Code, Gateway, Scope, Slug};
+use crib_package::Locked;
 use crib_registry::pins::Mode;
 use crib_sandbox::Egress;
 use crib_transport::{CommandLine, Endpoint, StdioOptions, serve_lines};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +30,10 @@ const PIPE_BYTES: usize = 256 * 1024;
 /// A server, and what has to live as long as it is inspected.
 pub(super) struct Found {
     pub(super) target: Target,
+    /// What of it is not written to recordings.
+    pub(super) mask: Mask,
+    /// The package that was started, where it is one.
+    locked: Option<Locked>,
     egress: Option<Egress>,
     here: Option<Here>,
 }
@@ -38,6 +45,22 @@ struct Here {
 }
 
 impl Found {
+    fn new(target: Target, secrets: &[(String, String)]) -> Self {
+        let mask = secrets.iter().fold(Mask::of(&target), |mask, (name, value)| mask.with(name, value));
+        Self { target, mask, locked: None, egress: None, here: None }
+    }
+
+    /// Adds what helps to a crash that is known, as `run` does.
+    pub(super) fn explained(&self, failure: Failure) -> Failure {
+        let is_crash = matches!(failure.code(), Some(Code::StartFailed | Code::ServerGone | Code::DeadlineExceeded));
+        let locked = self.locked.as_ref().filter(|_| is_crash);
+        let slug = Slug::from_name(&self.target.name);
+        match locked.and_then(|locked| package::remedy(locked, slug.as_str(), failure.causes())) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
     /// Ends what was started for the server.
     pub(super) async fn close(self) {
         if let Some(egress) = self.egress {
@@ -56,11 +79,12 @@ impl Found {
 pub(super) async fn find(args: &Inspect, output: &Output) -> Result<Found, Failure> {
     let compiled = wanted(args, output)?;
     let Some(server) = compiled.servers.first().cloned() else { return Err(Failure::usage("there is no server")) };
-    let bound = server.bind(&*pins::source())?;
+    let secrets = pins::source();
+    let bound = server.bind(&*secrets)?;
+    let known = known_secrets(&server, &*secrets)?;
     let name = server.name.clone();
     let plain = |way: Way, confinement: Confinement| {
-        let target = Target { name: name.clone(), way, origin: Origin { confinement, ..Origin::default() } };
-        Found { target, egress: None, here: None }
+        Found::new(Target { name: name.clone(), way, origin: Origin { confinement, ..Origin::default() } }, &known)
     };
     match bound.source {
         Source::Command { program, args, env, cwd } => {
@@ -76,15 +100,23 @@ pub(super) async fn find(args: &Inspect, output: &Output) -> Result<Found, Failu
             };
             Ok(plain(Way::Url { url, headers, transport }, Confinement::Elsewhere))
         }
-        Source::Builtin(_) => here(&compiled, &server),
+        Source::Builtin(_) => here(&compiled, &server, &known),
         Source::Package(package) => {
             let shop = Arc::new(Shop::open(shop::policy(&[])?)?);
             let launch = package::launch(&server, &package, &shop).await?;
             let digest = launch.locked.tree.as_ref().map(ToString::to_string);
             let origin = Origin { package: Some(shop::pinned(&launch.locked)), digest, confinement: Confinement::Sandboxed };
-            Ok(Found { target: Target { name, way: Way::Command(launch.command), origin }, egress: launch.egress, here: None })
+            let found = Found::new(Target { name, way: Way::Command(launch.command), origin }, &known);
+            Ok(Found { locked: Some(launch.locked), egress: launch.egress, ..found })
         }
     }
+}
+
+/// Returns the secrets that are given to a server, with their names.
+fn known_secrets(server: &CompiledServer, source: &dyn SecretSource) -> Result<Vec<(String, String)>, Failure> {
+    let names = server.secrets().into_keys().collect();
+    let values = source.values(&names)?;
+    Ok(values.iter().map(|(name, value)| (name.to_string(), value.expose_secret().to_owned())).collect())
 }
 
 /// Compiles the configuration of the one server: the user's own, or one made of what was typed.
@@ -153,14 +185,14 @@ fn headers(texts: &[String]) -> Result<Value, Failure> {
 }
 
 /// A gateway in this process, with the one server behind it.
-fn here(compiled: &Compiled, server: &CompiledServer) -> Result<Found, Failure> {
+fn here(compiled: &Compiled, server: &CompiledServer, known: &[(String, String)]) -> Result<Found, Failure> {
     let instance = Instance::new(compiled)?;
     let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
     let gateway: Arc<dyn Gateway> = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
     let open = pipe(gateway, server.slug.clone(), shutdown.clone(), tracker.clone());
     let origin = Origin { package: Some(format!("builtin:{}", server.name)), digest: None, confinement: Confinement::Unconfined };
     let target = Target { name: server.name.clone(), way: Way::Here(open), origin };
-    Ok(Found { target, egress: None, here: Some(Here { instance, shutdown, tracker }) })
+    Ok(Found { here: Some(Here { instance, shutdown, tracker }), ..Found::new(target, known) })
 }
 
 fn pipe(gateway: Arc<dyn Gateway>, slug: Slug, shutdown: CancellationToken, tracker: TaskTracker) -> OpenPipe {
