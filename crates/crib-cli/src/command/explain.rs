@@ -40,8 +40,19 @@ pub(super) fn run(args: &Explain, output: &Output) -> Result<(), Failure> {
     if output.is_json {
         output.document("code", &Document { entry: entry(*code), document: code.document() })
     } else {
-        output.data(code.document())
+        output.data(&[heading(*code).as_str(), code.document()].concat())
     }
+}
+
+/// What stands above a document that is not in the user's language: nothing where it is.
+fn heading(code: Code) -> String {
+    let Entry { code, side, retry, short, .. } = entry(code);
+    let meaning = said(short);
+    if meaning == short {
+        return String::new();
+    }
+    let rows = [("SIDE", side), ("RETRY", retry)].map(|(head, value)| format!("{}  {value}", said(head)));
+    format!("{code}  {meaning}\n{}\n{}\n\n", rows.join("   "), said("the document is in English"))
 }
 
 fn all(output: &Output) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::runtime;
+use crate::tongue::said;
 use crate::tool::{Parameter, Tool};
 
 #[derive(Deserialize, Serialize)]
@@ -78,17 +79,17 @@ fn tool(found: Value, output: &Output) -> Result<(), Failure> {
     let parameters = tool.parameters();
     if !parameters.is_empty() {
         let width = parameters.iter().map(|parameter| parameter.name.len() + parameter.kind.len()).max().unwrap_or_default() + 2;
-        parts.push(format!("arguments\n{}", parameters.iter().map(|parameter| line(parameter, width)).collect::<String>()));
+        parts.push(format!("{}\n{}", said("arguments"), parameters.iter().map(|parameter| line(parameter, width)).collect::<String>()));
     }
     let hints: Vec<&str> =
         tool.annotations.iter().filter(|(_, value)| **value == Value::Bool(true)).map(|(name, _)| name.as_str()).collect();
     if !hints.is_empty() {
-        parts.push(format!("the server says   {}\n", hints.join(", ")));
+        parts.push(format!("{}   {}\n", said("the server says"), hints.join(", ")));
     }
     if tool.output_schema.is_some() {
-        parts.push("the result has a structure (--json shows its schema)\n".to_owned());
+        parts.push(format!("{}\n", said("the result has a structure (--json shows its schema)")));
     }
-    parts.push(format!("try   toolcrib call {}{}\n", tool.path(), example(&parameters)));
+    parts.push(format!("{}   toolcrib call {}{}\n", said("try"), tool.path(), example(&parameters)));
     output.data(&parts.join("\n"))
 }
 
@@ -99,10 +100,10 @@ fn indented(text: &str, by: &str) -> String {
 
 fn line(parameter: &Parameter<'_>, width: usize) -> String {
     let Parameter { name, kind, .. } = parameter;
-    let need = if parameter.is_required { "required" } else { "optional" };
+    let need = said(if parameter.is_required { "required" } else { "optional" });
     let about = parameter.schema.get("description").and_then(Value::as_str).unwrap_or_default();
     let about = about.trim().lines().next().unwrap_or_default();
-    let default = parameter.schema.get("default").map(|value| format!(" (default {value})")).unwrap_or_default();
+    let default = parameter.schema.get("default").map(|value| format!(" ({}{value})", said("default "))).unwrap_or_default();
     let pad = " ".repeat(width.saturating_sub(name.len() + kind.len() + 2));
     format!("  {name}: {kind}{pad}  {need}  {about}{default}").trim_end().to_owned() + "\n"
 }

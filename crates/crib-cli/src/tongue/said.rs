@@ -3,6 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// What is typed, or written in a file: the same in every language.
+const TYPED: &[&str] =
+    &["--header 'Authorization: Bearer ${}'", "--secret NAME={}", "--set city=Shanghai", "2026-01-31, 2026-01-31T10:00:00Z, 7d, 36h"];
+
 /// The calls whose text people read.
 const CALLS: &[&str] = &["output.say(", "output.warn(", "output.ask(", "Failure::usage(", ".hint(", ".because("];
 
@@ -51,7 +55,9 @@ fn pattern(literal: &str) -> String {
 }
 
 fn is_known(line: &str) -> bool {
-    crib_words::chinese(line).or_else(|| crib_words::chinese(line.trim())).is_some()
+    // A command alone, with nothing said about it.
+    let said = line.split_once("toolcrib ").map_or(line, |(said, _)| said).replace("{}", "");
+    TYPED.contains(&line) || !said.chars().any(char::is_alphabetic) || crib_words::chinese(line).or_else(|| crib_words::chinese(line.trim())).or_else(|| crib_words::chinese(line.trim_start_matches("{}"))).is_some()
         // A pattern may say less than the text in the code does.
         || crib_words::translate(crib_words::Tongue::Chinese, line) != line
 }
@@ -76,8 +82,8 @@ fn scan(folder: &Path, missing: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn messages_without_a_translation_are_listed() {
+fn every_message_has_a_translation() {
     let mut missing = BTreeSet::new();
     scan(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut missing);
-    insta::assert_snapshot!(missing.into_iter().collect::<Vec<_>>().join("\n"));
+    assert!(missing.is_empty(), "add to crib-words/src/chinese: {missing:#?}");
 }

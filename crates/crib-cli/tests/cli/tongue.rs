@@ -28,6 +28,11 @@ fn the_help_of_every_command() {
         &["new"],
         &["inspect"],
         &["doctor"],
+        &["search"],
+        &["registry"],
+        &["registry", "add"],
+        &["registry", "ls"],
+        &["registry", "rm"],
         &["admin"],
         &["explain"],
         &["completion"],
@@ -72,6 +77,109 @@ fn tables_results_and_failures() {
     for (name, words) in cases {
         with_file("zh_said", "a.yaml", DEMO);
         insta::assert_snapshot!(format!("said_{name}"), in_chinese("zh_said", words));
+    }
+}
+
+/// A configuration in which much is wrong.
+const WRONG: &str = "servers:\n  a: { comand: x }\n  b: { url: \"ftp://x\" }\n  c: { command: x, url: \"https://x\" }\n  d: {}\nkeys: 3\n";
+const RULES: &str = "servers:\n  demo: { builtin: demo, tools: { deny: [\"demo.echo\"] } }\n  gone: { command: /nonexistent/server }\n  \
+                     dead: { command: /bin/sh, args: [-c, \"echo no such thing >&2; exit 3\"] }\n  \
+                     far: { url: \"http://127.0.0.1:1/mcp\" }\n  key: { command: x, env: { T: \"${secret:NO_SUCH}\" } }\n";
+
+/// What a user meets: the tables, and the failures of command lines, files, servers and tools.
+const TABLES: &[&[&str]] = &[
+    &["list", "-c", "a.yaml"],
+    &["show", "demo", "-c", "a.yaml"],
+    &["show", "demo.add", "-c", "a.yaml"],
+    &["registry", "ls"],
+    &["secret", "ls", "-c", "rules.yaml"],
+    &["approve", "-c", "a.yaml"],
+    &["explain"],
+    &["connect", "--print", "--name", "x", "cursor"],
+    &["inspect", "demo", "-q"],
+    &["inspect", "demo", "--lint"],
+    &["audit", "verify", "gone.ndjson"],
+    &["stop"],
+    &[],
+];
+
+const FAILURES: &[&[&str]] = &[
+    &["serve", "--listen"],
+    &["serve", "--lisen", "1"],
+    &["serve", "extra", "words"],
+    &["call", "--timeout", "soon", "demo.add"],
+    &["search", "x", "--limit", "many"],
+    &["search", "x", "--limit", "0"],
+    &["search", "x", "--status", "odd"],
+    &["search", "x", "--kind", "odd"],
+    &["search", "x", "--updated-since", "once"],
+    &["inspect", "demo", "--lint", "--grade"],
+    &["inspect"],
+    &["inspect", "demo", "--lint", "--lint"],
+    &["inspect", "demo", "--params", "{}"],
+    &["inspect", "demo", "--method", "ping", "--params", "{"],
+    &["inspect", "https://127.0.0.1:1", "-H", "x"],
+    &["inspect", "demo", "--load", "61s"],
+    &["inspect", "demo", "--replay", "gone.ndjson"],
+    &["inspect", "demo", "--replay", "a.yaml"],
+    &["new"],
+    &["secret", "set", "no/name", "-"],
+    &["secret"],
+    &["explain", "TC9999"],
+    &["help", "nothing"],
+    &["serve", "-c", "gone.yaml"],
+    &["serve", "-c", "wrong.yaml", "--check"],
+    &["serve", "--listen", "0.0.0.0:0"],
+    &["serve", "--listen", "nowhere"],
+    &["serve", "--server", "dem", "-c", "a.yaml"],
+    &["call", "demo.add", "a=x", "-c", "a.yaml"],
+    &["call", "demo.ad", "-c", "a.yaml"],
+    &["call", "nobody.add", "-c", "a.yaml"],
+    &["call", "demo.echo", "message=a", "-c", "rules.yaml"],
+    &["call", "gone.x", "-c", "rules.yaml"],
+    &["call", "dead.x", "-c", "rules.yaml"],
+    &["call", "far.x", "-c", "rules.yaml"],
+    &["call", "key.x", "-c", "rules.yaml"],
+    &["call", "demo.add", "--url", "http://127.0.0.1:1"],
+    &["run", "no-such-name", "--no-input"],
+    &["run", "npm:../x"],
+    &["run", "demo", "--allow-net", "*"],
+    &["run", "https://example.com/mcp", "--with", "mcp<2"],
+    &["rm", "nobody"],
+    &["connect", "nobody"],
+    &["registry", "add", "no url"],
+    &["registry", "rm", "nobody"],
+    &["lsit"],
+];
+
+/// Runs command lines and returns all that comes out of them; times are other ones every time.
+fn told(test: &str, tongue: &str, lines: &[&[&str]]) -> String {
+    let mut told = String::new();
+    let folder_name = folder(test).display().to_string();
+    for words in lines {
+        drop(std::fs::remove_dir_all(folder(test).join("home")));
+        for (name, text) in [("a.yaml", DEMO), ("wrong.yaml", WRONG), ("rules.yaml", RULES)] {
+            with_file(test, name, text);
+        }
+        let done = toolcrib(test).env("TOOLCRIB_LANG", tongue).args(*words).stdin(std::process::Stdio::null()).output().expect("it runs");
+        let text =
+            |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(env!("CARGO_PKG_VERSION"), "[VERSION]").replace(&folder_name, "[HERE]");
+        let (out, err) = (text(&done.stdout), text(&done.stderr));
+        told.push_str(&format!("$ toolcrib {}   -> {}\n{out}{err}\n", words.join(" "), done.status.code().unwrap_or(-1)));
+    }
+    let steady = |line: &str| {
+        let is_span = |word: &str| word.trim_end_matches([',', '.', ':']).strip_suffix('s').is_some_and(|n| n.parse::<f64>().is_ok());
+        line.split(' ').map(|word| if is_span(word) && word.contains('.') { "[TIME]" } else { word }).collect::<Vec<_>>().join(" ")
+    };
+    told.lines().map(steady).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn tables_and_failures_in_both_languages() {
+    for (name, tongue) in [("english", "en"), ("chinese", "zh-CN")] {
+        let test = format!("tongue_{name}");
+        insta::assert_snapshot!(format!("tables_{name}"), told(&test, tongue, TABLES));
+        insta::assert_snapshot!(format!("failures_{name}"), told(&test, tongue, FAILURES));
     }
 }
 

@@ -178,9 +178,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Debug a server: messages, replay, lint, load, grade", "调试服务器：消息、回放、检查、负载、评级"),
     ("Server of the configuration, package, URL, or `demo`", "配置中的服务器、软件包、URL，或 `demo`"),
     ("auto, modern, legacy, or a revision like 2025-06-18", "auto、modern、legacy，或 2025-06-18 这样的版本"),
+    (
+        "With --record: secrets as they are; else what looks like one is masked",
+        "配合 --record：密文原样写入；否则看起来像密文的内容会被遮盖",
+    ),
     ("Write every message to a file, one per line", "把每条消息写入文件，每行一条"),
     (
-        "Tell the server that this client can do nothing: no elicitation, sampling or roots",
+        "Tell the server that this client can do nothing: no elicitation, sampling, roots or tasks",
         "告诉服务器此客户端什么都不会：没有 elicitation、sampling 和 roots",
     ),
     ("Longest wait for an answer: 500ms, 30s, 5m", "等待回答的最长时间：500ms、30s、5m"),

@@ -1,17 +1,22 @@
 //! What a server from a package may have, and what of the sandbox holds on this machine.
 
 use crib_control::{CompiledServer, Source};
+use crib_inspect::{Grades, Kept};
 use crib_model::Fault;
 use crib_package::{Entry, Grants, Locked, NetGrant, Policy};
-use crib_sandbox::{Net, Report, Spec};
+use crib_sandbox::{Holds, Net, Promise, Report, Spec};
 use serde::Serialize;
 
 use crate::args::Target;
 use crate::failure::Failure;
 use crate::instance::package::grants;
-use crate::output::Output;
+use crate::output::{Output, padded};
 use crate::shop::Shop;
+use crate::tongue::said;
 use crate::{config, shop};
+
+/// Columns in front of what is said.
+const MARGIN: usize = 9;
 
 /// The package of a server on this machine.
 #[derive(Serialize)]
@@ -25,6 +30,9 @@ pub(crate) struct Confinement {
     env: Vec<String>,
     /// What holds, promise by promise.
     holds: Report,
+    /// What was measured of exactly these bytes on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grade: Option<Kept>,
     #[serde(skip)]
     words: String,
 }
@@ -44,9 +52,12 @@ fn of(server: &CompiledServer) -> Result<Option<Confinement>, Failure> {
     let Some(locked) = shop::lock(&shop::data()?)?.servers.remove(&server.name) else { return Ok(None) };
     let grants = grants(package, &locked)?;
     let texts = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
+    let digest = locked.tree.as_ref().map(ToString::to_string);
+    let grades = Grades::of(&shop::data()?);
     Ok(Some(Confinement {
         source: shop::pinned(&locked),
-        digest: locked.tree.as_ref().map(ToString::to_string),
+        grade: digest.as_deref().and_then(|digest| grades.read(digest)),
+        digest,
         read: texts(&grants.read),
         write: texts(&grants.write),
         net: grants.net.clone().into(),
@@ -90,20 +101,33 @@ pub(crate) fn bare() -> Result<Report, Failure> {
     Ok(crib_sandbox::measure(&std::env::current_exe()?, &Spec::new("/bin/true"))?)
 }
 
+/// Says a word that stands before a value. The colon tells it from a name that somebody gave.
+fn label(word: &str) -> String {
+    padded(said(&format!("{word}:")).trim_end_matches([':', '：']), MARGIN)
+}
+
 impl Confinement {
     /// Says it in lines.
     pub(super) fn text(&self) -> String {
-        let mut lines = vec![String::new(), format!("source   {}", self.source)];
+        let mut lines = vec![String::new(), format!("{}{}", label("source"), self.source)];
+        if let Some(Kept { letter, score, toolcrib, .. }) = &self.grade {
+            let measured = said(&format!("measured here by toolcrib {toolcrib}")).into_owned();
+            lines.push(format!("{}{letter} {score}   {measured}", label("grade")));
+        }
         for (at, line) in self.words.lines().enumerate() {
-            let head = if at == 0 { "sandbox" } else { "" };
-            lines.push(format!("{head:<9}{line}"));
+            let head = if at == 0 { said("sandbox") } else { "".into() };
+            lines.push(format!("{}{}", padded(&head, MARGIN), said(line)));
         }
         let (all, gaps) = (self.holds.iter().count(), self.holds.gaps().count());
-        lines.push(match gaps {
-            0 => format!("         all {all} promises hold"),
-            gaps => format!("         {} of {all} promises hold", all - gaps),
-        });
-        lines.extend(self.holds.gaps().map(|(promise, holds)| format!("         {:<30}{holds}", promise.as_str())));
+        let count = match gaps {
+            0 => format!("all {all} promises hold"),
+            gaps => format!("{} of {all} promises hold", all - gaps),
+        };
+        let margin = " ".repeat(MARGIN);
+        lines.push(format!("{margin}{}", said(&count)));
+        let gap =
+            |(promise, holds): (Promise, &Holds)| format!("{margin}{}{}", padded(&said(promise.as_str()), 30), said(&holds.to_string()));
+        lines.extend(self.holds.gaps().map(gap));
         lines.join("\n") + "\n"
     }
 }
