@@ -82,7 +82,7 @@ fn tables_results_and_failures() {
 
 /// A configuration in which much is wrong.
 const WRONG: &str = "servers:\n  a: { comand: x }\n  b: { url: \"ftp://x\" }\n  c: { command: x, url: \"https://x\" }\n  d: {}\nkeys: 3\n";
-const RULES: &str = "servers:\n  demo: { builtin: demo, tools: { deny: [\"demo.echo\"] } }\n  gone: { command: /nonexistent/server }\n  \
+const RULES: &str = "servers:\n  demo: { builtin: demo, tools: { exclude: [echo] } }\n  gone: { command: /nonexistent/server }\n  \
                      dead: { command: /bin/sh, args: [-c, \"echo no such thing >&2; exit 3\"] }\n  \
                      far: { url: \"http://127.0.0.1:1/mcp\" }\n  key: { command: x, env: { T: \"${secret:NO_SUCH}\" } }\n";
 
@@ -93,7 +93,7 @@ const TABLES: &[&[&str]] = &[
     &["show", "demo.add", "-c", "a.yaml"],
     &["registry", "ls"],
     &["secret", "ls", "-c", "rules.yaml"],
-    &["approve", "-c", "a.yaml"],
+    &["approve"],
     &["explain"],
     &["connect", "--print", "--name", "x", "cursor"],
     &["inspect", "demo", "-q"],
@@ -117,7 +117,7 @@ const FAILURES: &[&[&str]] = &[
     &["inspect"],
     &["inspect", "demo", "--lint", "--lint"],
     &["inspect", "demo", "--params", "{}"],
-    &["inspect", "demo", "--method", "ping", "--params", "{"],
+    &["inspect", "demo", "-q", "--method", "ping", "--params", "{"],
     &["inspect", "https://127.0.0.1:1", "-H", "x"],
     &["inspect", "demo", "--load", "61s"],
     &["inspect", "demo", "--replay", "gone.ndjson"],
@@ -169,7 +169,7 @@ fn told(test: &str, tongue: &str, lines: &[&[&str]]) -> String {
     }
     let steady = |line: &str| {
         let is_span = |word: &str| word.trim_end_matches([',', '.', ':']).strip_suffix('s').is_some_and(|n| n.parse::<f64>().is_ok());
-        line.split(' ').map(|word| if is_span(word) && word.contains('.') { "[TIME]" } else { word }).collect::<Vec<_>>().join(" ")
+        line.split(' ').map(|word| if word.contains('.') && (is_span(word) || word.parse::<f64>().is_ok()) { "[TIME]" } else { word }).collect::<Vec<_>>().join(" ")
     };
     told.lines().map(steady).collect::<Vec<_>>().join("\n")
 }

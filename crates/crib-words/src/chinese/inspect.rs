@@ -139,6 +139,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("a resource without `name` or `{}`", "资源缺少 `name` 或 `{}`"),
     ("a prompt or one of its arguments has no name", "提示词或其参数没有名称"),
     ("there is no description", "没有描述"),
+    ("the result has no schema", "结果没有 schema"),
+    ("nothing says whether the tool changes anything", "没有说明工具是否会更改内容"),
     // What to do about a finding.
     ("give every tool a `name`", "为每个工具提供 `name`"),
     ("use letters, digits, `_` and `-` only: every API takes these", "只用字母、数字、`_` 和 `-`：所有 API 都接受"),

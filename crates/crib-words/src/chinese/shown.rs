@@ -18,6 +18,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("IDLE", "空闲"),
     ("PARKED", "等待中"),
     ("SOURCE", "来源"),
+    ("HEADERS", "请求头"),
     ("CLIENT", "客户端"),
     ("BY", "方式"),
     ("FILE", "文件"),
@@ -61,7 +62,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("ends with the gateway", "随网关结束"),
     ("yes, by {}", "是，依靠 {}"),
     ("partly, by {}; {}", "部分，依靠 {}；{}"),
-    ("no: {}", "否：{}"),
+    ("no: ", "否："),
     // What is counted.
     ("{} server", "{} 个服务器"),
     ("{} servers", "{} 个服务器"),

@@ -106,6 +106,14 @@ fn label(word: &str) -> String {
     padded(said(&format!("{word}:")).trim_end_matches([':', '：']), MARGIN)
 }
 
+fn told(holds: &Holds) -> String {
+    let text = holds.to_string();
+    match text.strip_prefix("no: ") {
+        Some(why) => [said("no: "), said(why)].concat(),
+        None => said(&text).into_owned(),
+    }
+}
+
 impl Confinement {
     /// Says it in lines.
     pub(super) fn text(&self) -> String {
@@ -125,8 +133,7 @@ impl Confinement {
         };
         let margin = " ".repeat(MARGIN);
         lines.push(format!("{margin}{}", said(&count)));
-        let gap =
-            |(promise, holds): (Promise, &Holds)| format!("{margin}{}{}", padded(&said(promise.as_str()), 30), said(&holds.to_string()));
+        let gap = |(promise, holds): (Promise, &Holds)| format!("{margin}{}{}", padded(&said(promise.as_str()), 30), told(holds));
         lines.extend(self.holds.gaps().map(gap));
         lines.join("\n") + "\n"
     }

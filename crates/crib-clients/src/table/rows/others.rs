@@ -121,6 +121,15 @@ pub(super) const CLIENTS: &[Client] = &[
         ..BLANK
     },
     Client {
+        id: "chatgpt",
+        name: "ChatGPT",
+        support: Support::Print,
+        user: Paths::NONE,
+        signs: Signs { directories: &[], programs: &[] },
+        note: "add its address in Settings, Connectors; the internet must reach it",
+        ..BLANK
+    },
+    Client {
         id: "sema4",
         name: "Sema4 Studio",
         support: Support::Print,
