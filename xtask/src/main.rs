@@ -10,6 +10,7 @@
 mod bench;
 mod setup;
 mod sh;
+mod systems;
 mod test;
 mod tidy;
 

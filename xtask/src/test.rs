@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::{setup, sh, tidy};
+use crate::{setup, sh, systems, tidy};
 
 const HELP: &str = "usage: cargo xtask test [--quick] [--no-setup] [--strict] [FILTER or options of the test runner ...]
 
@@ -113,6 +113,7 @@ fn checks(options: &Options, steps: &mut Steps, skipped: &mut Vec<String>) {
         }
         sh::run(&mut clippy)
     });
+    steps.take("other systems", || systems::check(skipped));
     steps.take("bench workspace", bench);
     steps.take("dependencies", || deny(skipped));
 }

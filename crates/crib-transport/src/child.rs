@@ -1,8 +1,10 @@
 //! Servers that are child processes: started, spoken to in lines, watched and ended.
 
+mod group;
 mod input;
 mod memory;
 mod output;
+mod pipe;
 mod process;
 mod stderr;
 #[cfg(test)]

@@ -6,16 +6,16 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use crib_mcp::Chunks;
 use parking_lot::Mutex;
-use tokio::net::unix::pipe;
+use tokio::process::ChildStdin;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use super::pipe::Pipe;
 use crate::lines;
 
 /// Bytes that may wait for a child that does not read, in units of [`UNIT`]; beyond it senders wait.
@@ -40,7 +40,7 @@ struct Inner {
 }
 
 struct State {
-    pipe: Option<Arc<pipe::Sender>>,
+    pipe: Option<Arc<Pipe>>,
     backlog: VecDeque<Queued>,
     is_closing: bool,
 }
@@ -58,8 +58,8 @@ impl fmt::Debug for ChildInput {
 }
 
 impl ChildInput {
-    pub(crate) fn new(pipe: OwnedFd, tasks: &TaskTracker) -> io::Result<Self> {
-        let pipe = Arc::new(pipe::Sender::from_owned_fd(pipe)?);
+    pub(crate) fn new(stdin: ChildStdin, tasks: &TaskTracker) -> io::Result<Self> {
+        let pipe = Arc::new(Pipe::new(stdin, tasks)?);
         let state = State { pipe: Some(Arc::clone(&pipe)), backlog: VecDeque::new(), is_closing: false };
         let inner = Arc::new(Inner { state: Mutex::new(state), room: Semaphore::new(BACKLOG_UNITS), work: Notify::new() });
         tasks.spawn(write_backlog(Arc::clone(&inner), pipe));
@@ -138,7 +138,7 @@ impl Inner {
     }
 
     /// Writes from the front of the backlog until the pipe is full; tells whether there is more.
-    fn write_some(&self, pipe: &pipe::Sender) -> io::Result<bool> {
+    fn write_some(&self, pipe: &Pipe) -> io::Result<bool> {
         let mut state = self.state.lock();
         while let Some(next) = state.backlog.front_mut() {
             match pipe.try_write(&next.rest) {
@@ -163,7 +163,7 @@ impl Inner {
 }
 
 impl State {
-    fn open_pipe(&self) -> Result<Arc<pipe::Sender>, Gone> {
+    fn open_pipe(&self) -> Result<Arc<Pipe>, Gone> {
         if self.is_closing {
             return Err(Gone);
         }
@@ -171,7 +171,7 @@ impl State {
     }
 }
 
-async fn write_backlog(inner: Arc<Inner>, pipe: Arc<pipe::Sender>) {
+async fn write_backlog(inner: Arc<Inner>, pipe: Arc<Pipe>) {
     while inner.is_open() {
         let wrote = inner.write_some(&pipe);
         match wrote {

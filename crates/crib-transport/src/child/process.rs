@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crib_model::{Code, Fault};
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::group::{Group, ask_to_end};
 use super::input::ChildInput;
 use super::output::ChildOutput;
 use super::stderr::{self, Tail};
@@ -50,14 +50,12 @@ impl fmt::Debug for ChildHandle {
 pub(crate) fn spawn(command: &CommandLine, name: &str, line_bytes_max: usize) -> Result<Child, Fault> {
     let mut process = start(command).map_err(|error| refused(command, name, &error))?;
     let failed = |error: &io::Error| Fault::new(Code::SpawnFailed, format!("`{name}` cannot be spoken to")).because(error);
-    let (Some(pid), Some(stdin), Some(stdout), Some(stderr)) =
-        (process.id(), process.stdin.take(), process.stdout.take(), process.stderr.take())
-    else {
+    let (Some(pid), Some((stdin, stdout, stderr))) = (process.id(), process.take_pipes()) else {
         return Err(failed(&io::ErrorKind::BrokenPipe.into()));
     };
     warden::add(pid);
     let tasks = TaskTracker::new();
-    let input = stdin.into_owned_fd().and_then(|pipe| ChildInput::new(pipe, &tasks)).map_err(|error| failed(&error))?;
+    let input = ChildInput::new(stdin, &tasks).map_err(|error| failed(&error))?;
     let (kill, exited) = (CancellationToken::new(), CancellationToken::new());
     let tail = Arc::new(Tail::default());
     let reading = tasks.spawn(stderr::read(stderr, name.to_owned(), Arc::clone(&tail), exited.clone()));
@@ -78,7 +76,7 @@ pub(crate) fn spawn(command: &CommandLine, name: &str, line_bytes_max: usize) ->
     Ok(Child { input, output, handle })
 }
 
-fn start(command: &CommandLine) -> io::Result<tokio::process::Child> {
+fn start(command: &CommandLine) -> io::Result<Group> {
     let mut builder = Command::new(&command.program);
     builder.args(&command.args).env_clear().envs(command.env.iter().map(|(name, value)| (name, value)));
     if let Some(owner) = warden::owner() {
@@ -88,9 +86,7 @@ fn start(command: &CommandLine) -> io::Result<tokio::process::Child> {
         builder.current_dir(cwd);
     }
     builder.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A group of its own: a Ctrl-C at the terminal is the gateway's to handle, and the group is what gets killed.
-    builder.process_group(0).kill_on_drop(true);
-    builder.spawn()
+    Group::spawn(builder)
 }
 
 fn refused(command: &CommandLine, name: &str, error: &io::Error) -> Fault {
@@ -114,17 +110,16 @@ fn refused(command: &CommandLine, name: &str, error: &io::Error) -> Fault {
 }
 
 /// Owns the process: reaps it, and leaves nothing of its group behind.
-async fn keep(mut process: tokio::process::Child, handle: ChildHandle) {
+async fn keep(mut process: Group, handle: ChildHandle) {
     let this = &handle.0;
     let status = tokio::select! {
         status = process.wait() => status,
         () = this.kill.cancelled() => {
-            handle.signal(Signal::KILL);
+            process.kill();
             process.wait().await
         }
     };
-    // The number of the group cannot have been given away yet: numbers are given in turn.
-    handle.signal(Signal::KILL);
+    process.kill();
     warden::remove(this.pid);
     match status {
         Ok(status) => {
@@ -173,7 +168,7 @@ impl ChildHandle {
         if tokio::time::timeout(grace, self.exited()).await.is_ok() {
             return;
         }
-        self.signal(Signal::TERM);
+        ask_to_end(self.0.pid);
         if tokio::time::timeout(grace, self.exited()).await.is_ok() {
             return;
         }
@@ -186,14 +181,5 @@ impl ChildHandle {
     /// Kills the process and its group at once.
     pub fn kill(&self) {
         self.0.kill.cancel();
-    }
-
-    fn signal(&self, signal: Signal) {
-        let group = i32::try_from(self.0.pid).ok().and_then(Pid::from_raw);
-        if let Some(Err(error)) = group.map(|group| kill_process_group(group, signal))
-            && error != rustix::io::Errno::SRCH
-        {
-            tracing::warn!(server = self.0.name, pid = self.0.pid, %error, "cannot be signalled");
-        }
     }
 }

@@ -55,9 +55,14 @@ async fn listen(address: SocketAddr) -> io::Result<Listener> {
     Ok(Listener { socket, local })
 }
 
+/// What the system says of addresses of a family it does not have.
+#[cfg(unix)]
+const NO_SUCH_FAMILY: i32 = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+#[cfg(windows)]
+const NO_SUCH_FAMILY: i32 = 10_047;
+
 fn is_missing(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    error.kind() == io::ErrorKind::AddrNotAvailable || Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT)
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_SUCH_FAMILY)
 }
 
 fn refused(address: SocketAddr, error: &io::Error) -> Fault {

@@ -13,12 +13,14 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use super::WardenCommand;
 
 /// The environment variable that marks the children of one gateway.
 pub(crate) const OWNER: &str = "TOOLCRIB_OWNER";
@@ -26,13 +28,6 @@ pub(crate) const OWNER: &str = "TOOLCRIB_OWNER";
 const SEARCHES_MAX: usize = 50;
 
 static WARDEN: Mutex<Option<Warden>> = Mutex::new(None);
-
-/// How to start this program so that it calls [`run_warden`].
-#[derive(Clone, Debug)]
-pub struct WardenCommand {
-    pub program: PathBuf,
-    pub args: Vec<String>,
-}
 
 struct Warden {
     command: WardenCommand,

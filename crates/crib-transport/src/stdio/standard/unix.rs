@@ -7,14 +7,12 @@ use std::io;
 use std::os::fd::AsFd;
 
 use rustix::fs::FileType;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
-pub(crate) type Input = Box<dyn AsyncRead + Send + Unpin>;
-pub(crate) type Output = Box<dyn AsyncWrite + Send + Unpin>;
+use super::{Input, Output};
 
-pub(crate) fn input() -> Input {
+pub(in crate::stdio) fn input() -> Input {
     let stdin = io::stdin();
     match kind(&stdin) {
         // Opened again, so that no other holder of the pipe is made not to block.
@@ -30,7 +28,7 @@ pub(crate) fn input() -> Input {
     }
 }
 
-pub(crate) fn output() -> Output {
+pub(in crate::stdio) fn output() -> Output {
     let stdout = io::stdout();
     match kind(&stdout) {
         Some(FileType::Fifo) => match pipe::OpenOptions::new().open_sender("/proc/self/fd/1") {
