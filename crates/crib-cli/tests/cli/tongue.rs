@@ -167,10 +167,20 @@ fn told(test: &str, tongue: &str, lines: &[&[&str]]) -> String {
         let (out, err) = (text(&done.stdout), text(&done.stderr));
         told.push_str(&format!("$ toolcrib {}   -> {}\n{out}{err}\n", words.join(" "), done.status.code().unwrap_or(-1)));
     }
-    let steady = |line: &str| {
-        let is_span = |word: &str| word.trim_end_matches([',', '.', ':']).strip_suffix('s').is_some_and(|n| n.parse::<f64>().is_ok());
-        line.split(' ').map(|word| if word.contains('.') && (is_span(word) || word.parse::<f64>().is_ok()) { "[TIME]" } else { word }).collect::<Vec<_>>().join(" ")
-    };
+    let steady =
+        |line: &str| {
+            let is_span = |word: &str| word.trim_end_matches([',', '.', ':']).strip_suffix('s').is_some_and(|n| n.parse::<f64>().is_ok());
+            line.split(' ')
+                .map(|word| {
+                    if word.contains('.') && !word.ends_with('.') && (is_span(word) || word.parse::<f64>().is_ok()) {
+                        "[TIME]"
+                    } else {
+                        word
+                    }
+                })
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
     told.lines().map(steady).collect::<Vec<_>>().join("\n")
 }
 

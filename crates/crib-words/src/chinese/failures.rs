@@ -61,7 +61,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     (
         "the name of a secret has letters, digits, `_`, `-` and `.`, a letter first, and at most 128 of them",
-        "密文的名称由字母、数字、`_`、`-` 和 `.` 组成，以字母开头，最多 128 个字符",
+        "机密的名称由字母、数字、`_`、`-` 和 `.` 组成，以字母开头，最多 128 个字符",
     ),
     (
         "say where it is from: toolcrib run npm:{}   or   toolcrib run pypi:{}",
@@ -85,7 +85,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("{} entries cannot be read and are left out", "{} 个条目无法读取，已略去"),
     ("{} of more than {}   more: toolcrib search {}--cursor {}", "{} / 超过 {}   更多：toolcrib search {}--cursor {}"),
     ("{} of {}   more: toolcrib search {}--cursor {}", "{} / {}   更多：toolcrib search {}--cursor {}"),
-    ("{}: may it have your secret {}? [y/N] ", "{}：允许它使用你的密文 {} 吗？ [y/N] "),
+    ("{}: may it have your secret {}? [y/N] ", "{}：允许它使用你的机密 {} 吗？ [y/N] "),
     ("there is no man page of `{}`", "没有 `{}` 的手册页"),
     ("there is no code `{}`", "没有代码 `{}`"),
     ("all codes: toolcrib explain", "全部代码：toolcrib explain"),

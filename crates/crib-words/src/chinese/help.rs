@@ -180,7 +180,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("auto, modern, legacy, or a revision like 2025-06-18", "auto、modern、legacy，或 2025-06-18 这样的版本"),
     (
         "With --record: secrets as they are; else what looks like one is masked",
-        "配合 --record：密文原样写入；否则看起来像密文的内容会被遮盖",
+        "配合 --record：机密原样写入；否则看起来像机密的内容会被遮盖",
     ),
     ("Write every message to a file, one per line", "把每条消息写入文件，每行一条"),
     (

@@ -15,7 +15,6 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub(in crate::child) struct Pipe(mpsc::Sender<Vec<u8>>);
 
 impl Pipe {
-    #[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
     pub(in crate::child) fn new(stdin: ChildStdin, tasks: &TaskTracker) -> io::Result<Self> {
         let (sender, pieces) = mpsc::channel(1);
         tasks.spawn(write(stdin, pieces));
