@@ -22,6 +22,7 @@ const COMMANDS: &[(&str, &str, Task)] = &[
     ("test", "install what the tests need, then check and test everything", test::run),
     ("setup", "only install what the tests need", setup::run),
     ("tidy", "the rules no compiler knows: layers, sizes, words, documents", tidy::run),
+    ("systems", "whether the program compiles for macOS and Windows, where their standard libraries are installed", systems::run),
     ("bench", "compare direct, nginx and toolcrib on this machine", bench::run),
 ];
 

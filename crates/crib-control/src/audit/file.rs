@@ -5,7 +5,6 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,8 +63,12 @@ impl Book {
     /// Opens a file to go on where it ends; one that has no line goes on from `before`.
     pub(super) fn open(path: &Path, before: Mark) -> Result<(Self, Option<Note>), AuditError> {
         let fault = |error| AuditError::Open { path: path.to_owned(), error };
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
         // Who did what is for the owner's eyes.
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(fault)?;
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(fault)?;
         let mut book = Self { path: path.to_owned(), file, len: None, mark: before };
         if !book.file.metadata().map_err(fault)?.is_file() {
             return Ok((book, None));
