@@ -3,9 +3,10 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use crib_control::{ServerRow, Servers, Why};
+use crib_control::{CompiledServer, ServerRow, Servers, Source, Why};
 use crib_model::Code;
 
+use super::search::Graded;
 use super::serve;
 use crate::args::{List, Target};
 use crate::client::Client;
@@ -74,20 +75,32 @@ pub(super) fn say_left_out(found: &Servers, name: Option<&str>, output: &Output)
     }
 }
 
-/// Where servers come from, where the files that name them are here.
-struct Origins(Vec<(crib_model::Slug, String)>);
+/// Where servers come from, where the files that name them are here, and what was measured of them.
+struct Origins(Vec<Origin>);
+
+struct Origin {
+    slug: crib_model::Slug,
+    source: String,
+    grade: Option<String>,
+}
 
 impl Origins {
     fn read(target: &Target, output: &Output) -> Self {
         let compiled = if target.url.is_none() { config::load(&target.config, output).ok() } else { None };
         let servers = compiled.into_iter().flat_map(|compiled| compiled.servers);
-        Self(servers.map(|server| (server.slug, serve::describe(&server.source))).collect())
+        let graded = Graded::open();
+        let origin = |server: CompiledServer| {
+            let grade = matches!(server.source, Source::Package(_)).then(|| graded.of_server(&server.name)).flatten();
+            Origin { source: serve::describe(&server.source), slug: server.slug, grade }
+        };
+        Self(servers.map(origin).collect())
     }
 
     fn tell(&self, found: &mut Servers) {
         for server in &mut found.servers {
-            let known = self.0.iter().find(|(slug, _)| slug.as_str() == server.name);
-            server.source = known.map(|(_, origin)| origin.clone());
+            let known = self.0.iter().find(|origin| origin.slug.as_str() == server.name);
+            server.source = known.map(|origin| origin.source.clone());
+            server.grade = known.and_then(|origin| origin.grade.clone());
         }
     }
 }
@@ -121,8 +134,8 @@ pub(super) async fn servers(client: &Client) -> Result<Servers, Failure> {
 }
 
 const HEADS: [&str; 10] = ["NAME", "STATE", "ERA", "TOOLS", "CALLS", "P95", "MEM", "IDLE", "SOURCE", ""];
-const WIDE_HEADS: [&str; 14] =
-    ["NAME", "STATE", "ERA", "TOOLS", "CALLS", "FAILED", "P50", "P95", "MEM", "IDLE", "PID", "PARKED", "SOURCE", ""];
+const WIDE_HEADS: [&str; 15] =
+    ["NAME", "STATE", "ERA", "TOOLS", "CALLS", "FAILED", "P50", "P95", "MEM", "IDLE", "PID", "PARKED", "GRADE", "SOURCE", ""];
 
 fn text(found: &Servers, is_wide: bool) -> String {
     let rows: Vec<Vec<String>> = found.servers.iter().map(|server| row(server, is_wide)).collect();
@@ -146,7 +159,7 @@ fn row(server: &ServerRow, is_wide: bool) -> Vec<String> {
             (Some(pid), more) => format!("{pid} +{}", more - 1),
             (None, _) => dash(),
         };
-        row.extend([processes, server.parked.to_string()]);
+        row.extend([processes, server.parked.to_string(), or_dash(server.grade.clone())]);
     }
     row.extend([or_dash(server.source.clone()), note]);
     row

@@ -65,16 +65,22 @@ struct Failed<'a> {
 }
 
 /// The grades of what is on this machine.
-struct Graded {
+pub(super) struct Graded {
     grades: Option<Grades>,
     lock: Lock,
 }
 
 impl Graded {
     /// Where nothing can be read, nothing was measured.
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         let data = shop::data().ok();
         Self { lock: data.as_deref().and_then(|data| shop::lock(data).ok()).unwrap_or_default(), grades: data.as_deref().map(Grades::of) }
+    }
+
+    /// Returns the grade of what is locked for a server.
+    pub(super) fn of_server(&self, name: &str) -> Option<String> {
+        let digest = self.lock.servers.get(name)?.tree.as_ref()?;
+        self.grades.as_ref()?.read(&digest.to_string()).map(|kept| kept.letter)
     }
 
     /// Returns the grade of the very version that is listed.

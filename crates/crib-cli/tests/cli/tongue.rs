@@ -89,6 +89,7 @@ const RULES: &str = "servers:\n  demo: { builtin: demo, tools: { exclude: [echo]
 /// What a user meets: the tables, and the failures of command lines, files, servers and tools.
 const TABLES: &[&[&str]] = &[
     &["list", "-c", "a.yaml"],
+    &["list", "--wide", "-c", "a.yaml"],
     &["show", "demo", "-c", "a.yaml"],
     &["show", "demo.add", "-c", "a.yaml"],
     &["registry", "ls"],

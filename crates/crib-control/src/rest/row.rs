@@ -49,6 +49,9 @@ pub struct ServerRow {
     /// Where it comes from, where whoever describes it knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The grade that was measured of its package on this machine; told as the source is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<String>,
     /// Calls that wait for a person.
     pub parked: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,6 +138,7 @@ impl ServerRow {
             p95_ms: None,
             idle_seconds: None,
             source: None,
+            grade: None,
             parked: health.parked,
             error,
             left_out: Vec::new(),
