@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crib_model::{Code, Fault};
+use crib_model::{BoxFuture, Code, Fault};
 use crib_transport::SendError;
+use futures_util::{StreamExt as _, stream};
 use http::header::CONTENT_RANGE;
 
 use crate::digest::Hasher;
@@ -28,6 +29,8 @@ const UNPACKED: Budget = Budget { entries: 250_000, bytes: 8 * 1024 * 1024 * 102
 const LAYER_BYTES_MAX: u64 = 9 * 1024 * 1024 * 1024;
 /// How long nothing may come of a download.
 const STALL: Duration = Duration::from_secs(30);
+/// Layers that are downloaded at once.
+const DOWNLOADS_MAX: usize = 3;
 /// How often a download that was broken off goes on.
 const RESUMES_MAX: u32 = 4;
 
@@ -99,12 +102,21 @@ impl Registry {
             return Err(broken(format!("it has {} layers, and names the content of {}", layers.len(), contents.len())));
         }
         std::fs::create_dir_all(beside).map_err(unwritable)?;
-        let mut done = 0;
+        let done = AtomicU64::new(0);
+        let told = |more: u64| {
+            // A layer that begins again takes back what it had.
+            let done = done.fetch_add(more, Ordering::Relaxed).wrapping_add(more);
+            tell(Step::Downloading { done, total: found.bytes });
+        };
+        let mut jobs: Vec<BoxFuture<'_, Result<(), Fault>>> = Vec::new();
         for (at, layer) in layers.iter().enumerate() {
             let file = beside.join(format!("layer-{at}"));
-            let told = |part: u64| tell(Step::Downloading { done: done + part, total: found.bytes });
-            download(&session, layer, &file, &told).await?;
-            done += layer.size;
+            let (session, told) = (&session, &told);
+            jobs.push(Box::pin(async move { download(session, layer, &file, told).await }));
+        }
+        let mut jobs = stream::iter(jobs).buffer_unordered(DOWNLOADS_MAX);
+        while let Some(downloaded) = jobs.next().await {
+            downloaded?;
         }
         tell(Step::Unpacking { layers: layers.len() });
         Unpacking { root: root.to_owned(), beside: beside.to_owned(), contents, config }.run().await
@@ -148,6 +160,7 @@ struct Part {
     done: u64,
 }
 
+/// Downloads a blob; `tell` is told how many bytes have come.
 async fn download(session: &Session<'_>, of: &Descriptor, to: &Path, tell: &(dyn Fn(u64) + Sync)) -> Result<(), Fault> {
     let mut part = Part { file: File::create_new(to).map_err(unwritable)?, hasher: Hasher::default(), done: 0 };
     let mut resumes = 0;
@@ -174,6 +187,7 @@ impl Part {
         if self.done > 0 && (received.status != 206 || begins != Some(true)) {
             // It begins again, and so do we.
             self.file.set_len(0).and_then(|()| std::io::Seek::rewind(&mut self.file)).map_err(unwritable)?;
+            tell(0_u64.wrapping_sub(self.done));
             (self.hasher, self.done) = (Hasher::default(), 0);
             if received.status == 206 {
                 return Ok(Some(SendError::Broken("a part that nobody asked for".to_owned())));
@@ -192,7 +206,7 @@ impl Part {
             }
             self.hasher.update(&chunk);
             self.file.write_all(&chunk).map_err(unwritable)?;
-            tell(self.done);
+            tell(chunk.len() as u64);
         }
     }
 }

@@ -74,6 +74,8 @@ fn a_download_goes_on_where_it_was_broken_off() {
     world.shelf.cut_once_after(100_000);
     world.pull("x:1").expect("it is pulled");
     assert_eq!(world.text("large").len(), 300_000);
+    let told = world.done.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(told, world.resolve("x:1").expect("it is found").bytes, "what came twice is counted once");
 }
 
 /// Changes one answer of a registry that serves an honest image, and returns what comes of it.

@@ -1,9 +1,10 @@
 //! Archives of every kind, and what comes of pulling them.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crib_model::Fault;
-use crib_oci::{Credentials, Platform, Pulled, Reference, Registry, Resolved};
+use crib_oci::{Credentials, Platform, Pulled, Reference, Registry, Resolved, Step};
 use crib_transport::{ClientOptions, HttpClient};
 use serde_json::json;
 use tar::{EntryType, Header};
@@ -16,6 +17,8 @@ pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     credentials: Credentials,
+    /// Bytes of layers that came, as it was told last.
+    pub(crate) done: AtomicU64,
 }
 
 /// An archive that is put together by hand, as no honest program would.
@@ -69,8 +72,13 @@ impl Layer {
 impl World {
     pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let this =
-            Self { shelf: Shelf::new(), folder: tempfile::tempdir().expect("a folder"), runtime, credentials: Credentials::default() };
+        let this = Self {
+            shelf: Shelf::new(),
+            folder: tempfile::tempdir().expect("a folder"),
+            runtime,
+            credentials: Credentials::default(),
+            done: AtomicU64::new(0),
+        };
         std::fs::create_dir(this.root()).expect("a folder");
         this
     }
@@ -102,7 +110,13 @@ impl World {
     pub(crate) fn pull(&self, name: &str) -> Result<Pulled, Fault> {
         let found = self.resolve(name)?;
         let (root, beside) = (self.root(), self.folder.path().join("beside"));
-        self.runtime.block_on(self.registry().pull(&found, &root, &beside, &|_step| {}))
+        self.runtime.block_on(self.registry().pull(&found, &root, &beside, &|step| self.note(step)))
+    }
+
+    fn note(&self, step: Step) {
+        if let Step::Downloading { done, .. } = step {
+            self.done.store(done, Ordering::Relaxed);
+        }
     }
 
     /// Pulls an image of these layers.
