@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crib_model::Fault;
-use crib_package::{Lock, Locked, NetGrant, Packages, PackagesOptions, Policy, Progress, Source};
+use crib_package::{Lock, Locked, NetGrant, Packages, PackagesOptions, Policy, Progress, Source, Trust};
 use crib_sandbox::{ENTRY, Egress};
 use crib_transport::{ClientOptions, HttpClient};
 
@@ -61,6 +61,7 @@ async fn run(args: Vec<String>) -> Result<ExitCode, Fault> {
         env: std::env::vars_os().collect(),
         http: HttpClient::new(ClientOptions::default())?,
         policy: Policy::default(),
+        trust: Trust::default(),
     };
     let packages = Packages::new(options)?;
     let progress = Progress::new(|event| eprintln!("{event:?}"));

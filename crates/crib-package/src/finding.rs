@@ -21,7 +21,9 @@ pub enum FindingKind {
     Unsigned,
     /// A signature or attestation is there and is not one of these bytes.
     BadSignature,
-    /// Nobody attests where it was built.
+    /// Another one signed it than the version before, or nobody did any more.
+    SignerChanged,
+    /// Nobody attests where it was built, or nobody here can check who does.
     NoProvenance,
     /// Its name is one letter away from that of a popular package.
     Typosquat,
@@ -87,6 +89,7 @@ impl FindingKind {
     const fn usual(self) -> Verdict {
         match self {
             Self::BadSignature
+            | Self::SignerChanged
             | Self::Republished
             | Self::Typosquat
             | Self::Downgrade
@@ -104,6 +107,7 @@ impl FindingKind {
         match self {
             Self::Unsigned => "unsigned",
             Self::BadSignature => "bad-signature",
+            Self::SignerChanged => "signer-changed",
             Self::NoProvenance => "no-provenance",
             Self::Typosquat => "typosquat",
             Self::Downgrade => "downgrade",

@@ -9,6 +9,7 @@
 //!   refused unless somebody allows it.
 //! - A folder of the store is named by the digest of what is in it, and appears there whole or not at all.
 //! - What is started is what was locked: every file is the one that was hashed, or the start is refused with TC0505.
+//! - Nothing asks who may be believed but the trusted root and the keys that the user has.
 //! - What could not be verified is said as a [`Finding`]; nothing is called verified that was only seen.
 //!
 //! To add a kind of package: a variant of [`Source`], a module beside `npm` that fills a [`Locked`], and an arm in
@@ -30,6 +31,7 @@ mod progress;
 mod pull;
 mod pypi;
 mod remedy;
+mod signature;
 mod source;
 mod start;
 mod store;
@@ -45,7 +47,8 @@ pub use listing::{Listing, Standing};
 pub use lock::{Entry, Image, Listed, Lock, Locked, Proof, Provenance, Runtime};
 pub use mcpb::Setting;
 pub use progress::{Event, Progress};
-pub use pull::{Packages, PackagesOptions, Pulled};
+pub use pull::{Packages, PackagesOptions, Pulled, Trust};
 pub use remedy::{Remedy, RemedyKind, recognise};
+pub use signature::{Key, NotAKey, Signer};
 pub use source::Source;
 pub use start::Start;

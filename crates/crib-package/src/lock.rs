@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Grants};
+use crate::{Digest, Grants, Signer};
 
 /// The form of the file.
 const VERSION: u32 = 1;
@@ -147,6 +147,9 @@ pub struct Provenance {
     pub signature: Proof,
     /// A statement of where and from what it was built.
     pub attestation: Proof,
+    /// Who made the signature or statement that was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// Who published it, as the registry says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publisher: Option<String>,

@@ -125,7 +125,7 @@ impl<'a> Npm<'a> {
             registry::download(self.job, &base, name, &resolution.version, &archive).await?;
             registry::check_file(name, resolution, &archive, sum)?;
         }
-        registry::look(self.job.http, &base, name, resolution, findings).await
+        registry::look(self.job, &base, name, resolution, findings).await
     }
 
     /// Downloads, checks and unpacks what was resolved.

@@ -7,11 +7,13 @@ use crib_model::{Code, Fault};
 use crib_transport::HttpClient;
 
 use crate::digest::Digest;
+use crate::signature::Roots;
 use crate::start::{self, Start};
 use crate::store::{Half, Store};
 use crate::tool::Surroundings;
 use crate::{
-    Changes, Finding, FindingKind, Listing, Lock, Locked, Policy, Progress, Source, cargo, listing, local, mcpb, names, npm, oci, pypi,
+    Changes, Finding, FindingKind, Key, Listing, Lock, Locked, Policy, Progress, Proof, Source, cargo, listing, local, mcpb, names, npm,
+    oci, pypi,
 };
 
 /// What the packages of this machine are kept and fetched with.
@@ -23,6 +25,18 @@ pub struct PackagesOptions {
     pub env: Vec<(OsString, OsString)>,
     pub http: HttpClient,
     pub policy: Policy,
+    pub trust: Trust,
+}
+
+/// Whom the user believes.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// Keys of minisign, for bundles.
+    pub keys: Vec<Key>,
+    /// Whether a bundle must be signed by one of them.
+    pub needs_key: bool,
+    /// Sigstore's `trusted_root.json`; where none is named, the one that came with npm.
+    pub root: Option<PathBuf>,
 }
 
 /// The packages of this machine.
@@ -32,6 +46,7 @@ pub struct Packages {
     surroundings: Surroundings,
     http: HttpClient,
     policy: Policy,
+    trust: Trust,
 }
 
 /// A package that is in the store.
@@ -52,6 +67,8 @@ pub(crate) struct Job<'a> {
     pub(crate) http: &'a HttpClient,
     pub(crate) policy: &'a Policy,
     pub(crate) progress: &'a Progress,
+    pub(crate) trust: &'a Trust,
+    pub(crate) roots: Option<&'a Roots>,
     /// The digest that the package's own file must have.
     pub(crate) file_sha256: Option<Digest>,
 }
@@ -65,7 +82,7 @@ impl Packages {
         // The real path: inside a sandbox there are no other names for it.
         let data = options.data.canonicalize().map_err(failed)?;
         let surroundings = Surroundings::new(options.env);
-        Ok(Self { store: Store::new(&data), surroundings, http: options.http, policy: options.policy })
+        Ok(Self { store: Store::new(&data), surroundings, http: options.http, policy: options.policy, trust: options.trust })
     }
 
     /// Resolves, verifies and installs a source. `before` is what the lockfile has for it.
@@ -99,12 +116,15 @@ impl Packages {
                 |error| Fault::new(Code::PackageUnverified, format!("`{source}` is listed with a digest that is none")).because(error);
             sum.parse().map_err(odd)
         });
+        let roots = Roots::find(self.trust.root.as_deref(), &self.surroundings)?;
         let job = Job {
             store: &self.store,
             surroundings: &self.surroundings,
             http: &self.http,
             policy: &self.policy,
             progress,
+            trust: &self.trust,
+            roots: roots.as_ref(),
             file_sha256: file_sha256.transpose()?,
         };
         let mut findings: Vec<Finding> = names::look(source).into_iter().collect();
@@ -203,6 +223,7 @@ fn compare(before: &Locked, now: &Locked) -> Vec<Finding> {
         let message = format!("`{}` would go back from {} to {}", now.source, before.version, now.version);
         findings.push(Finding::new(FindingKind::Downgrade, message));
     }
+    findings.extend(signer_changed(before, now));
     for (label, sums) in &now.packages {
         let is_other = |old: &Vec<String>| !old.is_empty() && !sums.iter().any(|sum| old.contains(sum));
         if before.packages.get(label).is_some_and(is_other) {
@@ -217,6 +238,20 @@ fn compare(before: &Locked, now: &Locked) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Notices that another one signed it, or nobody any more.
+fn signer_changed(before: &Locked, now: &Locked) -> Option<Finding> {
+    let (old, source, version) = (before.provenance.signer.as_ref()?, &now.source, &now.version);
+    let message = match (&now.provenance.signer, &now.provenance.attestation) {
+        (Some(new), _) if new.is_same(old) => return None,
+        (Some(new), _) => format!("`{source}` was signed by {old} and {version} is signed by {new}"),
+        (None, Proof::Present { note }) => {
+            format!("`{source}` was signed by {old}, and who signed {version} cannot be told: {note}")
+        }
+        (None, Proof::Absent | Proof::Verified { .. }) => format!("`{source}` was signed by {old}, and {version} is signed by nobody"),
+    };
+    Some(Finding::new(FindingKind::SignerChanged, message))
 }
 
 /// Compares versions part by part: numbers as numbers, and a pre-release before its release.

@@ -146,7 +146,7 @@ impl<'a> Python<'a> {
     async fn verify(&self, pin: &Pin, findings: &mut Vec<Finding>) -> Result<Provenance, Fault> {
         let configured =
             ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"].iter().find_map(|name| self.job.surroundings.var(name)?.to_str());
-        index::look(self.job.http, configured.unwrap_or(index::PYPI), pin, findings).await
+        index::look(self.job, configured.unwrap_or(index::PYPI), pin, findings).await
     }
 
     /// Downloads, checks and unpacks what was resolved.

@@ -32,6 +32,18 @@ pub(crate) async fn document(http: &HttpClient, url: &str, accept: &'static str)
     Ok(serde_json::from_slice(&body).ok())
 }
 
+/// Reads a short text; none where the server has no such thing.
+pub(crate) async fn text(http: &HttpClient, url: &str, bytes_max: usize) -> Result<Option<String>, Fault> {
+    let received = follow(http, url, "*/*", DOCUMENT_WAIT).await?;
+    match received.status {
+        200 => {}
+        404 | 403 | 405 | 410 => return Ok(None),
+        status => return Err(failed(url, format!("it answered {status}"))),
+    }
+    let body = received.body.collect(bytes_max).await.map_err(|error| failed(url, error))?;
+    Ok(Some(String::from_utf8_lossy(&body).into_owned()))
+}
+
 /// Downloads a file.
 pub(crate) async fn download(http: &HttpClient, url: &str, to: &Path, progress: &Progress) -> Result<(), Fault> {
     let mut received = follow(http, url, "*/*", FILE_WAIT).await?;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on may stop")]
 
+#[path = "registry/attestations.rs"]
+mod attestations;
 #[path = "registry/bundles.rs"]
 mod bundles;
 #[path = "registry/cargo.rs"]

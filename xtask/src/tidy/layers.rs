@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crib-store", &["crib-model", "crib-mcp"]),
     ("crib-clients", &[]),
     ("crib-scaffold", &[]),
+    ("crib-test", &[]),
     ("crib-words", &[]),
     ("crib-transport", &["crib-model", "crib-mcp"]),
     ("crib-sandbox", &["crib-model"]),

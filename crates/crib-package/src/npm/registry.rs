@@ -6,13 +6,13 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crib_model::{Code, Fault};
-use crib_transport::HttpClient;
 use serde_json::Value;
 use sha2::{Digest as _, Sha512};
 
 use super::tree::Resolution;
 use crate::pull::Job;
-use crate::{Digest, Finding, FindingKind, Proof, Provenance, web};
+use crate::signature::{Attested, Bundle, Roots, Subject, verify};
+use crate::{Digest, Finding, FindingKind, Proof, Provenance, Signer, web};
 
 /// In front of the point of a P-256 key in `SubjectPublicKeyInfo`.
 const SPKI_HEAD_BYTES: usize = 26;
@@ -25,13 +25,14 @@ fn signed_text(name: &str, version: &str, integrity: &str) -> String {
 
 /// Looks the package up; what the registry does not have is noted, what does not fit is a finding.
 pub(super) async fn look(
-    http: &HttpClient,
+    job: &Job<'_>,
     base: &str,
     name: &str,
     resolution: &Resolution,
     findings: &mut Vec<Finding>,
 ) -> Result<Provenance, Fault> {
     let (version, integrity) = (&resolution.version, &resolution.integrity);
+    let http = job.http;
     let path = name.replace('/', "%2f");
     let mut provenance = Provenance { integrity: Some(integrity.clone()), ..Provenance::default() };
     let Some(document) = web::document(http, &format!("{base}/{path}/{version}"), JSON).await? else {
@@ -50,7 +51,9 @@ pub(super) async fn look(
             check(&keys, given, &signed_text(name, version, integrity), findings)
         }
     };
-    provenance.attestation = attestation(http, base, &path, resolution, findings).await?;
+    let url = format!("{base}/-/npm/v1/attestations/{path}@{version}");
+    let document = web::document(http, &url, JSON).await?.unwrap_or_default();
+    (provenance.attestation, provenance.signer) = attestation(&document, resolution, job.roots, findings);
     Ok(provenance)
 }
 
@@ -110,20 +113,13 @@ fn check(keys: &Value, given: &[Given], signed: &str, findings: &mut Vec<Finding
     Proof::Present { note: "the registry does not give the key".to_owned() }
 }
 
-/// Looks for attestations, and whether they are about these bytes. Who signed them is not checked.
-async fn attestation(
-    http: &HttpClient,
-    base: &str,
-    path: &str,
-    resolution: &Resolution,
-    findings: &mut Vec<Finding>,
-) -> Result<Proof, Fault> {
+/// Looks at the attestations: whether they are about these bytes, and who signed them.
+fn attestation(document: &Value, resolution: &Resolution, roots: Option<&Roots>, findings: &mut Vec<Finding>) -> (Proof, Option<Signer>) {
     let version = &resolution.version;
-    let url = format!("{base}/-/npm/v1/attestations/{path}@{version}");
-    let document = web::document(http, &url, JSON).await?.unwrap_or_default();
+    let mut find = |kind: FindingKind, message: String| findings.push(Finding::new(kind, message));
     let Some(list) = document.get("attestations").and_then(Value::as_array).filter(|list| !list.is_empty()) else {
-        findings.push(Finding::new(FindingKind::NoProvenance, format!("nobody attests where version {version} was built")));
-        return Ok(Proof::Absent);
+        find(FindingKind::NoProvenance, format!("nobody attests where version {version} was built"));
+        return (Proof::Absent, None);
     };
     let wanted = resolution.integrity.strip_prefix("sha512-").and_then(|sum| STANDARD.decode(sum).ok()).map(|sum| crate::digest::hex(&sum));
     let statements: Vec<Value> = list.iter().filter_map(statement).collect();
@@ -132,13 +128,29 @@ async fn attestation(
         subjects.into_iter().flatten().any(|subject| text(subject, "/digest/sha512") == wanted)
     };
     if wanted.is_none() || !statements.iter().all(is_about) {
-        findings.push(Finding::new(FindingKind::BadSignature, format!("the attestation of version {version} is about other bytes")));
+        find(FindingKind::BadSignature, format!("the attestation of version {version} is about other bytes"));
+        return (Proof::Present { note: "of other bytes".to_owned() }, None);
     }
+    let subject = Subject { algorithm: "sha512", hex: wanted.as_deref().unwrap_or_default() };
+    let bundles = list.iter().filter_map(|entry| Bundle::of_sigstore(entry.get("bundle")?));
+    let mut unchecked = None;
+    for bundle in bundles {
+        match verify(&bundle, subject, roots) {
+            Attested::Verified(signer) => return (Proof::Verified { by: signer.to_string() }, Some(signer)),
+            Attested::Bad(why) => {
+                find(FindingKind::BadSignature, format!("the attestation of version {version} is not to be believed: {why}"));
+                return (Proof::Present { note: why }, None);
+            }
+            Attested::Unchecked { claims, why } => unchecked = Some((claims, why)),
+        }
+    }
+    let (claims, why) = unchecked.unwrap_or((None, "it is by the registry itself".to_owned()));
+    find(FindingKind::NoProvenance, format!("who attests where version {version} was built was not checked: {why}"));
     let builder = statements.iter().find_map(|statement| {
         text(statement, "/predicate/buildDefinition/externalParameters/workflow/repository").map(|repository| format!("from {repository}"))
     });
-    let note = builder.unwrap_or_else(|| "of these bytes".to_owned());
-    Ok(Proof::Present { note: format!("{note}; the signature was not checked") })
+    let claim = claims.map(|signer| format!("by {signer}")).or(builder).unwrap_or_else(|| "of these bytes".to_owned());
+    (Proof::Present { note: format!("{claim}; the signature was not checked: {why}") }, None)
 }
 
 /// Returns what a bundle states, unchecked.

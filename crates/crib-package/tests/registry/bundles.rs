@@ -1,25 +1,17 @@
 //! Bundles, good and hostile.
 
 use std::fs;
-use std::io::Write as _;
 
 use crib_model::Code;
-use crib_package::{Digest, FindingKind, Policy};
+use crib_package::{Digest, FindingKind, Policy, Proof};
+use crib_test::minisign::Keys;
+use crib_test::pypi::archive as bundle;
 use serde_json::json;
 use zip::write::SimpleFileOptions;
 
 use crate::world::{World, is_empty, kinds, lacks, refused, run};
 
 const TOOLS: &[&str] = &["node", "python3"];
-
-fn bundle(files: &[(&str, &str)]) -> Vec<u8> {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (path, text) in files {
-        archive.start_file(*path, SimpleFileOptions::default()).expect("a file");
-        archive.write_all(text.as_bytes()).expect("a file");
-    }
-    archive.finish().expect("an archive").into_inner()
-}
 
 fn manifest(entry: &str) -> String {
     json!({
@@ -51,8 +43,8 @@ fn a_good_bundle_is_unpacked_and_started_with_its_own_arguments() {
     let pulled = world.pull(&packages, &path, None).expect("it is pulled");
     assert_eq!(kinds(&pulled), [FindingKind::Unsigned], "nobody said what it should be");
     assert_eq!(run(&packages, &pulled.locked), "data x");
-    world.serve("/good.mcpb", "application/zip", bytes.clone());
-    let promised = format!("{}/good.mcpb#sha256={}", world.base, Digest::of(&bytes).hex());
+    world.site.serve("/good.mcpb", "application/zip", bytes.clone());
+    let promised = format!("{}/good.mcpb#sha256={}", world.site.base, Digest::of(&bytes).hex());
     let pulled = world.pull(&packages, &format!("mcpb:{promised}"), None).expect("it is pulled");
     assert_eq!((kinds(&pulled), pulled.locked.provenance.publisher.as_deref()), (Vec::new(), Some("somebody")));
 }
@@ -91,4 +83,45 @@ fn a_bundle_with_a_link_or_a_hostile_manifest_is_refused() {
         let bytes = bundle(&[("manifest.json", &manifest(entry)), ("a.js", "")]);
         refused(world.pull(&packages, &write(&world, &bytes), None), Code::PackageUnverified, "cannot be started");
     }
+}
+
+#[test]
+fn a_bundle_is_signed_by_a_key_that_is_believed_or_it_is_said() {
+    if lacks("node") {
+        return;
+    }
+    let mut world = World::new();
+    let (ours, other) = (Keys::new(*b"our keys"), Keys::new(*b"not ours"));
+    world.trust.keys = vec![ours.public().parse().expect("a key")];
+    let bytes = bundle(&[("manifest.json", &manifest("a.js")), ("a.js", "")]);
+    let packages = world.packages(Policy::default(), TOOLS);
+    let serve = |signature: String| {
+        world.site.serve("/x.mcpb", "application/zip", bytes.clone());
+        world.site.serve("/x.mcpb.minisig", "text/plain", signature);
+    };
+    let place = format!("mcpb:{}/x.mcpb", world.site.base);
+    serve(ours.sign(&bytes));
+    let pulled = world.pull(&packages, &place, None).expect("it is pulled");
+    assert_eq!(kinds(&pulled), []);
+    let signer = pulled.locked.provenance.signer.clone().expect("a signer");
+    assert_eq!(signer.to_string(), "minisign key 7379656B2072756F");
+    assert_eq!(pulled.locked.provenance.signature, Proof::Verified { by: signer.to_string() });
+
+    serve(ours.sign(b"something else"));
+    refused(world.pull(&packages, &place, None), Code::PackageRefused, "bad-signature");
+    serve("no signature".to_owned());
+    refused(world.pull(&packages, &place, None), Code::PackageRefused, "bad-signature");
+    serve(other.sign(&bytes));
+    let pulled_by_other = world.pull(&packages, &place, None).expect("it is pulled");
+    assert_eq!(kinds(&pulled_by_other), [FindingKind::Unsigned]);
+    assert!(matches!(&pulled_by_other.locked.provenance.signature, Proof::Present { note } if note.contains("none of yours")));
+    // What was signed by one key once is not signed by another all of a sudden.
+    refused(world.pull(&packages, &place, Some(&pulled.locked)), Code::PackageRefused, "signer-changed");
+
+    world.trust.needs_key = true;
+    let strict = world.packages(Policy::default(), TOOLS);
+    refused(world.pull(&strict, &place, None), Code::PackageUnverified, "has to be signed by");
+    refused(world.pull(&strict, &write(&world, &bytes), None), Code::PackageUnverified, "nobody signed");
+    fs::write(world.path("bundle.mcpb.minisig"), ours.sign(&bytes)).expect("a file");
+    assert!(world.pull(&strict, &write(&world, &bytes), None).is_ok(), "a file has its signature beside it");
 }

@@ -22,13 +22,13 @@ fn publish(world: &World, promised: Option<&[u8]>) -> Vec<u8> {
     let tar = Command::new("tar").args(["czf", "-", "good-server-1.0.0"]).current_dir(world.path("")).output().expect("tar").stdout;
     let sum = Digest::of(promised.unwrap_or(&tar)).hex();
     let line = json!({ "name": "good-server", "vers": "1.0.0", "deps": [], "cksum": sum, "features": {}, "yanked": false });
-    world.serve("/index/config.json", "application/json", json!({ "dl": format!("{}/crates", world.base) }).to_string());
-    world.serve("/index/go/od/good-server", "text/plain", format!("{line}\n"));
-    world.serve("/crates/good-server/1.0.0/download", "application/gzip", tar.clone());
+    world.site.serve("/index/config.json", "application/json", json!({ "dl": format!("{}/crates", world.site.base) }).to_string());
+    world.site.serve("/index/go/od/good-server", "text/plain", format!("{line}\n"));
+    world.site.serve("/crates/good-server/1.0.0/download", "application/gzip", tar.clone());
     let home = world.path(".cargo");
     fs::create_dir_all(&home).expect("a folder");
     let config =
-        format!("[source.crates-io]\nreplace-with = \"loopback\"\n[source.loopback]\nregistry = \"sparse+{}/index/\"\n", world.base);
+        format!("[source.crates-io]\nreplace-with = \"loopback\"\n[source.loopback]\nregistry = \"sparse+{}/index/\"\n", world.site.base);
     fs::write(home.join("config.toml"), config).expect("a file");
     tar
 }
@@ -38,7 +38,7 @@ fn allowed() -> Policy {
 }
 
 fn listed(world: &World, sha256: String) -> Result<Pulled, Fault> {
-    let listed = Listed { name: "io.github.a/b".to_owned(), version: "1.0.0".to_owned(), registry: world.base.clone() };
+    let listed = Listed { name: "io.github.a/b".to_owned(), version: "1.0.0".to_owned(), registry: world.site.base.clone() };
     let listing = Listing { listed, standing: Standing::Active, sha256: Some(sha256) };
     let source = Source::parse("cargo:good-server@1.0.0")?;
     world.wait(world.packages(allowed(), TOOLS).pull_listed(&source, &listing, None, &Progress::silent()))

@@ -1,96 +1,47 @@
 //! A registry that speaks npm's protocol.
 
 use std::fs;
-use std::process::Command;
 
-use aws_lc_rs::digest::{SHA512, digest};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use crib_model::Code;
 use crib_package::{FindingKind, Policy, Proof, Verdict};
-use serde_json::{Value, json};
+use crib_test::npm::{Package, Signs};
 
 use crate::world::{World, is_empty, kinds, lacks, refused, run};
 
-const TOOLS: &[&str] = &["npm", "node"];
-const JSON: &str = "application/json";
-/// The head of a P-256 key.
-const SPKI: [u8; 26] = [48, 89, 48, 19, 6, 7, 42, 134, 72, 206, 61, 2, 1, 6, 8, 42, 134, 72, 206, 61, 3, 1, 7, 3, 66, 0];
+pub(crate) const TOOLS: &[&str] = &["npm", "node"];
 
 /// How a package of the registry is made.
-struct Made<'a> {
-    version: &'a str,
-    says: &'a str,
-    signs: Signs,
+pub(crate) struct Made<'a> {
+    pub(crate) version: &'a str,
+    pub(crate) says: &'a str,
+    pub(crate) signs: Signs,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Signs {
-    Nothing,
-    This,
-    Another,
-}
-
-struct Registry {
-    world: World,
-    key: EcdsaKeyPair,
+pub(crate) struct Registry {
+    pub(crate) world: World,
+    pub(crate) npm: crib_test::npm::Registry,
 }
 
 impl Registry {
-    fn new() -> Self {
-        let world = World::new();
-        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key");
-        let public = STANDARD.encode([&SPKI[..], key.public_key().as_ref()].concat());
-        let keys = json!({ "keys": [{ "keyid": "SHA256:test", "keytype": "ecdsa-sha2-nistp256", "scheme": "ecdsa-sha2-nistp256", "key": public }] });
-        world.serve("/-/npm/v1/keys", JSON, keys.to_string());
-        Self { world, key }
+    pub(crate) fn new() -> Self {
+        let npm = crib_test::npm::Registry::new();
+        Self { world: World::of(npm.site.clone()), npm }
     }
 
-    fn tarball(&self, name: &str, made: &Made<'_>) -> Vec<u8> {
-        let folder = self.world.path(&format!("{name}-{}", made.version));
-        fs::create_dir_all(folder.join("package")).expect("a folder");
-        let marker = self.world.path("script-was-run");
-        let manifest = json!({
-            "name": name, "version": made.version, "bin": { name: "index.js" },
-            "scripts": { "postinstall": format!("touch {}", marker.display()) }
-        });
-        fs::write(folder.join("package/package.json"), manifest.to_string()).expect("a file");
-        fs::write(folder.join("package/index.js"), format!("#!/usr/bin/env node\nconsole.log({:?})\n", made.says)).expect("a file");
-        let tar = Command::new("tar").args(["czf", "-", "package"]).current_dir(folder).output().expect("tar");
-        assert!(tar.status.success());
-        tar.stdout
+    /// Publishes a version as the latest; it would leave a trace if its script was run.
+    pub(crate) fn publish(&self, name: &str, made: &Made<'_>) -> crib_test::npm::Published {
+        self.with(name, made, |package| self.npm.publish(package))
     }
 
-    /// Publishes a version as the latest.
-    fn publish(&self, name: &str, made: &Made<'_>) -> Vec<u8> {
-        let tarball = self.tarball(name, made);
-        let integrity = format!("sha512-{}", STANDARD.encode(digest(&SHA512, &tarball)));
-        let path = format!("/{name}/-/{name}-{}.tgz", made.version);
-        let signed = match made.signs {
-            Signs::Another => format!("{name}@0.0.1:{integrity}"),
-            Signs::Nothing | Signs::This => format!("{name}@{}:{integrity}", made.version),
-        };
-        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).expect("a signature");
-        let mut dist = json!({ "tarball": format!("{}{path}", self.world.base), "integrity": integrity });
-        if made.signs != Signs::Nothing {
-            let signatures = json!([{ "keyid": "SHA256:test", "sig": STANDARD.encode(signature) }]);
-            dist.as_object_mut().expect("an object").insert("signatures".to_owned(), signatures);
-        }
-        let version: Value = json!({
-            "name": name, "version": made.version, "dist": dist, "bin": { name: "index.js" }, "hasInstallScript": true,
-            "_npmUser": { "name": "somebody" }, "repository": { "url": "https://example.com/repository" }
-        });
-        let document = json!({ "name": name, "dist-tags": { "latest": made.version }, "versions": { made.version: version } });
-        self.world.serve(&format!("/{name}"), JSON, document.to_string());
-        self.world.serve(&format!("/{name}/{}", made.version), JSON, version.to_string());
-        self.world.serve(&path, "application/octet-stream", tarball.clone());
-        tarball
+    fn with<T>(&self, name: &str, made: &Made<'_>, then: impl FnOnce(&Package<'_>) -> T) -> T {
+        let script = format!("#!/usr/bin/env node\nconsole.log({:?})\n", made.says);
+        let postinstall = format!("touch {}", self.world.path("script-was-run").display());
+        let package = Package::new(name, made.version, &script);
+        then(&Package { signs: made.signs, postinstall: Some(&postinstall), ..package })
     }
 }
 
-fn good() -> Made<'static> {
+pub(crate) fn good() -> Made<'static> {
     Made { version: "1.2.0", says: "hello", signs: Signs::This }
 }
 
@@ -147,8 +98,8 @@ fn tampered_bytes_are_refused() {
     }
     let registry = Registry::new();
     registry.publish("tampered-server", &good());
-    let other = registry.tarball("tampered-server", &Made { says: "evil", ..good() });
-    registry.world.serve("/tampered-server/-/tampered-server-1.2.0.tgz", "application/octet-stream", other);
+    let other = registry.with("tampered-server", &Made { says: "evil", ..good() }, |package| package.archive());
+    registry.world.site.serve("/tampered-server/-/tampered-server-1.2.0.tgz", "application/octet-stream", other);
     let packages = registry.world.packages(Policy::default(), TOOLS);
     refused(registry.world.pull(&packages, "npm:tampered-server", None), Code::PackageUnverified, "promised");
     assert!(is_empty(&registry.world.path("data")));

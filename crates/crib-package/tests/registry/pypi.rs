@@ -1,57 +1,20 @@
 //! An index that speaks PyPI's protocol.
 
-use std::io::Write as _;
-
 use crib_model::Code;
 use crib_package::{Digest, FindingKind, Listed, Listing, Policy, Progress, Proof, Source, Standing};
-use serde_json::json;
-use zip::write::SimpleFileOptions;
 
 use crate::world::{World, kinds, lacks, refused, run};
 
-const SIMPLE: &str = "application/vnd.pypi.simple.v1+json";
-
-/// Returns a wheel whose program prints a text.
 fn wheel(name: &str, says: &str) -> Vec<u8> {
-    let info = format!("{name}-1.0.dist-info");
-    let files = [
-        (format!("{name}/__init__.py"), format!("def main():\n    print({says:?})\n")),
-        (
-            format!("{info}/METADATA"),
-            format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\n<!-- mcp-name: io.github.a/{name} -->\n"),
-        ),
-        (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned()),
-        (format!("{info}/entry_points.txt"), format!("[console_scripts]\n{} = {name}:main\n", name.replace('_', "-"))),
-    ];
-    let paths = files.iter().map(|(path, _)| path.clone()).chain([format!("{info}/RECORD")]);
-    let record: String = paths.map(|path| format!("{path},,\n")).collect();
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (path, text) in files.iter().chain([&(format!("{info}/RECORD"), record)]) {
-        archive.start_file(path.as_str(), SimpleFileOptions::default()).expect("a file");
-        archive.write_all(text.as_bytes()).expect("a file");
-    }
-    archive.finish().expect("an archive").into_inner()
+    crib_test::pypi::wheel(name, &format!("print({says:?})"))
 }
 
-/// Publishes a file whose digest is that of `promised`.
 fn publish(world: &World, name: &str, file: &str, bytes: Vec<u8>, promised: &[u8]) {
-    let path = format!("/files/{file}");
-    let page = json!({
-        "meta": { "api-version": "1.1" }, "name": name,
-        "versions": ["1.0"],
-        "files": [{
-            "filename": file, "url": format!("{}{path}", world.base), "hashes": { "sha256": Digest::of(promised).hex() }, "size": bytes.len(),
-            "provenance": format!("{}/provenance/{file}", world.base), "requires-python": ">=3.8", "core-metadata": false
-        }]
-    });
-    let statement = json!({ "version": 1, "attestation_bundles": [{ "publisher": { "kind": "GitHub", "repository": "owner/repository" }, "attestations": [] }] });
-    world.serve(&format!("/provenance/{file}"), "application/vnd.pypi.integrity.v1+json", statement.to_string());
-    world.serve(&format!("/simple/{name}/"), SIMPLE, page.to_string());
-    world.serve(&path, "application/octet-stream", bytes);
+    crib_test::pypi::publish(&world.site, (name, file), bytes, promised, &[]);
 }
 
 /// Runs a test with each installer that is there.
-fn each(test: impl Fn(&World, &[&str])) {
+pub(crate) fn each(test: impl Fn(&World, &[&str])) {
     for tools in [&["uv", "python3"][..], &["python3"]] {
         if !tools.iter().any(|tool| lacks(tool)) {
             test(&World::new(), tools);
@@ -112,7 +75,7 @@ fn what_is_listed_is_the_file_and_the_server_it_says() {
         let good = wheel("listed_server", "hello");
         publish(world, "listed-server", "listed_server-1.0-py3-none-any.whl", good.clone(), &good);
         let pull = |name: &str, sum: String| {
-            let listed = Listed { name: name.to_owned(), version: "1.0".to_owned(), registry: world.base.clone() };
+            let listed = Listed { name: name.to_owned(), version: "1.0".to_owned(), registry: world.site.base.clone() };
             let listing = Listing { listed, standing: Standing::Active, sha256: Some(sum) };
             let source = Source::parse("pypi:listed-server@1.0").expect("a source");
             world.wait(world.packages(Policy::default(), tools).pull_listed(&source, &listing, None, &Progress::silent()))

@@ -1,46 +1,31 @@
-//! A web server that answers with what it was given, and a place to keep packages.
+//! A place to keep packages, and the registries they come from.
 
-use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
 use crib_model::{Code, Fault};
-use crib_package::{FindingKind, Locked, Packages, PackagesOptions, Policy, Progress, Pulled, Source};
+use crib_package::{FindingKind, Locked, Packages, PackagesOptions, Policy, Progress, Pulled, Source, Trust};
+pub(crate) use crib_test::lacks;
+use crib_test::{Site, find};
 use crib_transport::{ClientOptions, HttpClient};
-
-type Pages = Arc<Mutex<HashMap<String, Page>>>;
-type Page = (&'static str, Vec<u8>);
 
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
-    pages: Pages,
-    pub(crate) base: String,
+    pub(crate) site: Site,
     runtime: tokio::runtime::Runtime,
+    pub(crate) trust: Trust,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let pages = Pages::default();
-        let served = Arc::clone(&pages);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let pages = Arc::clone(&served);
-                std::thread::spawn(move || drop(answer(&stream, &pages)));
-            }
-        });
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        Self { folder: tempfile::tempdir().expect("a folder"), pages, base, runtime }
+        Self::of(Site::new())
     }
 
-    pub(crate) fn serve(&self, path: &str, kind: &'static str, bytes: impl Into<Vec<u8>>) {
-        self.pages.lock().expect("no panic").insert(path.to_lowercase(), (kind, bytes.into()));
+    pub(crate) fn of(site: Site) -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        Self { folder: tempfile::tempdir().expect("a folder"), site, runtime, trust: Trust::default() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -49,6 +34,14 @@ impl World {
 
     /// The packages of this world; `tools` are the programs that may be used.
     pub(crate) fn packages(&self, policy: Policy, tools: &[&str]) -> Packages {
+        self.open(policy, self.trust.clone(), tools)
+    }
+
+    pub(crate) fn trusting(&self, trust: Trust, tools: &[&str]) -> Packages {
+        self.open(Policy::default(), trust, tools)
+    }
+
+    fn open(&self, policy: Policy, trust: Trust, tools: &[&str]) -> Packages {
         let bin = self.path("bin");
         fs::create_dir_all(&bin).expect("a folder");
         for tool in tools {
@@ -59,13 +52,13 @@ impl World {
                 fs::set_permissions(bin.join(tool), fs::Permissions::from_mode(0o755)).expect("rights");
             }
         }
-        let index = format!("{}/simple", self.base);
+        let index = format!("{}/simple", self.site.base);
         let (cache, home) = (self.path("cache").display().to_string(), self.path("").display().to_string());
         let path = format!("{}:/usr/bin:/bin", bin.display());
         let env = [
             ("PATH", path.as_str()),
             ("HOME", &home),
-            ("npm_config_registry", &self.base),
+            ("npm_config_registry", &self.site.base),
             ("npm_config_cache", &cache),
             ("npm_config_fetch_retries", "0"),
             ("npm_config_userconfig", "/dev/null"),
@@ -80,7 +73,7 @@ impl World {
         let rustup = std::env::var_os("RUSTUP_HOME").or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".rustup").into()));
         env.extend(rustup.map(|path| ("RUSTUP_HOME".into(), path)));
         let http = HttpClient::new(ClientOptions::default()).expect("a client");
-        Packages::new(PackagesOptions { data: self.path("data"), env, http, policy }).expect("a store")
+        Packages::new(PackagesOptions { data: self.path("data"), env, http, policy, trust }).expect("a store")
     }
 
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
@@ -91,42 +84,6 @@ impl World {
         let source = Source::parse(source)?;
         self.runtime.block_on(packages.pull(&source, before, &Progress::silent()))
     }
-}
-
-fn answer(stream: &TcpStream, pages: &Pages) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let path = line.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default().to_lowercase();
-        while reader.read_line(&mut line)? > 2 {}
-        let page = page(pages, &path);
-        let (status, (kind, body)) = page.map_or(("404 Not Found", ("text/plain", Vec::new())), |page| ("200 OK", page));
-        let mut out = stream;
-        write!(out, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len())?;
-        out.write_all(&body)?;
-    }
-}
-
-fn page(pages: &Pages, path: &str) -> Option<Page> {
-    pages.lock().expect("no panic").get(path).cloned()
-}
-
-/// Finds a program; a shim that only knows where the program is counts as what it stands for.
-pub(crate) fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
-}
-
-/// Tells that a test cannot be made here.
-pub(crate) fn lacks(tool: &str) -> bool {
-    let is_missing = find(tool).is_none();
-    if is_missing {
-        drop(writeln!(std::io::stderr(), "skipped: `{tool}` is not on this machine"));
-    }
-    is_missing
 }
 
 /// Starts what was locked, without a sandbox, and returns what it prints.

@@ -1,0 +1,64 @@
+//! Who a certificate says that signed.
+
+use std::fmt;
+
+use rustls_pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
+use webpki::EndEntityCert;
+
+use super::der;
+
+/// In front of the number of each of Fulcio's extensions, 1.3.6.1.4.1.57264.1.
+const FULCIO: [u8; 9] = [0x2b, 6, 1, 4, 1, 0x83, 0xbf, 0x30, 1];
+const ISSUER_BEFORE: u8 = 1;
+const ISSUER: u8 = 8;
+const REPOSITORY: u8 = 12;
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// Who signed a package.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signer {
+    /// Who says that it was them: the address of an identity provider, or `minisign`.
+    pub issuer: String,
+    /// Who it was: the address of a workflow with its branch or tag, or the id of a key.
+    pub identity: String,
+    /// The repository that was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+}
+
+impl Signer {
+    /// Reads what a certificate says of whom it is for.
+    pub(super) fn of(leaf: &EndEntityCert<'_>, certificate: &CertificateDer<'_>) -> Option<Self> {
+        let extension = |number: u8| {
+            let value = der::extension(certificate.as_ref(), &[&FULCIO[..], &[number]].concat())?;
+            // The first of them were written without their wrapping.
+            let text = if number < ISSUER { String::from_utf8(value.to_vec()).ok() } else { der::text(value) };
+            text.filter(|text| is_plain(text))
+        };
+        let identity = leaf.valid_uri_names().next().filter(|text| is_plain(text))?.to_owned();
+        Some(Self { issuer: extension(ISSUER).or_else(|| extension(ISSUER_BEFORE))?, identity, repository: extension(REPOSITORY) })
+    }
+
+    /// Returns whether it is the same one, whatever branch or tag it was that was built.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let place = |signer: &Self| signer.identity.split('@').next().unwrap_or_default().to_owned();
+        self.issuer == other.issuer && self.repository == other.repository && place(self) == place(other)
+    }
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.issuer == "minisign" {
+            return write!(f, "minisign key {}", self.identity);
+        }
+        f.write_str(&self.identity)
+    }
+}
+
+/// A text that can be shown: no certificate needs more.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TEXT_BYTES_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
+}

@@ -1,0 +1,59 @@
+//! An index that speaks PyPI's protocol.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use zip::write::SimpleFileOptions;
+
+use crate::{Site, hex};
+
+const SIMPLE: &str = "application/vnd.pypi.simple.v1+json";
+
+/// Returns a wheel of version 1.0 whose program runs a body of Python, and which says that it is `io.github.a/NAME`.
+#[must_use]
+pub fn wheel(name: &str, body: &str) -> Vec<u8> {
+    let info = format!("{name}-1.0.dist-info");
+    let files = [
+        (format!("{name}/__init__.py"), format!("def main():\n    {}\n", body.replace('\n', "\n    "))),
+        (
+            format!("{info}/METADATA"),
+            format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\n<!-- mcp-name: io.github.a/{name} -->\n"),
+        ),
+        (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned()),
+        (format!("{info}/entry_points.txt"), format!("[console_scripts]\n{} = {name}:main\n", name.replace('_', "-"))),
+    ];
+    let paths = files.iter().map(|(path, _)| path.clone()).chain([format!("{info}/RECORD")]);
+    let record: String = paths.map(|path| format!("{path},,\n")).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    archive(&[&files[..], &[(&format!("{info}/RECORD"), &record)]].concat())
+}
+
+/// Returns an archive of files.
+#[must_use]
+pub fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (path, text) in files {
+        archive.start_file(*path, SimpleFileOptions::default()).expect("a file");
+        archive.write_all(text.as_bytes()).expect("a file");
+    }
+    archive.finish().expect("an archive").into_inner()
+}
+
+/// Publishes a file whose digest is that of `promised`, and what is attested of it.
+pub fn publish(site: &Site, (name, file): (&str, &str), bytes: Vec<u8>, promised: &[u8], attestations: &[Value]) {
+    let path = format!("/files/{file}");
+    let page = json!({
+        "meta": { "api-version": "1.1" }, "name": name,
+        "versions": ["1.0"],
+        "files": [{
+            "filename": file, "url": format!("{}{path}", site.base), "hashes": { "sha256": hex(&Sha256::digest(promised)) }, "size": bytes.len(),
+            "provenance": format!("{}/provenance/{file}", site.base), "requires-python": ">=3.8", "core-metadata": false
+        }]
+    });
+    let publisher = json!({ "kind": "GitHub", "repository": "owner/repository" });
+    let statement = json!({ "version": 1, "attestation_bundles": [{ "publisher": publisher, "attestations": attestations }] });
+    site.serve(&format!("/provenance/{file}"), "application/vnd.pypi.integrity.v1+json", statement.to_string());
+    site.serve(&format!("/simple/{name}/"), SIMPLE, page.to_string());
+    site.serve(&path, "application/octet-stream", bytes);
+}
