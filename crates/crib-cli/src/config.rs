@@ -25,6 +25,14 @@ pub(crate) fn load(files: &[PathBuf], output: &Output) -> Result<Compiled, Failu
     Ok(compiled)
 }
 
+/// Compiles the user's own configuration, and leaves its oddities to others; the built-in server where there is none.
+pub(crate) fn own() -> Result<Compiled, Failure> {
+    match own_file() {
+        Some(file) => compile(&[file], &System::new()?).map_err(|problems| Failure::problems(&problems)),
+        None => Ok(default_config()),
+    }
+}
+
 /// Returns whether the user has a configuration that is used where none is named.
 pub(crate) fn is_own() -> bool {
     own_file().is_some()

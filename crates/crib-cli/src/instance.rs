@@ -15,7 +15,7 @@ use crib_control::audit::AuditLog;
 use crib_control::secrets::Mark;
 use crib_control::{Catalogue, Compiled, CompiledServer, Figures, Metrics, Source};
 use crib_model::{Clock, Code, Entropy, Fault, Slug, Upstream};
-use crib_package::{Lock, Locked, Policy};
+use crib_package::{Lock, Locked};
 use crib_policy::Seal;
 use crib_proxy::{Parts, Plane, Server};
 use crib_transport::{ClientOptions, HttpClient};
@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::machine::Machine;
-use crate::shop::Shop;
+use crate::shop::{Believed, Shop};
 use crate::telemetry::{AccessLog, Exporter, Gauges, Spans, Telemetry, expose};
 
 /// How long calls under way may still use a server that is no longer configured.
@@ -65,7 +65,7 @@ fn shop(compiled: &Compiled, known: Option<Arc<Shop>>) -> Result<(Option<Arc<Sho
     }
     let shop = match known {
         Some(shop) => shop,
-        None => Arc::new(Shop::open(Policy::default())?),
+        None => Arc::new(Shop::open(Believed::of(&compiled.packages)?)?),
     };
     let lock = shop.lock()?;
     Ok((Some(shop), lock))

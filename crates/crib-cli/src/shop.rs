@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 use crib_oci::Reference;
 use crib_package::{
-    FindingKind, Listing, Lock, Locked, Packages, PackagesOptions, Policy, Progress, Provenance, Pulled, Source, Start, Verdict,
+    FindingKind, Key, Listing, Lock, Locked, Packages, PackagesOptions, Policy, Progress, Provenance, Pulled, Source, Start, Trust, Verdict,
 };
 use crib_transport::{ClientOptions, HttpClient};
 
+use crate::args::Fetch;
 use crate::failure::Failure;
-use crate::places;
+use crate::{config, places};
 
 /// The store and the lockfile.
 #[derive(Debug)]
@@ -20,16 +21,80 @@ pub(crate) struct Shop {
     pub(crate) packages: Packages,
 }
 
+/// Whom to believe, and what is done about what is found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Believed {
+    policy: Policy,
+    trust: Trust,
+}
+
+impl Believed {
+    /// Takes what the configuration says.
+    pub(crate) fn of(packages: &crib_control::config::Packages) -> Result<Self, Fault> {
+        let mut this = Self::default();
+        let odd = |what: String| Fault::new(Code::ConfigInvalid, format!("`packages` in the configuration has {what}"));
+        for key in &packages.keys {
+            this.trust.keys.push(key.parse().map_err(|error: crib_package::NotAKey| odd("a key that is none".to_owned()).because(error))?);
+        }
+        this.trust.root = Some(PathBuf::from(&packages.trusted_root)).filter(|path| !path.as_os_str().is_empty());
+        for (name, verdict) in &packages.findings {
+            let known = finding(name).ok_or_else(|| {
+                odd(format!("a verdict on `{}`, which is no finding", name.escape_debug())).hint(format!("findings: {}", findings()))
+            })?;
+            let verdict = match verdict {
+                crib_control::config::Verdict::Allow => Verdict::Allow,
+                crib_control::config::Verdict::Warn => Verdict::Warn,
+                crib_control::config::Verdict::Refuse => Verdict::Refuse,
+            };
+            this.policy = this.policy.with(known, verdict);
+        }
+        Ok(this)
+    }
+
+    /// Takes what the user's configuration and a command line say.
+    pub(crate) fn for_fetch(fetch: &Fetch) -> Result<Self, Failure> {
+        let mut this = Self::of(&config::own()?.packages)?;
+        for name in &fetch.allow {
+            let kind =
+                finding(name).ok_or_else(|| Failure::usage(format!("`{name}` is no finding")).hint(format!("findings: {}", findings())))?;
+            this.policy = this.policy.with(kind, Verdict::Allow);
+        }
+        if !fetch.key.is_empty() {
+            this.trust.keys = fetch.key.iter().map(|text| key(text)).collect::<Result<_, Failure>>()?;
+            this.trust.needs_key = true;
+        }
+        Ok(this)
+    }
+}
+
+/// Reads a key, or the file that has it.
+fn key(text: &str) -> Result<Key, Failure> {
+    let file = Path::new(text);
+    let found = if file.is_file() { fs::read_to_string(file)? } else { text.to_owned() };
+    found.parse().map_err(|error: crib_package::NotAKey| {
+        Failure::usage(error.to_string()).hint("it is the line that begins with RW in the file `minisign.pub`, or that file")
+    })
+}
+
+fn finding(name: &str) -> Option<FindingKind> {
+    FindingKind::ALL.into_iter().find(|kind| kind.as_str() == name)
+}
+
+fn findings() -> String {
+    FindingKind::ALL.map(FindingKind::as_str).join(", ")
+}
+
 impl Shop {
     /// Opens the user's own.
-    pub(crate) fn open(policy: Policy) -> Result<Self, Fault> {
+    pub(crate) fn open(believed: Believed) -> Result<Self, Fault> {
         let data = data()?;
         private_folder(&data).map_err(|error| unusable(&data, &error))?;
         let options = PackagesOptions {
             data: data.clone(),
             env: std::env::vars_os().collect(),
             http: HttpClient::new(ClientOptions::default())?,
-            policy,
+            policy: believed.policy,
+            trust: believed.trust,
         };
         Ok(Self { packages: Packages::new(options)?, data })
     }
@@ -173,17 +238,4 @@ pub(crate) fn source(text: &str, more: &[String]) -> Result<Source, Failure> {
         *place = std::path::absolute(&*place)?.display().to_string();
     }
     Ok(source)
-}
-
-/// Makes a policy that lets some findings pass.
-pub(crate) fn policy(allowed: &[String]) -> Result<Policy, Failure> {
-    let mut policy = Policy::default();
-    for name in allowed {
-        let kind: FindingKind = serde_json::from_value(serde_json::Value::String(name.clone())).map_err(|_unknown| {
-            let kinds = "typosquat, downgrade, republished, bad-signature, weak-hash, unsigned, install-script, unpinned, unclaimed, misclaimed, built, deprecated, deleted";
-            Failure::usage(format!("`{name}` is no finding")).hint(format!("findings: {kinds}"))
-        })?;
-        policy = policy.with(kind, Verdict::Allow);
-    }
-    Ok(policy)
 }

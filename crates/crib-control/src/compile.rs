@@ -17,7 +17,7 @@ use secrecy::SecretString;
 pub use package::{Package, SandboxGrants};
 pub use server::{CompiledServer, Source};
 
-use crate::config::{Config, Gateway, Observability, Tools};
+use crate::config::{Config, Gateway, Observability, Packages, Tools};
 use crate::problem::Problem;
 use crate::world::World;
 
@@ -39,6 +39,8 @@ pub struct Compiled {
     pub traces: Option<Traces>,
     /// Path of the metrics, where they are wanted.
     pub metrics: Option<String>,
+    /// Whom to believe about packages; the path is absolute.
+    pub packages: Packages,
     /// Oddities that do not stand in the way.
     pub warnings: Vec<Problem>,
     /// Every file that was read.
@@ -130,7 +132,7 @@ pub fn default_config() -> Compiled {
 impl Compiled {
     /// Takes what needs no further check.
     fn of(config: Config) -> Self {
-        let Config { gateway, keys, observability, .. } = config;
+        let Config { gateway, keys, packages, observability, .. } = config;
         let keys = keys.into_iter().map(|key| CompiledKey { name: key.name, secret: key.secret, allow: key.allow, deny: key.deny });
         let Gateway { listen, allowed_hosts, allowed_origins, .. } = &gateway;
         Self {
@@ -146,6 +148,7 @@ impl Compiled {
             audit: (!observability.audit.is_empty()).then(|| PathBuf::from(&observability.audit)),
             traces: Traces::of(&observability),
             metrics: (observability.metrics != "off").then_some(observability.metrics),
+            packages,
             warnings: Vec::new(),
             files: Vec::new(),
         }

@@ -3,6 +3,7 @@
 mod duration;
 mod keep;
 mod listen;
+mod packages;
 mod sandbox;
 
 use crib_registry::pins;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use duration::Timespan;
 pub use keep::KeepAlive;
 pub use listen::{Listen, ListenOn, PORT};
+pub use packages::{Packages, Verdict};
 pub use sandbox::Sandbox;
 
 /// The version of the format this program reads.
@@ -33,6 +35,8 @@ pub struct Config {
     pub include: Vec<String>,
     /// API keys. With keys, every request needs one (`Authorization: Bearer SECRET`).
     pub keys: Vec<Key>,
+    /// Whom to believe about packages, and what is done about what is found.
+    pub packages: Packages,
     /// Metrics and traces.
     pub observability: Observability,
 }
@@ -254,6 +258,7 @@ impl Default for Config {
             servers: IndexMap::new(),
             include: Vec::new(),
             keys: Vec::new(),
+            packages: Packages::default(),
             observability: Observability::default(),
         }
     }

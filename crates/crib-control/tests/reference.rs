@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- reference: generated from the schema -->\n";
 const END: &str = "<!-- end of the reference -->\n";
 
 /// Headings of the sections and what each describes; the empty name is the whole file.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("Top level", ""),
     ("`gateway`", "Gateway"),
     ("A server: `servers.NAME`", "Server"),
@@ -18,6 +18,7 @@ const SECTIONS: [(&str, &str); 8] = [
     ("`servers.NAME.sandbox`", "Sandbox"),
     ("`pins`, of the gateway or of a server", "Pins"),
     ("A key: `keys[]`", "Key"),
+    ("`packages`", "Packages"),
     ("`observability`", "Observability"),
 ];
 

@@ -85,6 +85,25 @@ impl Policy {
 }
 
 impl FindingKind {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 15] = [
+        Self::BadSignature,
+        Self::SignerChanged,
+        Self::Typosquat,
+        Self::Downgrade,
+        Self::Republished,
+        Self::WeakHash,
+        Self::Misclaimed,
+        Self::Built,
+        Self::Deleted,
+        Self::Unsigned,
+        Self::InstallScript,
+        Self::Unpinned,
+        Self::Unclaimed,
+        Self::Deprecated,
+        Self::NoProvenance,
+    ];
+
     /// What cannot happen to an honest package is refused; what many honest packages lack is said.
     const fn usual(self) -> Verdict {
         match self {

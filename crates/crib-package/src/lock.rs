@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Grants, Signer};
+use crate::{Digest, Grants, Key, Signer};
 
 /// The form of the file.
 const VERSION: u32 = 1;
@@ -169,6 +169,14 @@ pub enum Proof {
     Present { note: String },
     /// It was checked: by which key.
     Verified { by: String },
+}
+
+impl Locked {
+    /// Returns the key of minisign it was signed by.
+    pub(crate) fn minisign_key(&self) -> Option<Key> {
+        let signer = self.provenance.signer.as_ref().filter(|signer| signer.issuer == "minisign")?;
+        signer.identity.parse().ok()
+    }
 }
 
 impl Default for Lock {

@@ -12,8 +12,8 @@ use crate::start::{self, Start};
 use crate::store::{Half, Store};
 use crate::tool::Surroundings;
 use crate::{
-    Changes, Finding, FindingKind, Key, Listing, Lock, Locked, Policy, Progress, Proof, Source, cargo, listing, local, mcpb, names, npm,
-    oci, pypi,
+    Changes, Finding, FindingKind, Key, Listing, Lock, Locked, Policy, Progress, Proof, Provenance, Source, cargo, listing, local, mcpb,
+    names, npm, oci, pypi,
 };
 
 /// What the packages of this machine are kept and fetched with.
@@ -117,13 +117,18 @@ impl Packages {
             sum.parse().map_err(odd)
         });
         let roots = Roots::find(self.trust.root.as_deref(), &self.surroundings)?;
+        let mut trust = self.trust.clone();
+        // Whoever signed the version before may sign the next one; `--key` asks for another one on purpose.
+        if let Some(key) = before.and_then(Locked::minisign_key).filter(|_| !trust.needs_key) {
+            trust.keys.push(key);
+        }
         let job = Job {
             store: &self.store,
             surroundings: &self.surroundings,
             http: &self.http,
             policy: &self.policy,
             progress,
-            trust: &self.trust,
+            trust: &trust,
             roots: roots.as_ref(),
             file_sha256: file_sha256.transpose()?,
         };
@@ -243,13 +248,15 @@ fn compare(before: &Locked, now: &Locked) -> Vec<Finding> {
 /// Notices that another one signed it, or nobody any more.
 fn signer_changed(before: &Locked, now: &Locked) -> Option<Finding> {
     let (old, source, version) = (before.provenance.signer.as_ref()?, &now.source, &now.version);
-    let message = match (&now.provenance.signer, &now.provenance.attestation) {
+    let Provenance { signer, signature, attestation, .. } = &now.provenance;
+    let claim = [attestation, signature].into_iter().find_map(|proof| if let Proof::Present { note } = proof { Some(note) } else { None });
+    let message = match (signer, claim) {
         (Some(new), _) if new.is_same(old) => return None,
         (Some(new), _) => format!("`{source}` was signed by {old} and {version} is signed by {new}"),
-        (None, Proof::Present { note }) => {
+        (None, Some(note)) => {
             format!("`{source}` was signed by {old}, and who signed {version} cannot be told: {note}")
         }
-        (None, Proof::Absent | Proof::Verified { .. }) => format!("`{source}` was signed by {old}, and {version} is signed by nobody"),
+        (None, None) => format!("`{source}` was signed by {old}, and {version} is signed by nobody"),
     };
     Some(Finding::new(FindingKind::SignerChanged, message))
 }

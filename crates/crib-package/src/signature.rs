@@ -85,8 +85,10 @@ fn examine(bundle: &Bundle, subject: Subject<'_>, roots: Option<&Roots>) -> Resu
         Chain::Trusted => {}
         Chain::Unknown => return unchecked("its certificate is by no authority of the trusted root"),
     }
-    let Some(signer) = signer else { return Err("its certificate names nobody".to_owned()) };
-    Ok(Attested::Verified(signer))
+    match signer {
+        Some(signer) => Ok(Attested::Verified(signer)),
+        None => unchecked("its certificate names no workflow"),
+    }
 }
 
 /// Returns what is signed of an envelope (DSSE version 1).

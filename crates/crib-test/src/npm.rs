@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use aws_lc_rs::digest::{SHA512, digest};
+use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
@@ -49,6 +49,8 @@ pub enum Signs {
 #[derive(Clone, Debug)]
 pub struct Published {
     pub archive: Vec<u8>,
+    /// SHA-256 of it, in hexadecimal.
+    pub sha256: String,
     /// SHA-512 of it, in hexadecimal.
     pub sha512: String,
 }
@@ -119,7 +121,7 @@ impl Registry {
         self.site.serve(&format!("/{place}"), JSON, all.to_string());
         self.site.serve(&format!("/{place}/{version}"), JSON, document.to_string());
         self.site.serve(&path, "application/octet-stream", archive.clone());
-        Published { sha512: hex(sum.as_ref()), archive }
+        Published { sha256: hex(digest(&SHA256, &archive).as_ref()), sha512: hex(sum.as_ref()), archive }
     }
 
     /// Publishes what is attested of a version.

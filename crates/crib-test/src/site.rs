@@ -58,10 +58,14 @@ fn answer(stream: &TcpStream, pages: &Pages) -> std::io::Result<()> {
         }
         let path = line.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default().to_lowercase();
         while reader.read_line(&mut line)? > 2 {}
-        let page = pages.lock().expect("no panic").get(&path).cloned();
+        let page = page(pages, &path);
         let (status, (kind, body)) = page.map_or(("404 Not Found", ("text/plain", Vec::new())), |page| ("200 OK", page));
         let mut out = stream;
         write!(out, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len())?;
         out.write_all(&body)?;
     }
+}
+
+fn page(pages: &Pages, path: &str) -> Option<Page> {
+    pages.lock().expect("no panic").get(path).cloned()
 }

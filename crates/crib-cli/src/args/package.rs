@@ -49,6 +49,9 @@ pub(crate) struct Fetch {
     pub(crate) kind: Option<String>,
     #[command(flatten)]
     pub(crate) ask: Ask,
+    /// Public key of minisign, or its file, that a bundle must be signed by
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Vec<String>,
     /// Go on although this was found: typosquat, downgrade, unsigned, … (toolcrib explain TC0506)
     #[arg(long, value_name = "FINDING")]
     pub(crate) allow: Vec<String>,

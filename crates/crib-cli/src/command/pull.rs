@@ -18,7 +18,7 @@ use crate::background;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::runtime;
-use crate::shop::{self, Shop};
+use crate::shop::{self, Believed, Shop};
 use crate::signals::Signals;
 use tools::Tools;
 
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Pull, output: &Output) -> Result<(), Failure> {
         return Err(Failure::usage("--name goes with one package"));
     }
     runtime::on_all_cores(async {
-        let shop = Arc::new(Shop::open(shop::policy(&args.fetch.allow)?)?);
+        let shop = Arc::new(Shop::open(Believed::for_fetch(&args.fetch)?)?);
         let mut rows = Vec::new();
         for text in &args.servers {
             let wish = wanted(&shop, text, args.name.as_deref(), &args.fetch, output).await?;
@@ -75,7 +75,7 @@ fn is_update(before: &Locked, after: &Locked) -> bool {
 async fn tools(shop: &Arc<Shop>, name: &str, before: &Locked, after: &Locked, output: &Output) -> Result<Tools, Failure> {
     let mut signals = Signals::new()?;
     let tools = tokio::select! {
-        tools = Box::pin(tools::look(shop, name, before, after, output)) => tools,
+        tools = Box::pin(tools::look(shop, name, before, after)) => tools,
         _ = signals.stop() => return Err(Failure::shown(Exit::Interrupted)),
     };
     for line in tools.lines(&crate::command::run::slug(name).to_string()) {

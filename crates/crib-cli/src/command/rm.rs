@@ -8,7 +8,7 @@ use crate::background;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::runtime;
-use crate::shop::Shop;
+use crate::shop::{Believed, Shop};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -18,7 +18,7 @@ struct Document<'a> {
 
 pub(super) fn run(args: &Remove, output: &Output) -> Result<(), Failure> {
     runtime::on_all_cores(async {
-        let shop = Shop::open(crib_package::Policy::default())?;
+        let shop = Shop::open(Believed::default())?;
         let mut configuration = Configuration::read()?;
         let (servers, lock) = (configuration.servers()?, shop.lock()?);
         let is_known = |name: &String| lock.servers.contains_key(name) || servers.iter().any(|(known, _)| known == name);

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::run::{Home, Pages, SERVER as READER, Said, lacks, of_registry, publish, registry, said};
+use crib_test::npm::Registry;
+
+use crate::run::{Home, SERVER as READER, Said, lacks, of_registry, publish, registry, said};
 
 const NAME: &str = "io.github.owner/reader-server";
 
@@ -17,14 +19,14 @@ fn entry(name: &str, version: &str, more: &str, meta: &str) -> String {
     )
 }
 
-fn list(pages: &Pages, entries: &[(&str, String)]) {
-    let mut pages = pages.lock().expect("no panic");
+fn list(pages: &Registry, entries: &[(&str, String)]) {
+    let serve = |path: String, text: String| pages.site.serve(&path, "application/json", text);
     let all: Vec<&str> = entries.iter().map(|(_, entry)| entry.as_str()).collect();
-    pages.insert("/v0.1/servers".to_owned(), format!(r#"{{"servers":[{}],"metadata":{{}}}}"#, all.join(",")).into_bytes());
+    serve("/v0.1/servers".to_owned(), format!(r#"{{"servers":[{}],"metadata":{{}}}}"#, all.join(",")));
     for (name, entry) in entries {
         let path = format!("/v0.1/servers/{}/versions/", name.replace('/', "%2F"));
-        pages.insert(format!("{path}latest"), entry.clone().into_bytes());
-        pages.insert(format!("{path}1.0.0"), entry.clone().into_bytes());
+        serve(format!("{path}latest"), entry.clone());
+        serve(format!("{path}1.0.0"), entry.clone());
     }
 }
 
@@ -39,11 +41,6 @@ fn keep_secret(home: &Home, name: &str, value: &str) {
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
     child.stdin.take().expect("piped").write_all(value.as_bytes()).expect("it reads");
     assert!(child.wait().expect("it ends").success());
-}
-
-fn sum(home: &Home) -> String {
-    let said = said(Command::new("sha256sum").arg(home.0.join("reader-server-1.0.0/package.tgz")));
-    said.stdout.split(' ').next().expect("a digest").to_owned()
 }
 
 /// Nothing is started or written before everything is there.
@@ -72,16 +69,16 @@ fn it_is_told_what_it_needs(home: &Home, ask: &impl Fn(&[&str]) -> Said) {
 
 #[test]
 fn a_server_of_a_private_registry_is_found_told_what_it_needs_and_run() {
-    if lacks("npm") || lacks("node") || lacks("sha256sum") {
+    if lacks("npm") || lacks("node") {
         return;
     }
     let home = Home::new("market");
     let (base, pages) = registry();
-    publish(&base, &pages, &home, "reader-server", "1.0.0");
+    let published = publish(&pages, "reader-server", "1.0.0");
     let wants = format!(
         r#","fileSha256":"{}","packageArguments":[{{"type":"named","name":"--city","isRequired":true,"description":"Where you are"}}],
         "environmentVariables":[{{"name":"READER_KEY","isSecret":true,"isRequired":true}}]"#,
-        sum(&home)
+        published.sha256
     );
     list(&pages, &[(NAME, entry(NAME, "1.0.0", &wants, r#""status":"active""#))]);
     let ask = |args: &[&str]| asked(&home, &base, args);
@@ -122,7 +119,7 @@ fn a_server_of_a_private_registry_is_found_told_what_it_needs_and_run() {
     assert!(variables.contains("READER_KEY="), "{variables}");
 
     // The registries are gone; what was pulled is here.
-    pages.lock().expect("no panic").clear();
+    pages.site.clear();
     let again = ask(&["run", NAME]);
     assert_eq!(again.status, 0, "{}", again.stderr);
     let offline = ask(&["search", "reader", "--offline"]);
@@ -138,7 +135,7 @@ fn what_a_registry_lists_is_not_believed_blindly() {
     }
     let home = Home::new("market_hostile");
     let (base, pages) = registry();
-    publish(&base, &pages, &home, "reader-server", "1.0.0");
+    publish(&pages, "reader-server", "1.0.0");
     let active = r#""status":"active""#;
     let bad_sum = format!(r#","fileSha256":"{}""#, "0".repeat(64));
     let odd = r#"{"server":{"name":"io.github.a/odd","version":"1.0.0","packages":[{"registryType":"zig","identifier":"x"}]}}"#.to_owned();

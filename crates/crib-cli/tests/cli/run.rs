@@ -1,12 +1,12 @@
 //! `run` and its neighbours, in a home directory of their own, each with a gateway of its own.
 
-use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+
+pub(crate) use crib_test::lacks;
+use crib_test::npm::{Package, Published, Registry};
 
 use super::folder;
 
@@ -99,15 +99,6 @@ pub(crate) fn said(command: &mut Command) -> Said {
     let output = command.output().expect("it runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { status: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
-}
-
-pub(crate) fn lacks(tool: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_missing = !std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
-    if is_missing {
-        drop(writeln!(std::io::stderr(), "skipped: `{tool}` is not on this machine"));
-    }
-    is_missing
 }
 
 #[test]
@@ -207,65 +198,21 @@ fn what_does_not_go_together_is_refused_before_anything_is_written() {
     assert!(!home.0.join(".local/share/toolcrib/gateway.json").exists());
 }
 
-pub(crate) type Pages = Arc<Mutex<HashMap<String, Vec<u8>>>>;
-
 /// A registry of npm on loopback.
-pub(crate) fn registry() -> (String, Pages) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let base = format!("http://{}", listener.local_addr().expect("an address"));
-    let pages = Pages::default();
-    let served = Arc::clone(&pages);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let pages = Arc::clone(&served);
-            std::thread::spawn(move || drop(serve(stream, &pages)));
-        }
-    });
-    (base, pages)
-}
-
-fn serve(mut stream: TcpStream, pages: &Pages) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let path = line.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default().to_owned();
-        while reader.read_line(&mut line)? > 2 {}
-        let page = pages.lock().ok().and_then(|pages| pages.get(&path).cloned());
-        let (status, body) = page.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
-        let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream.write_all(&[head.into_bytes(), body].concat())?;
-    }
+pub(crate) fn registry() -> (String, Registry) {
+    let registry = Registry::new();
+    (registry.site.base.clone(), registry)
 }
 
 /// Publishes a version of the reader as the latest.
-pub(crate) fn publish(base: &str, pages: &Pages, home: &Home, name: &str, version: &str) {
-    publish_server(base, pages, home, (name, version), SERVER);
+pub(crate) fn publish(registry: &Registry, name: &str, version: &str) -> Published {
+    publish_server(registry, (name, version), SERVER)
 }
 
 /// Publishes a version of a server as the latest.
-pub(crate) fn publish_server(base: &str, pages: &Pages, home: &Home, (name, version): (&str, &str), server: &str) {
-    let folder = home.0.join(format!("{name}-{version}"));
-    let manifest = format!(r#"{{"name":"{name}","version":"{version}","mcpName":"io.github.owner/{name}","bin":{{"{name}":"index.js"}}}}"#);
-    home.write(&format!("{name}-{version}/package/package.json"), &manifest);
-    home.write(&format!("{name}-{version}/package/index.js"), server);
-    let tar = Command::new("tar").args(["czf", "package.tgz", "package"]).current_dir(&folder).status().expect("tar");
-    assert!(tar.success());
-    let hash = "process.stdout.write('sha512-'+require('crypto').createHash('sha512').update(require('fs').readFileSync('package.tgz')).digest('base64'))";
-    let integrity = said(Command::new("node").args(["-e", hash]).current_dir(&folder)).stdout;
-    let path = format!("/{name}/-/{name}-{version}.tgz");
-    let one = format!(
-        r#"{{"name":"{name}","version":"{version}","dist":{{"tarball":"{base}{path}","integrity":"{integrity}"}},"bin":{{"{name}":"index.js"}}}}"#
-    );
-    let all = format!(r#"{{"name":"{name}","dist-tags":{{"latest":"{version}"}},"versions":{{"{version}":{one}}}}}"#);
-    let tarball = fs::read(folder.join("package.tgz")).expect("a file");
-    pages.lock().expect("no panic").extend([
-        (format!("/{name}"), all.into_bytes()),
-        (format!("/{name}/{version}"), one.into_bytes()),
-        (path, tarball),
-    ]);
+pub(crate) fn publish_server(registry: &Registry, (name, version): (&str, &str), server: &str) -> Published {
+    let listed = format!("io.github.owner/{name}");
+    registry.publish(&Package { server: Some(&listed), ..Package::new(name, version, server) })
 }
 
 pub(crate) fn of_registry(home: &Home, base: &str, args: &[&str]) -> Said {
@@ -281,25 +228,25 @@ fn a_package_is_pulled_updated_and_run_without_its_registry() {
     }
     let home = Home::new("registry");
     let (base, pages) = registry();
-    publish(&base, &pages, &home, "reader-server", "1.0.0");
+    publish(&pages, "reader-server", "1.0.0");
     let pulled = of_registry(&home, &base, &["pull", "npm:reader-server"]);
     assert_eq!(pulled.status, 0, "{}", pulled.stderr);
     assert!(pulled.stderr.contains("pulled   npm:reader-server 1.0.0"), "{}", pulled.stderr);
     assert!(pulled.stderr.contains("(unsigned)"), "{}", pulled.stderr);
-    publish(&base, &pages, &home, "reader-server", "1.1.0");
+    publish(&pages, "reader-server", "1.1.0");
     let updated = of_registry(&home, &base, &["pull", "reader"]);
     assert!(updated.stderr.contains("version     1.0.0 -> 1.1.0"), "{}", updated.stderr);
-    publish(&base, &pages, &home, "reader-server", "1.0.0");
+    publish(&pages, "reader-server", "1.0.0");
     let back = of_registry(&home, &base, &["pull", "reader", "--json"]);
     assert_eq!(back.status, 6, "{}", back.stderr);
     assert!(back.stderr.contains("\"code\":\"package_refused\""), "{}", back.stderr);
     // The registry is gone; what was pulled is here.
-    pages.lock().expect("no panic").clear();
+    pages.site.clear();
     let ran = of_registry(&home, &base, &["run", "npm:reader-server", "--json"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("\"schema\":\"toolcrib/v1/run\"") && ran.stdout.contains("npm:reader-server@1.1.0"), "{}", ran.stdout);
     assert!(home.config().contains("run: npm:reader-server@1.1.0"), "{}", home.config());
-    publish(&base, &pages, &home, "reader-server", "1.2.0");
+    publish(&pages, "reader-server", "1.2.0");
     let next = of_registry(&home, &base, &["pull", "reader"]);
     assert_eq!(next.status, 0, "{}", next.stderr);
     assert!(home.config().contains("run: npm:reader-server@1.2.0"), "{}", home.config());
@@ -314,7 +261,7 @@ fn bytes_that_were_changed_are_not_started() {
     }
     let home = Home::new("changed");
     let (base, pages) = registry();
-    publish(&base, &pages, &home, "reader-server", "1.0.0");
+    publish(&pages, "reader-server", "1.0.0");
     assert_eq!(of_registry(&home, &base, &["run", "npm:reader-server"]).status, 0);
     home.good(&["stop"]);
     let script = said(Command::new("find").args([".local/share/toolcrib/store", "-name", "index.js"]).current_dir(&home.0)).stdout;

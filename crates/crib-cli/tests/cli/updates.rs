@@ -1,6 +1,9 @@
 //! What an update says of the tools it brings.
 
-use crate::run::{Home, Pages, SERVER, lacks, of_registry, publish_server, registry};
+use crib_test::attest::{Authority, Identity, NOON};
+use crib_test::npm::{Published, Registry};
+
+use crate::run::{Home, SERVER, lacks, of_registry, publish_server, registry};
 
 /// The reader with another description, and a tool more.
 fn changed() -> String {
@@ -8,8 +11,8 @@ fn changed() -> String {
     SERVER.replace("Reads a file", "Reads any file").replacen("const read = ", more, 1).replace("tools: [tool]", "tools: [tool, more]")
 }
 
-fn release(base: &str, pages: &Pages, home: &Home, version: &str, server: &str) {
-    publish_server(base, pages, home, ("reader-server", version), server);
+fn release(pages: &Registry, version: &str, server: &str) -> Published {
+    publish_server(pages, ("reader-server", version), server)
 }
 
 #[test]
@@ -19,15 +22,15 @@ fn an_update_says_what_it_does_to_tools_and_what_is_held_back() {
     }
     let home = Home::new("update_pinned");
     let (base, pages) = registry();
-    release(&base, &pages, &home, "1.0.0", SERVER);
+    release(&pages, "1.0.0", SERVER);
     let ran = of_registry(&home, &base, &["run", "npm:reader-server"]);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
 
-    release(&base, &pages, &home, "1.0.1", SERVER);
+    release(&pages, "1.0.1", SERVER);
     let same = of_registry(&home, &base, &["pull", "reader"]);
     assert!(same.status == 0 && same.stderr.contains("tools       1 as before\n"), "{}", same.stderr);
 
-    release(&base, &pages, &home, "1.1.0", &changed());
+    release(&pages, "1.1.0", &changed());
     let updated = of_registry(&home, &base, &["pull", "reader"]);
     assert_eq!(updated.status, 0, "{}", updated.stderr);
     for words in [
@@ -47,7 +50,7 @@ fn an_update_says_what_it_does_to_tools_and_what_is_held_back() {
     assert!(refused.status == 6 && refused.stderr.contains("TC0602"), "{}", refused.stderr);
     home.good(&["approve", "reader", "--all"]);
 
-    release(&base, &pages, &home, "1.2.0", SERVER);
+    release(&pages, "1.2.0", SERVER);
     let back = of_registry(&home, &base, &["pull", "reader", "--json"]);
     assert_eq!(back.status, 0, "{}", back.stderr);
     let tools = r#""tools":{"state":"compared","against":"pins","same":0,"changes":[{"tool":"read","kind":"changed""#;
@@ -61,17 +64,56 @@ fn without_pins_the_version_before_is_asked_and_whoever_wants_neither_says_so() 
     }
     let home = Home::new("update_unpinned");
     let (base, pages) = registry();
-    release(&base, &pages, &home, "1.0.0", SERVER);
+    release(&pages, "1.0.0", SERVER);
     assert_eq!(of_registry(&home, &base, &["pull", "npm:reader-server"]).status, 0);
-    release(&base, &pages, &home, "1.1.0", &changed());
+    release(&pages, "1.1.0", &changed());
     let updated = of_registry(&home, &base, &["pull", "npm:reader-server"]);
     assert!(updated.stderr.contains("reader.read changed (description)\n"), "{}", updated.stderr);
     assert!(!updated.stderr.contains("held back"), "nothing was approved yet: {}", updated.stderr);
-    release(&base, &pages, &home, "1.2.0", "process.stderr.write(\"No module named 'x'\"); process.exit(1)");
+    release(&pages, "1.2.0", "process.stderr.write(\"No module named 'x'\"); process.exit(1)");
     let broken = of_registry(&home, &base, &["pull", "npm:reader-server"]);
     assert_eq!(broken.status, 0, "{}", broken.stderr);
     assert!(broken.stderr.contains("tools       not compared: ") && broken.stderr.contains("stopped"), "{}", broken.stderr);
-    release(&base, &pages, &home, "1.3.0", SERVER);
+    release(&pages, "1.3.0", SERVER);
     let quiet = of_registry(&home, &base, &["pull", "npm:reader-server", "--no-tools"]);
     assert!(quiet.status == 0 && !quiet.stderr.contains("tools  "), "{}", quiet.stderr);
+}
+
+#[test]
+fn who_signed_a_server_is_shown_and_may_not_change_unsaid() {
+    if lacks("npm") || lacks("node") {
+        return;
+    }
+    let home = Home::new("update_signed");
+    let (base, pages) = registry();
+    let authority = Authority::new("authority");
+    let root = home.write("trusted_root.json", &authority.trusted_root()).display().to_string();
+    let config = format!("packages:\n  trustedRoot: {root}\n  findings: {{ no-provenance: refuse }}\n");
+    home.write(".config/toolcrib/config.yaml", &config);
+    let release = |version: &'static str, repository: Option<&'static str>| {
+        let published = release(&pages, version, SERVER);
+        let said = repository.map(|repository| {
+            let identity = Identity { repository, workflow: "publish.yml", tag: version };
+            authority.attest(identity, ("sha512", &published.sha512), NOON).for_npm()
+        });
+        pages.attest("reader-server", version, said.as_slice());
+    };
+    release("1.0.0", None);
+    let unproven = of_registry(&home, &base, &["run", "npm:reader-server"]);
+    assert!(unproven.status == 6 && unproven.stderr.contains("no-provenance"), "{}", unproven.stderr);
+    release("1.0.0", Some("https://github.com/owner/reader"));
+    let ran = of_registry(&home, &base, &["run", "npm:reader-server"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let shown = home.good(&["show", "reader"]).stdout;
+    let words = "built    from https://github.com/owner/reader, says https://token.actions.githubusercontent.com\n\
+                 signed   by https://github.com/owner/reader/.github/workflows/publish.yml@refs/tags/1.0.0\n";
+    assert!(shown.contains(words), "{shown}");
+    let json = home.good(&["show", "reader", "--json"]).stdout;
+    assert!(json.contains(r#""attestation":{"state":"verified""#) && json.contains(r#""signer":{"issuer":"#), "{json}");
+    release("1.1.0", Some("https://github.com/thief/reader"));
+    let stolen = of_registry(&home, &base, &["pull", "reader"]);
+    assert!(stolen.status == 6 && stolen.stderr.contains("--allow signer-changed"), "{}", stolen.stderr);
+    home.write(".config/toolcrib/config.yaml", &format!("{config}  keys: [RWnonsense]\n"));
+    let odd = of_registry(&home, &base, &["pull", "reader"]);
+    assert!(odd.status == 2 && odd.stderr.contains("no public key of minisign"), "{}", odd.stderr);
 }

@@ -105,6 +105,13 @@ impl<'w> Draft<'w> {
         if root.get("observability").is_some() {
             self.config.observability = config.observability;
         }
+        if root.get("packages").is_some() {
+            self.config.packages = config.packages;
+            let root = &mut self.config.packages.trusted_root;
+            if !root.is_empty() {
+                *root = self.world.absolute(root.as_str().as_ref()).display().to_string();
+            }
+        }
         for (at, key) in config.keys.into_iter().enumerate() {
             if self.config.keys.iter().any(|other| other.name == key.name) {
                 let span = root.locate(&["keys", &at.to_string(), "name"]);

@@ -144,7 +144,7 @@ fn attestation(document: &Value, resolution: &Resolution, roots: Option<&Roots>,
             Attested::Unchecked { claims, why } => unchecked = Some((claims, why)),
         }
     }
-    let (claims, why) = unchecked.unwrap_or((None, "it is by the registry itself".to_owned()));
+    let (claims, why) = unchecked.unwrap_or_else(|| (None, "it is by the registry itself".to_owned()));
     find(FindingKind::NoProvenance, format!("who attests where version {version} was built was not checked: {why}"));
     let builder = statements.iter().find_map(|statement| {
         text(statement, "/predicate/buildDefinition/externalParameters/workflow/repository").map(|repository| format!("from {repository}"))

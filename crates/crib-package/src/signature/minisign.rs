@@ -73,7 +73,7 @@ pub(crate) fn check(file: &Path, signature: &str, keys: &[Key]) -> Signed {
     let Some(id) = id_of(signature) else { return Signed::Badly("its signature cannot be read".to_owned()) };
     let Some(key) = keys.iter().find(|key| key.id == id) else { return Signed::ByStranger { id: shown(&id) } };
     match verified(file, signature, key) {
-        Ok(()) => Signed::By(Signer { issuer: "minisign".to_owned(), identity: key.id(), repository: None }),
+        Ok(()) => Signed::By(Signer { issuer: "minisign".to_owned(), identity: key.text.clone(), repository: None }),
         Err(why) => Signed::Badly(why),
     }
 }

@@ -21,7 +21,7 @@ const TEXT_BYTES_MAX: usize = 1024;
 pub struct Signer {
     /// Who says that it was them: the address of an identity provider, or `minisign`.
     pub issuer: String,
-    /// Who it was: the address of a workflow with its branch or tag, or the id of a key.
+    /// Who it was: the address of a workflow with its branch or tag, or a public key.
     pub identity: String,
     /// The repository that was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]

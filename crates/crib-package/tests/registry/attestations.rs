@@ -53,10 +53,10 @@ fn who_built_a_package_is_verified_and_kept() {
 }
 
 /// Signed at this time, and then changed.
-fn forged(authority: &Authority, file: &Published, at: u64, change: impl FnOnce(&mut Attestation)) -> Option<Attestation> {
+fn forged(authority: &Authority, file: &Published, at: u64, change: impl FnOnce(&mut Attestation)) -> Attestation {
     let mut said = authority.attest(OURS, ("sha512", &file.sha512), at);
     change(&mut said);
-    Some(said)
+    said
 }
 
 #[test]
@@ -66,9 +66,9 @@ fn a_forged_statement_is_refused_whatever_part_of_it_was_forged() {
     }
     let (registry, authority) = believed();
     let stranger = Authority::new("authority");
-    type Forge<'a> = &'a dyn Fn(&Published) -> Option<Attestation>;
+    type Forge<'a> = &'a dyn Fn(&Published) -> Attestation;
     let cases: [(Forge<'_>, &str); 7] = [
-        (&|_| Some(authority.attest(OURS, ("sha512", &"0".repeat(128)), NOON)), "about other bytes"),
+        (&|_| authority.attest(OURS, ("sha512", &"0".repeat(128)), NOON), "about other bytes"),
         (&|file| forged(&authority, file, NOON, |said| said.payload.push(b' ')), "not by the key of its certificate"),
         (
             &|file| {
@@ -97,7 +97,7 @@ fn a_forged_statement_is_refused_whatever_part_of_it_was_forged() {
         ),
     ];
     for (forge, word) in cases {
-        publish(&registry, "1.2.0", forge);
+        publish(&registry, "1.2.0", |file| Some(forge(file)));
         let fault = pull(&registry, None).expect_err("it is refused");
         assert!(fault.code() == Code::PackageRefused && fault.to_string().contains(word), "{word}: {fault}");
     }
@@ -115,7 +115,7 @@ fn what_nobody_here_can_check_is_seen_and_not_believed() {
     assert!(matches!(&pulled.locked.provenance.attestation, Proof::Present { note } if note.contains("log is none of the trusted root")));
     assert_eq!(pulled.locked.provenance.signer, None);
     publish(&registry, "1.2.0", |file| {
-        forged(&authority, file, NOON, |said| drop(said.entry.as_object_mut().expect("an object").remove("inclusionPromise")))
+        Some(forged(&authority, file, NOON, |said| drop(said.entry.as_object_mut().expect("an object").remove("inclusionPromise"))))
     });
     let pulled = pull(&registry, None).expect("it is pulled");
     assert!(matches!(&pulled.locked.provenance.attestation, Proof::Present { note } if note.contains("no promise")));

@@ -137,6 +137,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Let it reach a host: api.example.com, *.example.com, host:8443; `*` for every host",
         "允许它访问主机：api.example.com、*.example.com、host:8443；`*` 表示所有主机",
     ),
+    ("Public key of minisign, or its file, that a bundle must be signed by", "包文件必须由其签名的 minisign 公钥，或公钥文件"),
     ("Do not start an update to see which tools it changes", "不启动更新来查看它更改了哪些工具"),
     ("Further requirement of a Python package: 'mcp<2'", "Python 软件包的额外依赖：'mcp<2'"),
     (

@@ -21,7 +21,7 @@ use crate::args::Inspect;
 use crate::failure::Failure;
 use crate::instance::{Instance, package};
 use crate::output::Output;
-use crate::shop::{self, Shop};
+use crate::shop::{self, Believed, Shop};
 use crate::{config, pins};
 
 /// Room in the pipe to a built-in server.
@@ -102,7 +102,7 @@ pub(super) async fn find(args: &Inspect, output: &Output) -> Result<Found, Failu
         }
         Source::Builtin(_) => here(&compiled, &server, &known),
         Source::Package(package) => {
-            let shop = Arc::new(Shop::open(shop::policy(&[])?)?);
+            let shop = Arc::new(Shop::open(Believed::of(&compiled.packages)?)?);
             let launch = package::launch(&server, &package, &shop).await?;
             let digest = launch.locked.tree.as_ref().map(ToString::to_string);
             let origin = Origin { package: Some(shop::pinned(&launch.locked)), digest, confinement: Confinement::Sandboxed };

@@ -20,7 +20,6 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::instance::package;
 use crate::machine::Machine;
-use crate::output::Output;
 use crate::shop::{self, Shop};
 use crate::tongue::said;
 use crate::{config, pins};
@@ -95,8 +94,8 @@ struct Case<'a> {
 }
 
 /// Starts what was pulled, and says what is different about its tools. It is never a reason to fail.
-pub(super) async fn look(shop: &Arc<Shop>, name: &str, before: &Locked, after: &Locked, output: &Output) -> Tools {
-    let compared = match Case::new(shop, name, after, output) {
+pub(super) async fn look(shop: &Arc<Shop>, name: &str, before: &Locked, after: &Locked) -> Tools {
+    let compared = match Case::new(shop, name, after) {
         Ok(case) => Box::pin(case.compare(before, after)).await,
         Err(failure) => Err(failure),
     };
@@ -107,8 +106,8 @@ pub(super) async fn look(shop: &Arc<Shop>, name: &str, before: &Locked, after: &
 }
 
 impl<'a> Case<'a> {
-    fn new(shop: &'a Arc<Shop>, name: &str, after: &Locked, output: &Output) -> Result<Self, Failure> {
-        let own = config::load(&[], output)?;
+    fn new(shop: &'a Arc<Shop>, name: &str, after: &Locked) -> Result<Self, Failure> {
+        let own = config::own()?;
         let find = |compiled: &Compiled| compiled.servers.iter().find(|server| server.name == name).cloned();
         let known = find(&own).filter(|server| matches!(server.source, Source::Package(_)));
         let (server, compiled) = match known {

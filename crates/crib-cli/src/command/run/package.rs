@@ -11,7 +11,7 @@ use super::{Wanted, checked, grant, refuse_package_flags, taken};
 use crate::args::Run;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::shop::{self, Shop};
+use crate::shop::{self, Believed, Shop};
 
 /// What a server is started with, as the configuration has it.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub(super) async fn package<'a>(
     known: &impl Fn(&str) -> Option<&'a Value>,
     output: &Output,
 ) -> Result<Wanted, Failure> {
-    let shop = Shop::open(shop::policy(&args.fetch.allow)?)?;
+    let shop = Shop::open(Believed::for_fetch(&args.fetch)?)?;
     let here = here(args, text, &shop, known)?;
     let text = here.as_deref().unwrap_or(text);
     let (wish, mut own) = match known(text).and_then(|entry| entry.member("run")?.as_text()) {

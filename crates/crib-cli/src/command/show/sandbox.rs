@@ -3,7 +3,7 @@
 use crib_control::{CompiledServer, Source};
 use crib_inspect::{Grades, Kept};
 use crib_model::Fault;
-use crib_package::{Entry, Grants, Locked, NetGrant, Policy};
+use crib_package::{Entry, Grants, Locked, NetGrant, Policy, Proof, Signer};
 use crib_sandbox::{Holds, Net, Promise, Report, Spec};
 use serde::Serialize;
 
@@ -28,6 +28,11 @@ pub(crate) struct Confinement {
     write: Vec<String>,
     net: Vec<String>,
     env: Vec<String>,
+    /// Who says that these bytes are that package.
+    signature: Proof,
+    attestation: Proof,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<Signer>,
     /// What holds, promise by promise.
     holds: Report,
     /// What was measured of exactly these bytes on this machine.
@@ -62,6 +67,9 @@ fn of(server: &CompiledServer) -> Result<Option<Confinement>, Failure> {
         write: texts(&grants.write),
         net: grants.net.clone().into(),
         env: grants.env.clone(),
+        signature: locked.provenance.signature.clone(),
+        attestation: locked.provenance.attestation.clone(),
+        signer: locked.provenance.signer.clone(),
         holds: measure(&Locked { grants: grants.clone(), ..locked })?,
         words: grants.to_string(),
     }))
@@ -115,9 +123,33 @@ fn told(holds: &Holds) -> String {
 }
 
 impl Confinement {
+    /// Says who signed it, as far as that was checked.
+    fn signed(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(Signer { repository: Some(repository), issuer, .. }) = &self.signer {
+            lines.push(format!("{}{}", label("built"), said(&format!("from {repository}, says {issuer}"))));
+        }
+        if let Some(signer) = &self.signer {
+            lines.push(format!("{}{}", label("signed"), said(&format!("by {signer}"))));
+        }
+        match (&self.signature, &self.signer) {
+            (Proof::Verified { by }, None) => lines.push(format!("{}{}", label("signed"), said(&format!("by {by}")))),
+            (Proof::Present { note }, _) => lines.push(format!("{}{}", label("signed"), said(note))),
+            _ => {}
+        }
+        if let (Proof::Present { note }, None) = (&self.attestation, &self.signer) {
+            lines.push(format!("{}{}", label("attested"), said(note)));
+        }
+        if lines.is_empty() {
+            lines.push(format!("{}{}", label("signed"), said("by nobody")));
+        }
+        lines
+    }
+
     /// Says it in lines.
     pub(super) fn text(&self) -> String {
         let mut lines = vec![String::new(), format!("{}{}", label("source"), self.source)];
+        lines.extend(self.signed());
         if let Some(Kept { letter, score, toolcrib, .. }) = &self.grade {
             let measured = said(&format!("measured here by toolcrib {toolcrib}")).into_owned();
             lines.push(format!("{}{letter} {score}   {measured}", label("grade")));
