@@ -95,6 +95,7 @@ impl Shop {
             http: HttpClient::new(ClientOptions::default())?,
             policy: believed.policy,
             trust: believed.trust,
+            launcher: std::env::current_exe().ok(),
         };
         Ok(Self { packages: Packages::new(options)?, data })
     }

@@ -62,6 +62,7 @@ async fn run(args: Vec<String>) -> Result<ExitCode, Fault> {
         http: HttpClient::new(ClientOptions::default())?,
         policy: Policy::default(),
         trust: Trust::default(),
+        launcher: None,
     };
     let packages = Packages::new(options)?;
     let progress = Progress::new(|event| eprintln!("{event:?}"));

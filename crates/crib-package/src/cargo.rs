@@ -1,7 +1,10 @@
-//! Crates: built on this machine by `cargo`, and refused unless somebody wants that.
+//! Crates: fetched by `cargo`, and built in a sandbox.
 //!
 //! Cargo checks every crate against the checksum of its index. The crate itself is fetched, hashed and compared with
-//! what is listed before anything of it is built.
+//! what is listed; then it and all that it needs lie in one folder, and only after that something of them runs: the
+//! build, in a sandbox without a network, see `yard.rs`.
+
+mod yard;
 
 use std::path::{Path, PathBuf};
 
@@ -11,16 +14,17 @@ use crate::pull::Job;
 use crate::tool::{Said, args};
 use crate::{Digest, Entry, Event, Finding, FindingKind, Locked, Provenance};
 
+use yard::Yard;
+
 /// The index, or what the user's own settings put in its place.
 const INDEX: &str = "crates-io";
-/// Files in which cargo keeps what it installed.
-const TRACKED: &[&str] = &[".crates.toml", ".crates2.json"];
 
 pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Result<(Locked, Vec<Finding>), Fault> {
     let shown = format!("cargo:{name}");
     let missing = || Fault::new(Code::RuntimeMissing, "`cargo` is not on this machine").hint("install Rust: https://rustup.rs");
     let cargo = job.surroundings.find("cargo").ok_or_else(missing)?;
-    let findings = vec![Finding::new(FindingKind::Built, format!("`{shown}` is built on this machine, and its build runs unconfined"))];
+    let message = format!("`{shown}` is built on this machine, in a sandbox without a network");
+    let findings = vec![Finding::new(FindingKind::Built, message)];
     job.judge(&findings)?;
     let bench = job.store.bench()?;
     job.progress.tell(Event::Resolving { source: shown.clone() });
@@ -31,42 +35,26 @@ pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Re
     let Some(version) = version.filter(|_| said.is_success) else { return Err(refused(&said, &shown)) };
     job.progress.tell(Event::Resolved { source: shown.clone(), version: version.clone(), packages: 1 });
     job.progress.tell(Event::Verifying);
-    let digest = of_archive(job, name, &version)?;
+    let archive = bench.beside("archive");
+    let digest = take_archive(job, (name, &version), &archive)?;
     if let Some(listed) = job.file_sha256.as_ref().filter(|listed| **listed != digest) {
         return Err(Fault::new(Code::PackageUnverified, format!("`{shown}` is not the file that is listed"))
             .because(format!("its digest is {digest}, and not {listed}")));
     }
     job.progress.tell(Event::Installing { packages: 1 });
-    let (root, target, exact) = (bench.tree(), bench.beside("target"), format!("={version}"));
-    let install = args![
-        "install",
-        "--locked",
-        "--registry",
-        INDEX,
-        "--quiet",
-        "--color",
-        "never",
-        "--root",
-        root.as_os_str(),
-        "--target-dir",
-        target.as_os_str(),
-        "--version",
-        &exact,
-        name,
-    ];
-    let said = job.surroundings.run(&cargo, &install, &folder, "").await?;
-    if !said.is_success {
-        return Err(refused(&said, &shown));
-    }
-    // They name the folder they were made in.
-    TRACKED.iter().for_each(|file| drop(std::fs::remove_file(root.join(file))));
-    let program = program(&root, name)?;
+    let yard = Yard::find(job, &bench, cargo, shown.clone()).await?;
+    let source = yard.unpack(&archive, &format!("{name}-{version}")).await?;
+    let crates = yard.fetch(&source).await?;
+    yard.build(&source).await?;
+    let program = program(&bench.tree(), name)?;
     job.progress.tell(Event::Hashing);
     let (tree, files) = job.store.take(&bench)?;
     job.progress.tell(Event::Stored { files: files.files(), bytes: files.bytes() });
+    let mut packages = crates;
+    packages.insert(format!("{name}@{version}"), vec![digest.to_string()]);
     let locked = Locked {
         source: shown,
-        version: version.clone(),
+        version,
         with: Vec::new(),
         platform: Some(crate::pull::platform()),
         tree: Some(tree),
@@ -78,13 +66,13 @@ pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Re
         grants: crate::Grants::default(),
         provenance: Provenance { integrity: Some(digest.to_string()), ..Provenance::default() },
         listed: None,
-        packages: std::collections::BTreeMap::from([(format!("{name}@{version}"), vec![digest.to_string()])]),
+        packages,
     };
     Ok((locked, findings))
 }
 
-/// Hashes the archive that cargo fetched, and checked against its index.
-fn of_archive(job: &Job<'_>, name: &str, version: &str) -> Result<Digest, Fault> {
+/// Copies the archive that cargo fetched, and checked against its index; returns the digest of the copy.
+fn take_archive(job: &Job<'_>, (name, version): (&str, &str), to: &Path) -> Result<Digest, Fault> {
     let missing = |why: String| {
         Fault::new(Code::PackageUnverified, format!("the archive of `cargo:{name}` is not where cargo keeps it")).because(why)
     };
@@ -93,13 +81,13 @@ fn of_archive(job: &Job<'_>, name: &str, version: &str) -> Result<Digest, Fault>
     let cache = home.ok_or_else(|| missing("there is no home directory".to_owned()))?.join("registry/cache");
     let file = format!("{name}-{version}.crate");
     let folders = std::fs::read_dir(&cache).map_err(|error| missing(error.to_string()))?.flatten();
-    let digests: Result<Vec<Digest>, _> =
-        folders.map(|folder| folder.path().join(&file)).filter(|path| path.is_file()).map(|path| Digest::of_file(&path)).collect();
-    let mut digests = digests.map_err(|error| missing(error.to_string()))?;
+    let files: Vec<PathBuf> = folders.map(|folder| folder.path().join(&file)).filter(|path| path.is_file()).collect();
+    let mut digests: Vec<Digest> =
+        files.iter().map(|path| Digest::of_file(path)).collect::<Result<_, _>>().map_err(|error| missing(error.to_string()))?;
     digests.dedup();
-    match (digests.pop(), digests.is_empty()) {
-        (Some(digest), true) => Ok(digest),
-        (Some(_), false) => Err(missing("several registries have one of this name and version".to_owned())),
+    match (files.first(), digests.len()) {
+        (Some(file), 1) => std::fs::copy(file, to).and_then(|_| Digest::of_file(to)).map_err(|error| missing(error.to_string())),
+        (Some(_), _) => Err(missing("several registries have one of this name and version".to_owned())),
         (None, _) => Err(missing(format!("{file} is not in {}", cache.display()))),
     }
 }

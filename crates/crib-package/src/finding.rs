@@ -41,7 +41,7 @@ pub enum FindingKind {
     Unclaimed,
     /// It says itself that it is another server than the one it is listed as.
     Misclaimed,
-    /// It is built on this machine, which runs its code before anything confines it.
+    /// It is built on this machine, in a sandbox.
     Built,
     /// The registry that lists it advises against it.
     Deprecated,
@@ -94,8 +94,8 @@ impl FindingKind {
         Self::Republished,
         Self::WeakHash,
         Self::Misclaimed,
-        Self::Built,
         Self::Deleted,
+        Self::Built,
         Self::Unsigned,
         Self::InstallScript,
         Self::Unpinned,
@@ -114,9 +114,8 @@ impl FindingKind {
             | Self::Downgrade
             | Self::WeakHash
             | Self::Misclaimed
-            | Self::Built
             | Self::Deleted => Verdict::Refuse,
-            Self::Unsigned | Self::InstallScript | Self::Unpinned | Self::Unclaimed | Self::Deprecated => Verdict::Warn,
+            Self::Built | Self::Unsigned | Self::InstallScript | Self::Unpinned | Self::Unclaimed | Self::Deprecated => Verdict::Warn,
             Self::NoProvenance => Verdict::Allow,
         }
     }

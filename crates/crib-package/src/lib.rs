@@ -6,7 +6,7 @@
 //!
 //! Invariants
 //! - No code of a package runs before it is started: no install scripts, no builds. A crate, which has to be built, is
-//!   refused unless somebody allows it.
+//!   built in a sandbox from what was fetched before, or not at all.
 //! - A folder of the store is named by the digest of what is in it, and appears there whole or not at all.
 //! - What is started is what was locked: every file is the one that was hashed, or the start is refused with TC0505.
 //! - Nothing asks who may be believed but the trusted root and the keys that the user has.

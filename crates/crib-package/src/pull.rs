@@ -26,6 +26,8 @@ pub struct PackagesOptions {
     pub http: HttpClient,
     pub policy: Policy,
     pub trust: Trust,
+    /// The program that starts a sandbox, for builds: one that calls [`crib_sandbox::enter`]. Without it none is made.
+    pub launcher: Option<PathBuf>,
 }
 
 /// Whom the user believes.
@@ -47,6 +49,7 @@ pub struct Packages {
     http: HttpClient,
     policy: Policy,
     trust: Trust,
+    launcher: Option<PathBuf>,
 }
 
 /// A package that is in the store.
@@ -69,6 +72,7 @@ pub(crate) struct Job<'a> {
     pub(crate) progress: &'a Progress,
     pub(crate) trust: &'a Trust,
     pub(crate) roots: Option<&'a Roots>,
+    pub(crate) launcher: Option<&'a Path>,
     /// The digest that the package's own file must have.
     pub(crate) file_sha256: Option<Digest>,
 }
@@ -82,7 +86,14 @@ impl Packages {
         // The real path: inside a sandbox there are no other names for it.
         let data = options.data.canonicalize().map_err(failed)?;
         let surroundings = Surroundings::new(options.env);
-        Ok(Self { store: Store::new(&data), surroundings, http: options.http, policy: options.policy, trust: options.trust })
+        Ok(Self {
+            store: Store::new(&data),
+            surroundings,
+            http: options.http,
+            policy: options.policy,
+            trust: options.trust,
+            launcher: options.launcher,
+        })
     }
 
     /// Resolves, verifies and installs a source. `before` is what the lockfile has for it.
@@ -130,6 +141,7 @@ impl Packages {
             progress,
             trust: &trust,
             roots: roots.as_ref(),
+            launcher: self.launcher.as_deref(),
             file_sha256: file_sha256.transpose()?,
         };
         let mut findings: Vec<Finding> = names::look(source).into_iter().collect();

@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on may stop")]
 
 pub mod attest;
+pub mod crates;
 pub mod minisign;
 pub mod npm;
 pub mod pypi;

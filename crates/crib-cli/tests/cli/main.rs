@@ -4,6 +4,7 @@
 
 mod audit;
 mod connect;
+mod crates;
 mod everyday;
 mod gateway;
 mod image;

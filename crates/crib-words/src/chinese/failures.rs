@@ -196,6 +196,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("`packages` in the configuration has a verdict on `{}`, which is no finding", "配置中的 `packages` 对 `{}` 作了处置，而它不是检查项"),
     ("`{}` is no trusted root of sigstore", "`{}` 不是 sigstore 的可信根"),
     ("`{}` is not signed by the key it has to be signed by", "`{}` 没有由规定的密钥签名"),
+    ("`{}` cannot be built in a sandbox here", "这里无法在沙箱中构建 `{}`"),
     ("`{}` is no finding", "`{}` 不是检查项"),
     ("findings: {}", "检查项：{}"),
     ("`{}` cannot be granted", "无法授权 `{}`"),
