@@ -223,7 +223,7 @@ async fn fetch(job: &Job<'_>, source: &Source) -> Result<(Locked, Vec<Finding>),
         Source::Url(url) => Ok(local::url(url)),
         Source::Registry { name, .. } => Err(unsupported(source, format!("look `{name}` up in a registry first: toolcrib search {name}"))),
         Source::Oci { image } => oci::pull(job, image).await,
-        Source::Cargo { name, version } => cargo::pull(job, name, version.as_deref()).await,
+        Source::Cargo { name, version } => Box::pin(cargo::pull(job, name, version.as_deref())).await,
     }
 }
 

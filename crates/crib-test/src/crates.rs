@@ -51,9 +51,9 @@ impl Index {
         let mut manifest = format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2021\"\n");
         let mut lock = format!("version = 3\n\n[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\n");
         if let Some((other, sum)) = needs {
-            manifest += &format!("[dependencies]\n{other} = \"1\"\n");
-            lock += &format!(
-                "dependencies = [\"{other}\"]\n\n[[package]]\nname = \"{other}\"\nversion = \"1.0.0\"\nsource = \"{SOURCE}\"\nchecksum = \"{sum}\"\n"
+            manifest = format!("{manifest}[dependencies]\n{other} = \"1\"\n");
+            lock = format!(
+                "{lock}dependencies = [\"{other}\"]\n\n[[package]]\nname = \"{other}\"\nversion = \"1.0.0\"\nsource = \"{SOURCE}\"\nchecksum = \"{sum}\"\n"
             );
         }
         for (path, text) in [("Cargo.toml", manifest.as_str()), ("Cargo.lock", &lock)].iter().chain(*files) {
