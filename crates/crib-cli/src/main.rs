@@ -28,6 +28,7 @@ mod signals;
 mod telemetry;
 mod tongue;
 mod tool;
+mod trial;
 mod world;
 
 use std::process::ExitCode;

@@ -10,23 +10,68 @@ use crate::{Site, hex};
 
 const SIMPLE: &str = "application/vnd.pypi.simple.v1+json";
 
-/// Returns a wheel of version 1.0 whose program runs a body of Python, and which says that it is `io.github.a/NAME`.
+/// A package for every system.
+#[derive(Clone, Copy, Debug)]
+pub struct Wheel<'a> {
+    /// With `_`, as modules are called.
+    pub name: &'a str,
+    pub version: &'a str,
+    pub requires: &'a [&'a str],
+    /// The text of its module; `main` is its program.
+    pub module: &'a str,
+}
+
+impl Wheel<'_> {
+    #[must_use]
+    pub fn file(&self) -> String {
+        format!("{}-{}-py3-none-any.whl", self.name, self.version)
+    }
+
+    /// Packs it. It says that it is `io.github.a/NAME`.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let Self { name, version, requires, module } = self;
+        let info = format!("{name}-{version}.dist-info");
+        let requires: String = requires.iter().map(|one| format!("Requires-Dist: {one}\n")).collect();
+        let files = [
+            (format!("{name}/__init__.py"), (*module).to_owned()),
+            (
+                format!("{info}/METADATA"),
+                format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}\n<!-- mcp-name: io.github.a/{name} -->\n"),
+            ),
+            (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned()),
+            (format!("{info}/entry_points.txt"), format!("[console_scripts]\n{} = {name}:main\n", name.replace('_', "-"))),
+        ];
+        let paths = files.iter().map(|(path, _)| path.clone()).chain([format!("{info}/RECORD")]);
+        let record: String = paths.map(|path| format!("{path},,\n")).collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        archive(&[&files[..], &[(&format!("{info}/RECORD"), &record)]].concat())
+    }
+}
+
+/// Returns a wheel of version 1.0 whose program runs a body of Python.
 #[must_use]
 pub fn wheel(name: &str, body: &str) -> Vec<u8> {
-    let info = format!("{name}-1.0.dist-info");
-    let files = [
-        (format!("{name}/__init__.py"), format!("def main():\n    {}\n", body.replace('\n', "\n    "))),
-        (
-            format!("{info}/METADATA"),
-            format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\n<!-- mcp-name: io.github.a/{name} -->\n"),
-        ),
-        (format!("{info}/WHEEL"), "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_owned()),
-        (format!("{info}/entry_points.txt"), format!("[console_scripts]\n{} = {name}:main\n", name.replace('_', "-"))),
-    ];
-    let paths = files.iter().map(|(path, _)| path.clone()).chain([format!("{info}/RECORD")]);
-    let record: String = paths.map(|path| format!("{path},,\n")).collect();
-    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-    archive(&[&files[..], &[(&format!("{info}/RECORD"), &record)]].concat())
+    let module = format!("def main():\n    {}\n", body.replace('\n', "\n    "));
+    Wheel { name, version: "1.0", requires: &[], module: &module }.bytes()
+}
+
+/// Publishes several versions of a package.
+pub fn publish_all(site: &Site, name: &str, wheels: &[Wheel<'_>]) {
+    let entry = |wheel: &Wheel<'_>| {
+        let (file, bytes) = (wheel.file(), wheel.bytes());
+        let path = format!("/files/{file}");
+        let entry = json!({
+            "filename": file, "url": format!("{}{path}", site.base), "hashes": { "sha256": hex(&Sha256::digest(&bytes)) }, "size": bytes.len(),
+            "requires-python": ">=3.8", "core-metadata": false
+        });
+        site.serve(&path, "application/octet-stream", bytes);
+        entry
+    };
+    let files: Vec<Value> = wheels.iter().map(entry).collect();
+    let versions: Vec<&str> = wheels.iter().map(|wheel| wheel.version).collect();
+    let page = json!({ "meta": { "api-version": "1.1" }, "name": name, "versions": versions, "files": files });
+    site.serve(&format!("/simple/{name}/"), SIMPLE, page.to_string());
 }
 
 /// Returns an archive of files.

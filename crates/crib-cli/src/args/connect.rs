@@ -109,12 +109,15 @@ pub(crate) enum ScopeName {
 #[derive(Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib doctor                                  look for problems; exit status 8 if any
-  toolcrib doctor --fix                            repair the entries of clients
+  toolcrib doctor --fix                            repair entries, packages and files
 ")]
 pub(crate) struct Doctor {
     /// Repair what can be repaired
     #[arg(long)]
     pub(crate) fix: bool,
+    /// Do not start packages to see whether they do
+    #[arg(long)]
+    pub(crate) no_start: bool,
     /// The gateway [default: http://127.0.0.1:8665]
     #[arg(long, value_name = "URL", env = "TOOLCRIB_URL")]
     pub(crate) url: Option<String>,

@@ -1,8 +1,14 @@
 //! `toolcrib doctor`: what is wrong on this machine, and what to do about it.
 
+mod packages;
+mod rights;
 mod runtimes;
 
-use crib_control::Source;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crib_control::{Compiled, Source};
+use crib_package::Progress;
 use serde::Serialize;
 
 use super::connect::{self, Standing, State, Task};
@@ -11,6 +17,7 @@ use crate::args::{Connect, Doctor};
 use crate::failure::{Exit, Failure};
 use crate::gateway::{self, Running};
 use crate::output::{Output, padded};
+use crate::shop::{self, Believed, Shop};
 use crate::tongue::said;
 use crate::{config, places, runtime, world};
 
@@ -26,9 +33,21 @@ struct Finding {
     words: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<String>,
-    /// The client whose entry can be mended.
+    /// Whether `--fix` mends it.
+    fixable: bool,
     #[serde(skip)]
-    client: Option<&'static str>,
+    mend: Option<Mend>,
+}
+
+/// What `--fix` does about a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mend {
+    /// Writes the entry of a client anew.
+    Client(&'static str),
+    /// Pulls a package again, with these further requirements.
+    Pull { name: String, source: String, with: Vec<String> },
+    /// Sets the rights of a file.
+    Mode { path: PathBuf, mode: u32 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -42,7 +61,7 @@ enum Health {
 
 impl Finding {
     fn new(about: &'static str, state: Health, words: impl Into<String>) -> Self {
-        Self { about, state, words: words.into(), fix: None, client: None }
+        Self { about, state, words: words.into(), fix: None, fixable: false, mend: None }
     }
 
     fn fix(mut self, fix: impl Into<String>) -> Self {
@@ -50,27 +69,66 @@ impl Finding {
         self
     }
 
-    fn of(mut self, client: &'static str) -> Self {
-        self.client = Some(client);
+    fn of(self, client: &'static str) -> Self {
+        self.mended_by(Mend::Client(client))
+    }
+
+    fn mended_by(mut self, mend: Mend) -> Self {
+        self.fixable = true;
+        self.mend = Some(mend);
         self
     }
 }
 
 pub(super) fn run(args: &Doctor, output: &Output) -> Result<(), Failure> {
     let mut findings = examine(args, output)?;
-    let mut sick: Vec<&'static str> =
-        findings.iter().filter(|finding| finding.state == Health::Bad).filter_map(|finding| finding.client).collect();
-    sick.dedup();
-    if args.fix && !sick.is_empty() {
-        let clients = sick.iter().map(|id| (*id).to_owned()).collect();
+    let mends: Vec<Mend> =
+        findings.iter().filter(|finding| finding.state == Health::Bad).filter_map(|finding| finding.mend.clone()).collect();
+    let mut mended = Vec::new();
+    if args.fix && !mends.is_empty() {
         // What cannot be mended is told again by the second look.
-        match connect::mend(&Connect::plain(clients, args.url.clone())) {
-            Ok(()) => output.say(&format!("mended: {}", sick.join(", "))),
-            Err(failure) => output.failure(&failure),
+        mended = mend(args, mends, output);
+        if !mended.is_empty() {
+            output.say(&format!("mended: {}", mended.join(", ")));
         }
         findings = examine(args, output)?;
     }
-    show(&findings, output)
+    show(&findings, &mended, output)
+}
+
+/// Mends what can be; returns what was.
+fn mend(args: &Doctor, mends: Vec<Mend>, output: &Output) -> Vec<String> {
+    let mut mended = Vec::new();
+    let mut note = |what: String, done: Result<(), Failure>| match done {
+        Ok(()) => mended.push(what),
+        Err(failure) => output.failure(&failure),
+    };
+    let mut clients: Vec<&'static str> = Vec::new();
+    for mend in mends {
+        match mend {
+            Mend::Client(id) => clients.push(id),
+            Mend::Pull { name, source, with } => note(name.clone(), pull(&name, &source, &with, output)),
+            Mend::Mode { path, mode } => note(path.display().to_string(), rights::close(&path, mode).map_err(Failure::from)),
+        }
+    }
+    clients.dedup();
+    if !clients.is_empty() {
+        let named = clients.iter().map(|id| (*id).to_owned()).collect();
+        note(clients.join(", "), connect::mend(&Connect::plain(named, args.url.clone())));
+    }
+    mended
+}
+
+/// Pulls a package again, and has the gateway start that.
+fn pull(name: &str, source: &str, with: &[String], output: &Output) -> Result<(), Failure> {
+    runtime::on_all_cores(async {
+        let shop = Arc::new(Shop::open(Believed::of(&config::own()?.packages)?)?);
+        let pulled = shop.pull(name, &shop::source(source, with)?, None, &Progress::silent()).await?;
+        for finding in &pulled.findings {
+            output.warn(&format!("{} ({})", finding.message, finding.kind));
+        }
+        super::pull::pin(name, &pulled.locked, output).await
+    })
 }
 
 fn examine(args: &Doctor, output: &Output) -> Result<Vec<Finding>, Failure> {
@@ -93,11 +151,14 @@ fn examine(args: &Doctor, output: &Output) -> Result<Vec<Finding>, Failure> {
     let is_needed =
         args.url.is_some() || standing.iter().any(|client| matches!(client.state, State::Connected) && client.client.takes_urls());
     let mut findings = vec![gateway_finding(&task, running.as_ref(), is_needed)];
-    let (configuration, commands) = configuration(&task, output);
+    let (configuration, compiled) = configuration(&task, output);
     findings.push(configuration);
-    findings.extend(runtimes::look(&commands)?);
+    findings.extend(runtimes::look(&programs(compiled.as_ref()))?);
+    findings.extend(rights::look(&task.own, compiled.as_ref(), &|path| places::shown(path, &task.places)));
     findings.push(sandbox_finding());
-    findings.extend(running.iter().flat_map(servers));
+    let packages = compiled.as_ref().map(|compiled| packages::look(compiled, running.as_ref(), !args.no_start)).transpose()?;
+    findings.extend(packages.into_iter().flatten());
+    findings.extend(running.iter().flat_map(|running| servers(running, compiled.as_ref())));
     findings.extend(standing.iter().zip(alive).map(|(client, is_alive)| client_finding(client, is_alive)));
     Ok(findings)
 }
@@ -119,22 +180,28 @@ fn count(number: usize, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The configuration that is used where none is named, and the programs it starts.
-fn configuration(task: &Task<'_>, output: &Output) -> (Finding, Vec<String>) {
+/// The configuration that is used where none is named.
+fn configuration(task: &Task<'_>, output: &Output) -> (Finding, Option<Compiled>) {
     let path = places::shown(&task.own.config, &task.places);
     if !config::is_own() {
-        return (Finding::new("config", Health::Plain, format!("there is no {path}; the built-in server is used")), Vec::new());
+        return (Finding::new("config", Health::Plain, format!("there is no {path}; the built-in server is used")), None);
     }
     match config::load(&[], output) {
         Ok(compiled) => {
-            let program = |source: &Source| if let Source::Command { program, .. } = source { Some(program.clone()) } else { None };
-            let programs = compiled.servers.iter().filter_map(|server| program(&server.source)).collect();
-            (Finding::new("config", Health::Good, format!("{path}, {}", count(compiled.servers.len(), "server"))), programs)
+            let words = format!("{path}, {}", count(compiled.servers.len(), "server"));
+            (Finding::new("config", Health::Good, words), Some(compiled))
         }
         Err(failure) => {
-            (Finding::new("config", Health::Bad, failure.one_line()).fix(failure.remedy().unwrap_or("toolcrib serve --check")), Vec::new())
+            let fix = failure.remedy().unwrap_or("toolcrib serve --check").to_owned();
+            (Finding::new("config", Health::Bad, failure.one_line()).fix(fix), None)
         }
     }
+}
+
+/// The programs that servers are started with.
+fn programs(compiled: Option<&Compiled>) -> Vec<String> {
+    let program = |source: &Source| if let Source::Command { program, .. } = source { Some(program.clone()) } else { None };
+    compiled.into_iter().flat_map(|compiled| &compiled.servers).filter_map(|server| program(&server.source)).collect()
 }
 
 /// What of the sandbox holds on this machine.
@@ -151,8 +218,14 @@ fn sandbox_finding() -> Finding {
     }
 }
 
-fn servers(running: &Running) -> Vec<Finding> {
+/// What the gateway says of servers that do not run; packages were tried out.
+fn servers(running: &Running, compiled: Option<&Compiled>) -> Vec<Finding> {
+    let is_package = |name: &str| {
+        let mut servers = compiled.into_iter().flat_map(|compiled| &compiled.servers);
+        servers.any(|server| server.slug.as_str() == name && matches!(server.source, Source::Package(_)))
+    };
     let failed = running.servers.iter().flatten().filter_map(|server| Some((&server.name, server.error.as_ref()?)));
+    let failed = failed.filter(|(name, _)| !is_package(name));
     let finding = |(name, why): (&String, &crib_control::Why)| {
         let finding = Finding::new("servers", Health::Bad, format!("{name}: {} {}", why.code, why.message));
         // The last line of a hint is what to type.
@@ -194,18 +267,21 @@ fn is_loopback(url: &str) -> bool {
     ["//127.", "//localhost", "//[::1]"].iter().any(|host| url.contains(host))
 }
 
-fn show(findings: &[Finding], output: &Output) -> Result<(), Failure> {
+fn show(findings: &[Finding], mended: &[String], output: &Output) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Document<'a> {
         problems: usize,
+        /// What `--fix` mended before this look.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        mended: &'a [String],
         findings: &'a [Finding],
     }
     let problems = findings.iter().filter(|finding| finding.state == Health::Bad).count();
     if output.is_json {
-        output.document("doctor", &Document { problems, findings })?;
+        output.document("doctor", &Document { problems, mended, findings })?;
     } else {
         output.data(&lines(findings))?;
-        let mendable = findings.iter().filter(|finding| finding.state == Health::Bad && finding.client.is_some()).count();
+        let mendable = findings.iter().filter(|finding| finding.state == Health::Bad && finding.fixable).count();
         let count = count(problems, "problem");
         match (problems, mendable) {
             (0, _) => output.say("\nno problems"),

@@ -85,7 +85,7 @@ async fn tools(shop: &Arc<Shop>, name: &str, before: &Locked, after: &Locked, ou
 }
 
 /// Has the configuration name what is locked now, where the server is in it, and the gateway start that.
-async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<(), Failure> {
+pub(super) async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<(), Failure> {
     let mut configuration = Configuration::read()?;
     let known = configuration.servers()?.into_iter().find(|(known, entry)| known == name && entry.member("run").is_some());
     let Some((_, entry)) = known else { return Ok(()) };
@@ -93,7 +93,15 @@ async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<(), Failure
         let value = if member == "run" { Value::text(shop::pinned(locked)) } else { value.clone() };
         (member.clone(), value)
     };
-    if !configuration.put(name, &Value::Map(entry.members().iter().map(run).collect()))? {
+    let mut members: Vec<(String, Value)> = entry.members().iter().map(run).collect();
+    if !locked.with.is_empty() {
+        let with = Value::texts(locked.with.iter().cloned());
+        match members.iter_mut().find(|(member, _)| member == "with") {
+            Some((_, value)) => *value = with,
+            None => members.push(("with".to_owned(), with)),
+        }
+    }
+    if !configuration.put(name, &Value::Map(members))? {
         return Ok(());
     }
     output.say(&format!("written  {}", configuration.shown()));

@@ -5,6 +5,7 @@
 mod audit;
 mod connect;
 mod crates;
+mod doctor;
 mod everyday;
 mod gateway;
 mod image;

@@ -277,7 +277,7 @@ fn bytes_that_were_changed_are_not_started() {
 }
 
 /// Writes a file that is read-only.
-fn write_anyway(path: &Path, text: &str) {
+pub(crate) fn write_anyway(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("ours");
     fs::write(path, text).expect("writable");

@@ -138,6 +138,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "允许它访问主机：api.example.com、*.example.com、host:8443；`*` 表示所有主机",
     ),
     ("Public key of minisign, or its file, that a bundle must be signed by", "包文件必须由其签名的 minisign 公钥，或公钥文件"),
+    ("Do not start packages to see whether they do", "不启动软件包来查看它们能否启动"),
     ("Do not start an update to see which tools it changes", "不启动更新来查看它更改了哪些工具"),
     ("Further requirement of a Python package: 'mcp<2'", "Python 软件包的额外依赖：'mcp<2'"),
     (
@@ -239,7 +240,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("bring the servers of your clients under Toolcrib", "把客户端的服务器收归 Toolcrib"),
     ("take the last change back, byte for byte", "逐字节撤销上一次更改"),
     ("look for problems; exit status 8 if any", "查找问题；有问题则退出状态为 8"),
-    ("repair the entries of clients", "修复客户端的条目"),
+    ("repair entries, packages and files", "修复条目、软件包和文件"),
     ("asks for the language", "会询问语言"),
     ("a project in ./weather", "在 ./weather 创建项目"),
     ("a reference server, in a sandbox", "一个参考服务器，在沙箱中"),

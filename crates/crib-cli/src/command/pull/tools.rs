@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crib_control::pins::FilePins;
 use crib_control::{Compiled, CompiledServer, Package, Source};
-use crib_inspect::{Abilities, Client, Decline, List, Options, Origin, Tap, Target, Way};
+use crib_inspect::Abilities;
 use crib_mcp::{ClientCaps, Json};
 use crib_model::Clock as _;
 use crib_package::Locked;
@@ -22,6 +22,7 @@ use crate::instance::package;
 use crate::machine::Machine;
 use crate::shop::{self, Shop};
 use crate::tongue::said;
+use crate::trial::{Listed, Trial};
 use crate::{config, pins};
 
 /// Longest wait for a version to start, and again for its list.
@@ -75,12 +76,6 @@ enum Kind {
     Changed,
     Renamed,
     Removed,
-}
-
-/// What a version lists.
-struct Listed {
-    tools: Vec<Json>,
-    instructions: Option<String>,
 }
 
 /// A server as its versions are started.
@@ -172,21 +167,8 @@ impl<'a> Case<'a> {
 
     /// Starts one version in its sandbox, and reads its list.
     async fn list(&self, locked: &Locked, abilities: Abilities) -> Result<Listed, Failure> {
-        let launch = package::launch_locked(&self.server, &self.package, self.shop, locked.clone()).await?;
-        let origin = Origin::default();
-        let target = Target { name: self.server.name.clone(), way: Way::Command(launch.command), origin };
-        let options = Options { timeout: WAIT, start_timeout: WAIT, abilities, ..Options::default() };
-        let talk = async {
-            let client = Client::connect(&target, &options, &Tap::new(Vec::new()), Arc::new(Decline)).await?;
-            let tools = client.list(List::Tools).await;
-            let instructions = client.hello().instructions().map(str::to_owned);
-            client.close().await;
-            Ok(Listed { tools: tools?.unwrap_or_default().items.iter().map(Json::of).collect(), instructions })
-        };
-        let listed = talk.await;
-        if let Some(egress) = launch.egress {
-            egress.close().await;
-        }
+        let trial = Trial { shop: self.shop, server: &self.server, package: &self.package, abilities, wait: WAIT };
+        let listed = trial.list(locked).await;
         listed.map_err(|fault| package::remedied(fault, locked, self.server.slug.as_str(), &[]).into())
     }
 }
