@@ -1,11 +1,13 @@
 //! What it takes to run a listed server: which of its ways is taken, and what its arguments, variables and headers are.
 
+mod beside;
 mod engine;
 mod input;
 
 use crib_model::{Code, Fault};
 
 use crate::document::{Argument, ArgumentKind, Package, Remote, ServerJson, TransportKind};
+pub use beside::requirements;
 use input::Inputs;
 pub use input::{Given, Missing, Piece, Value};
 
@@ -104,7 +106,7 @@ pub fn plan(way: Way<'_>, given: &Given) -> Result<Recipe, Fault> {
             if package.registry_type == "oci" {
                 engine::arguments(&package.runtime_arguments, &mut inputs, &mut recipe)?;
             } else {
-                recipe.ignored = package.runtime_arguments.iter().filter_map(ignored).collect();
+                recipe.ignored = beside::ignored(package);
             }
         }
         Way::Remote(remote) => {
@@ -154,13 +156,6 @@ fn put(argument: &Argument, inputs: &mut Inputs<'_>, recipe: &mut Recipe) -> Res
 
 fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.len() <= 256 && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=')
-}
-
-/// Names an argument of `npx` or `uvx` that would do something here.
-fn ignored(argument: &Argument) -> Option<String> {
-    let text = format!("{} {}", argument.name, argument.input.value.as_deref().unwrap_or_default());
-    let is_idle = matches!(text.trim(), "-y" | "--yes" | "-q" | "--quiet" | "run");
-    (!is_idle && !text.trim().is_empty()).then(|| crate::shown(text.trim(), 100))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod values;
 
 use std::time::Duration;
 
-use crib_market::{Entry, Recipe, Resolved, Status, Way, ago, choose, plan};
+use crib_market::{Entry, Recipe, Resolved, Status, Way, ago, choose, plan, requirements};
 use crib_model::{Clock as _, Code};
 use crib_package::{Listed, Listing, Source, Standing};
 
@@ -78,7 +78,10 @@ impl Choice {
         };
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let (version, sha256) = (text(&package.version), text(&package.file_sha256));
-        let source = Source::of_package(&package.registry_type, &package.identifier, version.as_deref(), sha256.as_deref())?;
+        let mut source = Source::of_package(&package.registry_type, &package.identifier, version.as_deref(), sha256.as_deref())?;
+        if let Source::Pypi { with, .. } = &mut source {
+            with.extend(requirements(package));
+        }
         let why = self.entry.status_message.clone();
         let listing = Listing {
             listed: Listed {

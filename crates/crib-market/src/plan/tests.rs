@@ -175,3 +175,26 @@ fn what_an_image_wants_of_its_engine_is_given_where_it_can_be() {
     let flags: Vec<&str> = recipe.missing.iter().map(|missing| missing.flag.as_str()).collect();
     assert_eq!(flags, ["--secret key", "--set notes=VALUE"]);
 }
+
+#[test]
+fn what_an_author_wants_beside_a_python_package_is_a_requirement_and_the_rest_is_said() {
+    let of = |arguments: serde_json::Value| {
+        let entry =
+            json!({ "packages": [{ "registryType": "pypi", "identifier": "weather", "version": "1.0.0", "runtimeArguments": arguments }] });
+        let server = server(&entry);
+        let package = &server.packages[0];
+        (super::requirements(package), super::beside::ignored(package))
+    };
+    let named = |name: &str, value: &str| json!({ "type": "named", "name": name, "value": value });
+    let plain = |value: &str| json!({ "type": "positional", "value": value });
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    for (arguments, requirements, ignored) in [
+        (json!([named("--with", "mcp<2"), named("--from", "weather")]), texts(&["mcp<2"]), texts(&[])),
+        (json!([plain("--with"), plain("mcp<2"), plain("--with=a[b]==1.0,c>2")]), texts(&["mcp<2", "a[b]==1.0", "c>2"]), texts(&[])),
+        (json!([named("--python", "3.12"), plain("-q")]), texts(&[]), texts(&["--python 3.12"])),
+        (json!([named("--with", "x @ https://e")]), texts(&[]), texts(&["--with x @ https://e"])),
+        (json!([named("--with", "--index-url=http://e")]), texts(&[]), texts(&["--with --index-url=http://e"])),
+    ] {
+        assert_eq!(of(arguments), (requirements, ignored));
+    }
+}
