@@ -3,7 +3,7 @@
 use crib_control::{CompiledServer, Source};
 use crib_inspect::{Grades, Kept};
 use crib_model::Fault;
-use crib_package::{Entry, Grants, Locked, NetGrant, Policy, Proof, Signer};
+use crib_package::{Entry, Grants, Locked, NetGrant, Proof, Signer};
 use crib_sandbox::{Holds, Net, Promise, Report, Spec};
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::args::Target;
 use crate::failure::Failure;
 use crate::instance::package::grants;
 use crate::output::{Output, padded};
-use crate::shop::Shop;
+use crate::shop::{Believed, Shop};
 use crate::tongue::said;
 use crate::{config, shop};
 
@@ -101,7 +101,7 @@ fn measure(locked: &Locked) -> Result<Report, Failure> {
 /// Returns what an image would be started in, after a look at its files.
 fn image(locked: &Locked) -> Result<Spec, Fault> {
     let alone = Locked { grants: Grants { net: NetGrant::None, ..locked.grants.clone() }, ..locked.clone() };
-    Shop::open(Policy::default())?.start(&alone)?.confine(&alone, Vec::new(), None)
+    Shop::open(Believed::default())?.start(&alone)?.confine(&alone, Vec::new(), None)
 }
 
 /// Tries out a sandbox in which nothing is granted.
