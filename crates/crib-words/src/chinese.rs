@@ -4,7 +4,10 @@ mod codes;
 mod failures;
 mod help;
 mod inspect;
+mod pages;
 mod shown;
+
+pub(crate) use pages::page;
 
 /// A message in English, with `{}` for what changes, and the same in Chinese.
 pub(crate) type Entry = (&'static str, &'static str);

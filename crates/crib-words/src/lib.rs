@@ -23,3 +23,9 @@ pub use width::width;
 pub fn chinese(english: &str) -> Option<&'static str> {
     phrase::find(english)
 }
+
+/// Returns the page of an error code such as `TC0203` in Chinese.
+#[must_use]
+pub fn chinese_page(code: &str) -> Option<&'static str> {
+    chinese::page(code)
+}

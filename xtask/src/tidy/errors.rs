@@ -11,18 +11,25 @@ const CODES: &str = "crates/crib-model/src/code.rs";
 pub(super) fn check(root: &Path, findings: &mut Findings) -> Result<()> {
     let text = std::fs::read_to_string(root.join(CODES)).with_context(|| format!("cannot read `{CODES}`"))?;
     let codes: Vec<&str> = text.lines().filter_map(declared).collect();
-    for code in &codes {
-        let path = format!("docs/errors/{code}.md");
+    for folder in ["docs/errors", "docs/errors/zh-CN"] {
+        check_folder(root, folder, &codes, findings)?;
+    }
+    Ok(())
+}
+
+fn check_folder(root: &Path, folder: &str, codes: &[&str], findings: &mut Findings) -> Result<()> {
+    for code in codes {
+        let path = format!("{folder}/{code}.md");
         match std::fs::read_to_string(root.join(&path)) {
             Ok(document) => check_document(&path, code, &document, findings),
             Err(_) => findings.add(CODES, format_args!("`{code}` has no document `{path}`")),
         }
     }
-    for entry in std::fs::read_dir(root.join("docs/errors")).context("no folder `docs/errors`")? {
+    for entry in std::fs::read_dir(root.join(folder)).with_context(|| format!("no folder `{folder}`"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let code = name.trim_end_matches(".md");
         if code.starts_with("TC") && !codes.contains(&code) {
-            findings.add(format_args!("docs/errors/{name}"), "no code has this document");
+            findings.add(format_args!("{folder}/{name}"), "no code has this document");
         }
     }
     Ok(())

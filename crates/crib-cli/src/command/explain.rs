@@ -1,12 +1,13 @@
 //! `toolcrib explain`: the document of an error code.
 
 use crib_model::Code;
+use crib_words::Tongue;
 use serde::Serialize;
 
 use crate::args::Explain;
 use crate::failure::{self, Failure};
 use crate::output::{Output, table};
-use crate::tongue::said;
+use crate::tongue::{said, tongue};
 
 #[derive(Serialize)]
 struct Entry {
@@ -40,19 +41,17 @@ pub(super) fn run(args: &Explain, output: &Output) -> Result<(), Failure> {
     if output.is_json {
         output.document("code", &Document { entry: entry(*code), document: code.document() })
     } else {
-        output.data(&[heading(*code).as_str(), code.document()].concat())
+        output.data(page(*code))
     }
 }
 
-/// What stands above a document that is not in the user's language: nothing where it is.
-fn heading(code: Code) -> String {
-    let Entry { code, side, retry, short, .. } = entry(code);
-    let meaning = said(short);
-    if meaning == short {
-        return String::new();
-    }
-    let rows = [("SIDE", side), ("RETRY", retry)].map(|(head, value)| format!("{}  {value}", said(head)));
-    format!("{code}  {meaning}\n{}\n{}\n\n", rows.join("   "), said("the document is in English"))
+/// Returns the page of a code in the user's language.
+fn page(code: Code) -> &'static str {
+    let translated = match tongue() {
+        Tongue::English => None,
+        Tongue::Chinese => crib_words::chinese_page(code.as_str()),
+    };
+    translated.unwrap_or_else(|| code.document())
 }
 
 fn all(output: &Output) -> Result<(), Failure> {

@@ -96,6 +96,7 @@ const TABLES: &[&[&str]] = &[
     &["secret", "ls", "-c", "rules.yaml"],
     &["approve"],
     &["explain"],
+    &["explain", "TC0203"],
     &["connect", "--print", "--name", "x", "cursor"],
     &["inspect", "demo", "-q"],
     &["inspect", "demo", "--lint"],

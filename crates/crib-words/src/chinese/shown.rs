@@ -43,7 +43,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("required", "必需"),
     ("optional", "可选"),
     ("default ", "默认 "),
-    ("the document is in English", "以下文档为英文"),
     ("source:", "来源："),
     ("grade:", "评级："),
     ("measured here by toolcrib {}", "由 toolcrib {} 在本机测得"),
