@@ -301,7 +301,7 @@ fn lines(findings: &[Finding]) -> String {
             Health::Bad => format!("{RED}✗{RESET}"),
             Health::Plain => "–".to_owned(),
         };
-        let fix = finding.fix.as_ref().map(|fix| format!("   {}: {fix}", said("fix"))).unwrap_or_default();
+        let fix = finding.fix.as_ref().map(|fix| format!("   {}: {}", said("fix"), said(fix))).unwrap_or_default();
         let text = format!("  {mark}  {}  {}{fix}", padded(&said(finding.about), 9), padded(&said(&finding.words), width));
         format!("{}\n", text.trim_end())
     };

@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, table};
 use crate::signals::Signals;
+use crate::tongue::said;
 use crate::{amount, config, runtime};
 
 /// How often a list that is watched is written anew.
@@ -146,7 +147,7 @@ fn row(server: &ServerRow, is_wide: bool) -> Vec<String> {
     let dash = || "-".to_owned();
     let or_dash = |text: Option<String>| text.unwrap_or_else(dash);
     let millis = |ms: Option<f64>| or_dash(ms.map(amount::millis));
-    let note = server.error.as_ref().map(|why| format!("{} {}", why.code, why.message)).unwrap_or_default();
+    let note = server.error.as_ref().map(|why| format!("{} {}", why.code, said(&why.message))).unwrap_or_default();
     let mut row = vec![server.name.clone(), state(server).to_owned(), or_dash(server.revision.as_deref().map(str::to_owned))];
     row.extend([or_dash(server.tools.map(|tools| tools.to_string())), server.calls.to_string()]);
     if is_wide {

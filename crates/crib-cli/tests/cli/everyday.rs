@@ -106,6 +106,8 @@ fn calls_are_listed_with_who_made_them_and_how_they_ended() {
     assert!(lines[0].contains(concat!("toolcrib/", env!("CARGO_PKG_VERSION"))) && lines[0].contains("demo.add"), "{text}");
     assert!(lines[0].contains("  ok  ") && lines[0].contains("  trace "), "{text}");
     assert!(lines[1].contains("  TC0311  ") && lines[1].contains("the arguments do not fit"), "{text}");
+    let chinese = said(home.command(&["logs", "--calls"]).env("TOOLCRIB_LANG", "zh-CN")).stdout;
+    assert!(chinese.contains("  TC0311  ") && chinese.contains("参数不符合工具的 schema"), "{chinese}");
     let document: Value = serde_json::from_str(&home.good(&["logs", "--calls", "demo", "--json"]).stdout).expect("one document");
     assert_eq!(document["schema"], "toolcrib/v1/calls");
     let calls = document["calls"].as_array().expect("calls");

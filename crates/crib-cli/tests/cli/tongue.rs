@@ -82,6 +82,13 @@ fn tables_results_and_failures() {
 
 /// A configuration in which much is wrong.
 const WRONG: &str = "servers:\n  a: { comand: x }\n  b: { url: \"ftp://x\" }\n  c: { command: x, url: \"https://x\" }\n  d: {}\nkeys: 3\n";
+/// The settings of a user's clients: one has the gateway, one leads elsewhere, one is broken, and one has nothing.
+const CLIENTS: &[(&str, &str, &str)] = &[
+    (".cursor", "mcp.json", r#"{"mcpServers":{"toolcrib":{"url":"http://127.0.0.1:8665/mcp"}}}"#),
+    (".gemini", "settings.json", r#"{"mcpServers":{"toolcrib":{"httpUrl":"http://127.0.0.1:1/mcp"}}}"#),
+    (".codex", "config.toml", "[mcp_servers.x"),
+    (".config/goose", "other.yaml", ""),
+];
 const RULES: &str = "servers:\n  demo: { builtin: demo, tools: { exclude: [echo] } }\n  gone: { command: /nonexistent/server }\n  \
                      dead: { command: /bin/sh, args: [-c, \"echo no such thing >&2; exit 3\"] }\n  \
                      far: { url: \"http://127.0.0.1:1/mcp\" }\n  key: { command: x, env: { T: \"${secret:NO_SUCH}\" } }\n";
@@ -90,6 +97,7 @@ const RULES: &str = "servers:\n  demo: { builtin: demo, tools: { exclude: [echo]
 const TABLES: &[&[&str]] = &[
     &["list", "-c", "a.yaml"],
     &["list", "--wide", "-c", "a.yaml"],
+    &["ps", "-c", "rules.yaml"],
     &["show", "demo", "-c", "a.yaml"],
     &["show", "demo.add", "-c", "a.yaml"],
     &["registry", "ls"],
@@ -98,6 +106,8 @@ const TABLES: &[&[&str]] = &[
     &["explain"],
     &["explain", "TC0203"],
     &["connect", "--print", "--name", "x", "cursor"],
+    &["connect", "--list", "cursor", "codex", "goose", "gemini-cli", "warp"],
+    &["doctor"],
     &["inspect", "demo", "-q"],
     &["inspect", "demo", "--lint"],
     &["audit", "verify", "gone.ndjson"],
@@ -147,12 +157,31 @@ const FAILURES: &[&[&str]] = &[
     &["run", "npm:../x"],
     &["run", "demo", "--allow-net", "*"],
     &["run", "https://example.com/mcp", "--with", "mcp<2"],
+    &["logs"],
+    &["logs", "demo"],
+    &["logs", "--calls"],
     &["rm", "nobody"],
     &["connect", "nobody"],
     &["registry", "add", "no url"],
     &["registry", "rm", "nobody"],
     &["lsit"],
 ];
+
+/// Makes the home of a user with clients.
+fn user_with_clients(test: &str) -> std::path::PathBuf {
+    let user = folder(test).join("user");
+    for (place, name, text) in CLIENTS {
+        std::fs::create_dir_all(user.join(place)).expect("writable");
+        std::fs::write(user.join(place).join(name), text).expect("writable");
+    }
+    user
+}
+
+/// Leaves out what `doctor` finds out about this machine's sandbox, and the widths that depend on it.
+fn of_any_machine(found: &str) -> String {
+    let is_of_any = |line: &&str| !line.contains("sandbox") && !line.contains("沙箱");
+    found.lines().filter(is_of_any).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+}
 
 /// Runs command lines and returns all that comes out of them; times are other ones every time.
 fn told(test: &str, tongue: &str, lines: &[&[&str]]) -> String {
@@ -163,10 +192,18 @@ fn told(test: &str, tongue: &str, lines: &[&[&str]]) -> String {
         for (name, text) in [("a.yaml", DEMO), ("wrong.yaml", WRONG), ("rules.yaml", RULES)] {
             with_file(test, name, text);
         }
-        let done = toolcrib(test).env("TOOLCRIB_LANG", tongue).args(*words).stdin(std::process::Stdio::null()).output().expect("it runs");
+        let mut command = toolcrib(test);
+        let is_of_clients = words.contains(&"--list") || *words == ["doctor"];
+        if is_of_clients {
+            command.env("HOME", user_with_clients(test)).env("PATH", "/nonexistent");
+        }
+        let done = command.env("TOOLCRIB_LANG", tongue).args(*words).stdin(std::process::Stdio::null()).output().expect("it runs");
         let text =
             |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(env!("CARGO_PKG_VERSION"), "[VERSION]").replace(&folder_name, "[HERE]");
-        let (out, err) = (text(&done.stdout), text(&done.stderr));
+        let (mut out, err) = (text(&done.stdout), text(&done.stderr));
+        if *words == ["doctor"] {
+            out = of_any_machine(&out);
+        }
         told.push_str(&format!("$ toolcrib {}   -> {}\n{out}{err}\n", words.join(" "), done.status.code().unwrap_or(-1)));
     }
     let steady =

@@ -168,6 +168,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("{} is not a JSON object", "{} 不是 JSON 对象"),
     ("`{}` cannot be started", "无法启动 `{}`"),
     ("`{}` cannot be reached", "无法连接 `{}`"),
+    ("{} needs the secret {}", "{} 需要机密 {}"),
     // run, pull, rm
     ("there is another server called `{}`: {}", "已有另一个名为 `{}` 的服务器：{}"),
     ("give this one a name: --name NAME   or remove the other: toolcrib rm {}", "给它起个名字：--name NAME   或移除另一个：toolcrib rm {}"),

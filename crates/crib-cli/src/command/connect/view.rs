@@ -272,7 +272,10 @@ pub(super) fn list(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
     if output.is_json {
         return output.document("clients", &Rows { clients });
     }
-    let cells = |row: &Row| vec![row.client.to_owned(), row.name.to_owned(), row.state.clone(), row.by.to_owned(), row.path.clone()];
+    let cells = |row: &Row| {
+        let (state, by) = (said(&row.state).into_owned(), said(row.by).into_owned());
+        vec![row.client.to_owned(), row.name.to_owned(), state, by, row.path.clone()]
+    };
     output.data(&table(&["CLIENT", "NAME", "STATE", "BY", "FILE"], &clients.iter().map(cells).collect::<Vec<_>>()))
 }
 

@@ -8,6 +8,7 @@ use crate::instance::Calls;
 use crate::output::{Output, padded};
 use crate::signals::Signals;
 use crate::telemetry::Call;
+use crate::tongue::said;
 
 use super::super::call::encode;
 use super::{LOOK, clock, since};
@@ -76,7 +77,7 @@ fn line(call: &Call) -> String {
     };
     let outcome = if call.code.is_empty() { call.outcome.replace('_', " ") } else { call.code.clone() };
     let trace = call.trace_id.as_deref().and_then(|id| id.get(..TRACE)).map(|id| format!("trace {id}"));
-    let why = call.known_code().map(|code| code.short().to_owned());
+    let why = call.known_code().map(|code| said(code.short()).into_owned());
     let cells = [
         clock(call.time),
         padded(call.client.as_deref().unwrap_or("-"), CLIENT),
