@@ -1,5 +1,7 @@
 //! The same program in 简体中文, by `TOOLCRIB_LANG` and by the locale.
 
+use std::fmt::Write as _;
+
 use super::{DEMO, folder, toolcrib, with_file};
 
 /// Runs a command line in Chinese and returns all that comes out of it.
@@ -204,7 +206,7 @@ fn told(test: &str, tongue: &str, lines: &[&[&str]]) -> String {
         if *words == ["doctor"] {
             out = of_any_machine(&out);
         }
-        told.push_str(&format!("$ toolcrib {}   -> {}\n{out}{err}\n", words.join(" "), done.status.code().unwrap_or(-1)));
+        writeln!(told, "$ toolcrib {}   -> {}\n{out}{err}", words.join(" "), done.status.code().unwrap_or(-1)).unwrap();
     }
     let steady =
         |line: &str| {
