@@ -3,6 +3,11 @@
 //! A gateway that serves the user's own configuration holds a lock in the data directory as long as it lives, and says
 //! beside it who and where it is. What is not locked is not there, whatever the file says.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -10,11 +15,20 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crib_model::Code;
-use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Exit, Failure};
 use crate::shop::{self, private_folder};
+use crate::signals::{self, Wish};
+
+#[cfg(unix)]
+pub(crate) use unix::detach;
+#[cfg(unix)]
+use unix::{is_ours, let_go};
+#[cfg(windows)]
+pub(crate) use windows::detach;
+#[cfg(windows)]
+use windows::{is_ours, let_go};
 
 /// How long a gateway may take to start.
 const START: Duration = Duration::from_secs(20);
@@ -116,13 +130,6 @@ fn is_held(data: &Path) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Returns whether a file was written by this user, and can be by nobody else.
-fn is_ours(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    path.symlink_metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0)
-}
-
 /// Starts a gateway that outlives this command, and waits until it serves.
 pub(crate) async fn start() -> Result<Gateway, Failure> {
     let data = shop::data()?;
@@ -131,7 +138,7 @@ pub(crate) async fn start() -> Result<Gateway, Failure> {
     let is_long = path.metadata().is_ok_and(|meta| meta.len() > LOG_BYTES_MAX);
     let mut log = File::options().create(true).append(!is_long).write(true).truncate(is_long).read(true).open(&path)?;
     let from = log.seek(io::SeekFrom::End(0))?;
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut child = let_go(&mut Command::new(std::env::current_exe()?))
         .args(["serve", "--started-by", &std::process::id().to_string()])
         .env_remove("TOOLCRIB_CONFIG")
         .env_remove("TOOLCRIB_URL")
@@ -171,7 +178,7 @@ fn not_started(log: &mut File, from: u64, path: &Path) -> Failure {
 
 /// Has a gateway read its configuration again, and waits until it has.
 pub(crate) async fn reload(gateway: &Gateway) -> Result<(), Failure> {
-    signal(gateway, Signal::HUP)?;
+    signal(gateway, |pid| signals::ask(pid, Wish::Reload)).await?;
     let deadline = Instant::now() + START;
     loop {
         match find() {
@@ -190,9 +197,9 @@ pub(crate) async fn reload(gateway: &Gateway) -> Result<(), Failure> {
 /// Ends a gateway and waits until nothing of it is left.
 pub(crate) async fn stop(gateway: &Gateway) -> Result<(), Failure> {
     let data = shop::data()?;
-    signal(gateway, Signal::TERM)?;
+    signal(gateway, |pid| signals::ask(pid, Wish::Terminate)).await?;
     if !is_gone(&data, STOP).await {
-        signal(gateway, Signal::KILL)?;
+        signal(gateway, signals::kill).await?;
         if !is_gone(&data, KILL).await {
             return Err(Failure::new(Exit::Unexpected, "not_stopped", format!("process {} does not end", gateway.pid)));
         }
@@ -218,17 +225,15 @@ async fn is_gone(data: &Path, within: Duration) -> bool {
     true
 }
 
-fn signal(gateway: &Gateway, signal: Signal) -> Result<(), Failure> {
-    let pid = Pid::from_raw(gateway.pid).filter(|_| gateway.pid > 1);
+async fn signal(gateway: &Gateway, send: impl Fn(i32) -> io::Result<()>) -> Result<(), Failure> {
+    let pid = Some(gateway.pid).filter(|pid| *pid > 1);
     let pid = pid.ok_or_else(|| Failure::new(Exit::Unexpected, "no_process", "the gateway's file has no process in it"))?;
-    match rustix::process::kill_process(pid, signal) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(error) => Err(io::Error::from(error).into()),
+    let deadline = Instant::now() + KILL;
+    loop {
+        match send(pid) {
+            // Another command is asking it.
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            sent => return Ok(sent?),
+        }
     }
-}
-
-/// Leaves the terminal of whoever started this.
-pub(crate) fn detach() {
-    // It leads a group already where a service manager started it.
-    let _led_a_group = rustix::process::setsid().is_err();
 }

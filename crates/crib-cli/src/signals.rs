@@ -1,8 +1,14 @@
 //! What the outside asks of a running gateway.
 
-use std::io;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+#[cfg(unix)]
+pub(crate) use unix::{Signals, ask, kill};
+#[cfg(windows)]
+pub(crate) use windows::{Signals, ask, kill};
 
 /// A request from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,32 +21,7 @@ pub(crate) enum Wish {
     Reload,
 }
 
-/// The signals, listened to from here on.
-#[derive(Debug)]
-pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
 impl Signals {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for the next one.
-    pub(crate) async fn next(&mut self) -> Wish {
-        tokio::select! {
-            _ = self.interrupt.recv() => Wish::Interrupt,
-            _ = self.terminate.recv() => Wish::Terminate,
-            _ = self.hangup.recv() => Wish::Reload,
-        }
-    }
-
     /// Waits for one that means stop.
     pub(crate) async fn stop(&mut self) -> Wish {
         loop {

@@ -35,6 +35,7 @@ mod signature;
 mod source;
 mod start;
 mod store;
+mod system;
 mod tool;
 mod tree;
 mod web;

@@ -23,6 +23,10 @@ const LABEL_CHARS_MAX: usize = 300;
 pub(crate) async fn pull(job: &Job<'_>, image: &str) -> Result<(Locked, Vec<Finding>), Fault> {
     let name = Reference::parse(image)?;
     let shown = format!("oci:{}", name.name());
+    if cfg!(not(unix)) {
+        return Err(Fault::new(Code::RuntimeMissing, format!("`{shown}` is an image, and images need Linux"))
+            .hint("run Toolcrib in WSL, or have Docker start it: toolcrib run -- docker run -i --rm IMAGE"));
+    }
     let registry = Registry::new(job.http.clone(), credentials(job));
     job.progress.tell(Event::Resolving { source: shown.clone() });
     let found = registry.resolve(&name, &Platform::here()).await?;

@@ -8,8 +8,9 @@ use crib_sandbox::{Net, Spec};
 
 use crate::lock::Entry;
 use crate::store::{Half, Store, unverified};
+use crate::system::PythonStart;
 use crate::tool::Surroundings;
-use crate::{Locked, NetGrant, mcpb, oci};
+use crate::{Locked, NetGrant, mcpb, oci, system};
 
 /// A command whose bytes have just been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +136,9 @@ fn command(store: &Store, locked: &Locked, base: &Path) -> Result<Start, Fault> 
         Entry::Python { module, function, script } => {
             let tree = locked.tree.as_ref().ok_or_else(|| Fault::new(Code::LockInvalid, "a Python package is locked without its files"))?;
             let made = store.part(tree, Half::Made);
-            (made.join("bin/python"), module_args(&made.join("cache"), module, function, script), None)
+            let python = system::python(&interpreter()?, &made, base);
+            let args = module_args(&python, &made.join("cache"), [module, function, script]);
+            (python.program, args, None)
         }
         Entry::Binary { program } => (base.join(program), Vec::new(), None),
         Entry::Command { program, cwd } => (PathBuf::from(program), Vec::new(), cwd.clone()),
@@ -179,11 +182,13 @@ fn modules(entry: &Entry) -> Vec<PathBuf> {
 }
 
 /// `-I` leaves out the folder it starts in, the user's modules and what the environment says.
-fn module_args(cache: &Path, module: &str, function: &str, script: &str) -> Vec<String> {
+fn module_args(python: &PythonStart, cache: &Path, [module, function, script]: [&str; 3]) -> Vec<String> {
     let head = function.split('.').next().unwrap_or(function);
-    let code = format!("import sys; sys.argv[0] = {script:?}; from {module} import {head}; sys.exit({function}())");
+    let prelude = &python.prelude;
+    let code = format!("{prelude}import sys; sys.argv[0] = {script:?}; from {module} import {head}; sys.exit({function}())");
     let cache = format!("pycache_prefix={}", cache.display());
-    ["-I", "-B", "-X", &cache, "-c", &code].map(str::to_owned).into()
+    let first = ["-I", "-B"].iter().chain(python.flags).map(|flag| (*flag).to_owned());
+    first.chain(["-X", &cache, "-c", &code].map(str::to_owned)).collect()
 }
 
 /// Runs a file as `__main__` with folders in front of the modules it finds.

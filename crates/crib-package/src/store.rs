@@ -6,11 +6,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crib_model::{Code, Fault};
 
+use crate::system;
 use crate::tree::{Stamps, Tree, TreeError};
 use crate::{Digest, Lock};
 
@@ -189,8 +189,7 @@ fn seal(folder: &Path) -> io::Result<()> {
         if meta.is_dir() {
             seal(&path)?;
         } else if meta.is_file() {
-            let can_run = meta.permissions().mode() & 0o111 != 0;
-            fs::set_permissions(&path, fs::Permissions::from_mode(if can_run { 0o555 } else { 0o444 }))?;
+            system::seal(&path, &meta)?;
         }
     }
     Ok(())

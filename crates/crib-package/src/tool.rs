@@ -14,6 +14,9 @@ const WAIT: Duration = Duration::from_secs(600);
 /// How many lines of what a program complained of are told.
 const LINES_MAX: usize = 12;
 
+/// How a program's file may end.
+const ENDINGS: &[&str] = if cfg!(windows) { &[".exe", ".cmd", ".bat"] } else { &[""] };
+
 /// The variables of whoever asked, by which these programs find their settings.
 #[derive(Clone)]
 pub(crate) struct Surroundings(Vec<(OsString, OsString)>);
@@ -34,11 +37,16 @@ impl Surroundings {
     /// Finds a program in the search path.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
         let path = self.var("PATH")?;
-        std::env::split_paths(path).map(|folder| folder.join(name)).find(|path| path.is_file())
+        let mut places =
+            std::env::split_paths(path).flat_map(|folder| ENDINGS.iter().map(move |ending| folder.join(format!("{name}{ending}"))));
+        places.find(|path| path.is_file())
     }
 
     pub(crate) fn var(&self, name: &str) -> Option<&OsStr> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())
+        self.0
+            .iter()
+            .find(|(known, _)| if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { known == name })
+            .map(|(_, value)| value.as_os_str())
     }
 
     /// Runs a program to its end. It is killed when it takes too long, or when nobody waits for it any more.

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use crate::Digest;
+use crate::system::{self, Stamp};
 
 /// Entries of one tree; beyond it the package is refused.
 const ENTRIES_MAX: usize = 300_000;
@@ -39,15 +38,6 @@ enum Node {
 enum Scope {
     Files,
     All,
-}
-
-/// What tells that a file was not touched since it was hashed: no program can set the time of its change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 /// Stamps of files that were hashed, one line each.
@@ -113,7 +103,7 @@ impl Tree {
                 let path = entry.map_err(failed)?.path();
                 let meta = fs::symlink_metadata(&path).map_err(failed)?;
                 let name = path.strip_prefix(root).unwrap_or(&path).to_owned();
-                bytes = bytes.saturating_add(meta.size());
+                bytes = bytes.saturating_add(meta.len());
                 if found.len() >= ENTRIES_MAX || bytes > BYTES_MAX || depth >= DEPTH_MAX {
                     return Err(TreeError::TooLarge);
                 }
@@ -121,7 +111,7 @@ impl Tree {
                     found.extend((scope == Scope::All).then_some((name, Node::Folder)));
                     folders.push((path, depth + 1));
                 } else {
-                    let seen = stamps.0.get(&name).is_some_and(|stamp| *stamp == Stamp::of(&meta));
+                    let seen = stamps.0.get(&name).is_some_and(|stamp| system::is_untouched(&meta, stamp));
                     let old = known.filter(|_| seen).and_then(|known| known.0.get(&name));
                     let node = old.map_or_else(|| Node::of(&path, &name, &meta), |node| Ok(node.clone()))?;
                     found.insert(name, node);
@@ -141,17 +131,17 @@ impl Tree {
                     text.extend_from_slice(format!("{kind} {} {size} ", digest.hex()).as_bytes());
                 }
                 Node::Link { target } => {
-                    let target = target.as_os_str().as_bytes();
+                    let target = system::bytes(target);
                     text.extend_from_slice(format!("l {} ", target.len()).as_bytes());
-                    text.extend_from_slice(target);
+                    text.extend_from_slice(&target);
                     text.push(b' ');
                 }
                 Node::Folder => text.extend_from_slice(b"d "),
             }
             // The length keeps a name with a line break from being read as two.
-            let path = path.as_os_str().as_bytes();
+            let path = system::bytes(path);
             text.extend_from_slice(format!("{} ", path.len()).as_bytes());
-            text.extend_from_slice(path);
+            text.extend_from_slice(&path);
             text.push(b'\n');
         }
         text
@@ -244,8 +234,8 @@ impl Node {
         if !meta.is_file() {
             return Err(TreeError::Special(name.to_owned()));
         }
-        let can_run = meta.permissions().mode() & 0o111 != 0;
-        Ok(Self::File { digest: Digest::of_file(path).map_err(failed)?, size: meta.size(), can_run })
+        let can_run = system::can_run(path, meta);
+        Ok(Self::File { digest: Digest::of_file(path).map_err(failed)?, size: meta.len(), can_run })
     }
 }
 
@@ -263,32 +253,21 @@ pub(crate) fn stays_inside(name: &Path, target: &Path) -> bool {
     true
 }
 
-impl Stamp {
-    fn of(meta: &fs::Metadata) -> Self {
-        Self {
-            inode: meta.ino(),
-            size: meta.size(),
-            modified: (meta.mtime(), meta.mtime_nsec()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        }
-    }
-}
-
 impl Stamps {
     /// Takes the stamps of a tree that was just hashed.
     pub(crate) fn take(root: &Path, tree: &Tree) -> io::Result<Self> {
-        let stamps = tree.0.keys().map(|name| Ok((name.clone(), Stamp::of(&fs::symlink_metadata(root.join(name))?))));
+        let stamps = tree.0.keys().map(|name| Ok((name.clone(), system::stamp(&fs::symlink_metadata(root.join(name))?))));
         stamps.collect::<io::Result<_>>().map(Self)
     }
 
     pub(crate) fn write(&self) -> Vec<u8> {
         let mut text = Vec::new();
         for (path, stamp) in &self.0 {
-            let path = path.as_os_str().as_bytes();
+            let path = system::bytes(path);
             let Stamp { inode, size, modified, changed } = stamp;
             let line = format!("{inode} {size} {} {} {} {} {} ", modified.0, modified.1, changed.0, changed.1, path.len());
             text.extend_from_slice(line.as_bytes());
-            text.extend_from_slice(path);
+            text.extend_from_slice(&path);
             text.push(b'\n');
         }
         text
@@ -326,11 +305,14 @@ fn word(rest: &mut &[u8]) -> Option<String> {
 fn take(rest: &mut &[u8], length: usize) -> Option<PathBuf> {
     let (bytes, after) = rest.split_at_checked(length)?;
     *rest = after;
-    Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))
+    Some(system::path(bytes))
 }
 
+#[cfg(unix)]
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn folder() -> tempfile::TempDir {

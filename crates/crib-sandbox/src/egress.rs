@@ -4,6 +4,9 @@
 //! taken; a name is resolved here, and only addresses of the public internet are connected to, unless an address or
 //! `localhost` itself was granted.
 
+#[cfg(not(unix))]
+mod idle;
+#[cfg(unix)]
 mod proxy;
 mod rule;
 #[cfg(test)]
@@ -14,12 +17,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crib_model::{Code, Fault};
-use tokio::net::UnixListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-pub use proxy::Refused;
 pub use rule::HostRule;
+
+#[cfg(not(unix))]
+use idle::serve;
+#[cfg(unix)]
+use proxy::serve;
+
+/// What a server tried to reach and may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub host: String,
+    pub port: u16,
+    pub why: &'static str,
+}
 
 /// Is told of everything that was refused.
 type Tell = Arc<dyn Fn(Refused) + Send + Sync>;
@@ -44,9 +58,9 @@ impl Egress {
     /// TC0509 when the socket cannot be made.
     pub fn start(socket: PathBuf, rules: Vec<HostRule>, tell: impl Fn(Refused) + Send + Sync + 'static) -> Result<Self, Fault> {
         let failed = |error| Fault::new(Code::SandboxFailed, "the proxy for granted hosts cannot be started").because(error);
-        let listener = UnixListener::bind(&socket).map_err(|error| failed(format!("`{}`: {error}", socket.display())))?;
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(proxy::serve(listener, rules.into(), Arc::new(tell), tasks.clone(), closing.clone()));
+        let begun = serve(&socket, rules.into(), Arc::new(tell), &tasks, &closing);
+        begun.map_err(|error| failed(format!("`{}`: {error}", socket.display())))?;
         Ok(Self { socket, tasks, _closing: closing.drop_guard() })
     }
 

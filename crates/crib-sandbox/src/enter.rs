@@ -28,7 +28,7 @@ pub fn is_shown(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     return crate::linux::is_shown(path);
     #[cfg(not(target_os = "linux"))]
-    return path.starts_with("/usr");
+    return crate::plain::is_shown(path);
 }
 
 /// Becomes the launcher; `args` are those after [`crate::ENTRY`]. Returns when the server has ended, with its status.
@@ -78,21 +78,5 @@ fn dispatch(verb: &str, args: impl Iterator<Item = String>, spec: &Spec) -> Resu
 
 #[cfg(not(target_os = "linux"))]
 fn dispatch(verb: &str, _args: impl Iterator<Item = String>, spec: &Spec) -> Result<ExitCode, Refusal> {
-    let mut report = Report::nothing("there is no sandbox for this operating system yet");
-    report.set(crate::Promise::Environment, crate::Holds::yes("the launcher"));
-    if verb == "measure" {
-        return print(&report).map(|()| ExitCode::SUCCESS);
-    }
-    insist(spec, &report)?;
-    if spec.image.is_some() {
-        return Err(Refusal::Spec("images are of Linux, and cannot be started by another system".to_owned()));
-    }
-    let mut command = std::process::Command::new(&spec.program);
-    command.args(&spec.args).env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
-    if let Some(cwd) = &spec.cwd {
-        command.current_dir(cwd);
-    }
-    let failed = |error| Refusal::System { what: format!("`{}` cannot be started", spec.program.display()), error };
-    let status = command.status().map_err(failed)?;
-    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    crate::plain::dispatch(verb, spec)
 }

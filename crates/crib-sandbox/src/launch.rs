@@ -11,6 +11,9 @@ use crate::{Report, Spec};
 pub const ENTRY: &str = "__sandbox";
 /// The variable that carries the spec: arguments can be read by everyone on the machine, an environment cannot.
 pub(crate) const SPEC: &str = "TOOLCRIB_SANDBOX";
+/// Variables of the system without which hardly a program of Windows starts; a spec may have others in their place.
+pub(crate) const SYSTEM: &[&str] =
+    if cfg!(windows) { &["SystemRoot", "SystemDrive", "windir", "ComSpec", "PATHEXT", "USERPROFILE", "TEMP", "TMP"] } else { &[] };
 /// The kernel takes no longer variable than 128 KiB.
 const SPEC_BYTES_MAX: usize = 120 * 1024;
 
@@ -58,9 +61,7 @@ fn launch(launcher: &Path, spec: &Spec, verb: &str) -> Result<Launch, Fault> {
     if text.len() > SPEC_BYTES_MAX {
         return Err(failed(format!("arguments, environment and grants take {} bytes; {SPEC_BYTES_MAX} is the most", text.len())));
     }
-    Ok(Launch {
-        program: launcher.display().to_string(),
-        args: vec![ENTRY.to_owned(), verb.to_owned()],
-        env: vec![(SPEC.to_owned(), text)],
-    })
+    let mut env = vec![(SPEC.to_owned(), text)];
+    env.extend(SYSTEM.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?.into_string().ok()?))));
+    Ok(Launch { program: launcher.display().to_string(), args: vec![ENTRY.to_owned(), verb.to_owned()], env })
 }

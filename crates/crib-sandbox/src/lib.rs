@@ -20,6 +20,8 @@ mod enter;
 mod launch;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(not(target_os = "linux"))]
+mod plain;
 mod report;
 mod spec;
 

@@ -14,7 +14,8 @@ pub struct Spec {
     /// An absolute path; in an image also a name that is looked for in the search path.
     pub program: PathBuf,
     pub args: Vec<String>,
-    /// The whole environment, but `HOME`, `TMPDIR`, `PATH` and `LANG`, which are added where they are missing.
+    /// The whole environment, but `HOME`, `TMPDIR`, `PATH` and `LANG`, which are added where they are missing; on Windows the
+    /// system's own variables.
     pub env: Vec<(String, String)>,
     /// Where it starts; its private home where nothing is said.
     pub cwd: Option<PathBuf>,

@@ -184,10 +184,17 @@ async fn talk(args: &Inspect, found: &Found, (verbosity, signals): (u8, &mut Sig
 }
 
 /// Whether commands come on standard input: a pipe or a file, and not nothing.
+#[cfg(unix)]
 fn has_input() -> bool {
     let Ok(stat) = rustix::fs::fstat(std::io::stdin()) else { return false };
     let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
     matches!(kind, rustix::fs::FileType::Fifo | rustix::fs::FileType::RegularFile | rustix::fs::FileType::Socket)
+}
+
+/// Whether commands come on standard input: whatever is no terminal.
+#[cfg(not(unix))]
+fn has_input() -> bool {
+    !std::io::IsTerminal::is_terminal(&std::io::stdin())
 }
 
 /// Shows every message: as a line of the log, in full, or as a line of JSON.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::RootError;
+use super::{Hostile, RootError};
 
 /// How deep folders may be.
 pub(super) const DEPTH_MAX: usize = 60;
@@ -19,21 +19,6 @@ const NAME_BYTES_MAX: usize = 4096;
 
 /// How a folder is opened: never through a link.
 pub(super) const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
-/// An entry that no honest image has.
-#[derive(Debug, thiserror::Error)]
-#[error("`{name}`: {why}")]
-pub(crate) struct Hostile {
-    name: String,
-    why: &'static str,
-}
-
-impl Hostile {
-    pub(crate) fn new(name: &[u8], why: &'static str) -> Self {
-        let name = String::from_utf8_lossy(name).chars().take(200).collect::<String>().escape_debug().to_string();
-        Self { name, why }
-    }
-}
 
 /// The parts of a name, none of which leads upwards.
 pub(super) struct Names(VecDeque<OsString>);

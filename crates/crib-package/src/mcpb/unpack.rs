@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crib_model::{Code, Fault};
 use zip::ZipArchive;
+
+use crate::system;
 
 const FILES_MAX: usize = 50_000;
 const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -42,7 +43,7 @@ pub(super) fn unpack(archive: &Path, to: &Path) -> Result<(), Fault> {
         }
         left -= written;
         let can_run = entry.unix_mode().unwrap_or(0) & 0o111 != 0;
-        fs::set_permissions(&path, fs::Permissions::from_mode(if can_run { 0o755 } else { 0o644 })).map_err(broken)?;
+        system::set_can_run(&path, can_run).map_err(broken)?;
     }
     Ok(())
 }

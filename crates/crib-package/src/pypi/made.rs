@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::Runtime;
+use crate::{Runtime, system};
 
 /// Files of an installer that differ with it and its paths.
 const OF_INSTALLER: &[&str] = &["INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"];
@@ -44,12 +43,7 @@ fn is_script(path: &Path) -> io::Result<bool> {
 
 /// Makes an environment whose modules are the tree beside it.
 pub(super) fn link(made: &Path, runtime: &Runtime, series: &str) -> io::Result<()> {
-    let library = made.join("lib").join(format!("python{series}"));
-    fs::create_dir_all(made.join("bin"))?;
-    fs::create_dir_all(&library)?;
-    symlink(&runtime.path, made.join("bin/python"))?;
-    symlink("python", made.join("bin/python3"))?;
-    symlink("../../../tree", library.join("site-packages"))?;
+    system::link_python(made, &runtime.path, series)?;
     let home = runtime.path.parent().unwrap_or_else(|| Path::new("/usr/bin")).display();
     fs::write(made.join("pyvenv.cfg"), format!("home = {home}\ninclude-system-site-packages = false\nversion = {}\n", runtime.version))
 }

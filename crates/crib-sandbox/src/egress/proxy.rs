@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Tell;
 use super::rule::{HostRule, split};
+use super::{Refused, Tell};
 
 const CONNECTIONS_MAX: usize = 128;
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -21,14 +22,6 @@ const HEAD_WAIT: Duration = Duration::from_secs(10);
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// How long after a failed accept the next is tried.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// What a server tried to reach and may not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    pub host: String,
-    pub port: u16,
-    pub why: &'static str,
-}
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,7 +33,14 @@ struct Asked {
     is_tunnel: bool,
 }
 
-pub(super) async fn serve(listener: UnixListener, rules: Arc<[HostRule]>, tell: Tell, tasks: TaskTracker, closing: CancellationToken) {
+/// Begins to listen at a socket to be made, and serves it until `closing`.
+pub(super) fn serve(socket: &Path, rules: Arc<[HostRule]>, tell: Tell, tasks: &TaskTracker, closing: &CancellationToken) -> io::Result<()> {
+    let listener = UnixListener::bind(socket)?;
+    tasks.spawn(accept(listener, rules, tell, tasks.clone(), closing.clone()));
+    Ok(())
+}
+
+async fn accept(listener: UnixListener, rules: Arc<[HostRule]>, tell: Tell, tasks: TaskTracker, closing: CancellationToken) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {

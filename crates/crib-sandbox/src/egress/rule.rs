@@ -87,6 +87,7 @@ impl HostRule {
     }
 
     /// Returns whether a host and port as a program names them are granted.
+    #[cfg(any(unix, test))]
     pub(super) fn covers(&self, host: &str, port: u16) -> bool {
         let host = host.trim_end_matches('.');
         let is_host = match &self.host {
@@ -101,6 +102,7 @@ impl HostRule {
     }
 
     /// Returns whether the grant is of this very machine or network, not of a name that might point there.
+    #[cfg(unix)]
     pub(super) fn is_of_address(&self) -> bool {
         match &self.host {
             Host::Address(_) => true,

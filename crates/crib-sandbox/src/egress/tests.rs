@@ -1,6 +1,7 @@
 //! Grants of hosts.
 
 use super::HostRule;
+#[cfg(unix)]
 use super::proxy::is_public;
 
 #[track_caller]
@@ -36,6 +37,7 @@ fn a_grant_is_written_as_it_is_read() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn addresses_of_this_machine_and_its_networks_are_not_public() {
     for text in [

@@ -246,6 +246,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         "install one (apt install runc), or let our own sandbox start it: --sandbox process",
         "请安装一个（apt install runc），或由自带的沙箱启动：--sandbox process",
     ),
+    ("`{}` is an image, and images need Linux", "`{}` 是镜像，而镜像需要 Linux"),
+    (
+        "run Toolcrib in WSL, or have Docker start it: toolcrib run -- docker run -i --rm IMAGE",
+        "请在 WSL 中运行 Toolcrib，或由 Docker 启动：toolcrib run -- docker run -i --rm IMAGE",
+    ),
     // What happens to a package.
     ("`{}` is not on this machine", "本机没有 `{}`"),
     ("`{}` is not in the search path", "搜索路径中没有 `{}`"),

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use crib_control::Compiled;
 
-use super::{Finding, Health, Mend};
+use super::Finding;
+#[cfg(unix)]
+use super::{Health, Mend};
 use crate::pins;
 use crate::places::Own;
 
