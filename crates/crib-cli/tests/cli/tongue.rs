@@ -206,7 +206,7 @@ fn told(test: &str, tongue: &str, lines: &[&[&str]]) -> String {
         if *words == ["doctor"] {
             out = of_any_machine(&out);
         }
-        writeln!(told, "$ toolcrib {}   -> {}\n{out}{err}", words.join(" "), done.status.code().unwrap_or(-1)).unwrap();
+        writeln!(told, "$ toolcrib {}   -> {}\n{out}{err}", words.join(" "), done.status.code().unwrap_or(-1)).expect("a text takes it");
     }
     let steady =
         |line: &str| {
