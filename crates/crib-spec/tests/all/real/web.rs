@@ -15,7 +15,8 @@ use super::{
     compare::{Table, equals_direct},
 };
 
-const PAGE: &str = "<!doctype html><html><head><title>Calculator</title></head><body><article><h1>Addition</h1>\
+// With an icon, for a browser asks for one when it likes, and its failure is an event of whichever call is under way.
+const PAGE: &str = "<!doctype html><html><head><title>Calculator</title><link rel=\"icon\" href=\"data:,\"></head><body><article><h1>Addition</h1>\
     <p>88 加 22 makes 110, as <a href=\"/more\">everybody</a> can see who has learned to add numbers of two digits.</p>\
     <button onclick=\"document.title='Clicked'; console.log('clicked')\">Add</button>\
     <input aria-label=\"Name\"><select aria-label=\"Unit\"><option>one</option><option>two</option></select></article></body></html>";
