@@ -11,7 +11,7 @@ use super::{folder, toolcrib, with_file};
 
 const KEY: &str = "tcb-9f8e7d6c5b4a3210";
 
-struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
     address: String,
 }
@@ -24,7 +24,7 @@ impl Drop for Gateway {
 }
 
 impl Gateway {
-    fn start(test: &str, config: &str) -> Self {
+    pub(crate) fn start(test: &str, config: &str) -> Self {
         with_file(test, "a.yaml", config);
         let mut command = toolcrib(test);
         command.args(["serve", "--json", "-c", "a.yaml", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -37,8 +37,12 @@ impl Gateway {
         Self { child, address }
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Asks and returns the status and the body.
-    fn ask(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
         let key = key.map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
@@ -102,7 +106,7 @@ fn statuses_are_honest() {
         ("POST", "/v1/tools/demo__add", "{", 400, "TC0311"),
         ("POST", "/v1/tools/demo__nothing", "{}", 404, "TC0310"),
         ("POST", "/v1/tools/broken.x", "{}", 502, "TC0202"),
-        ("POST", "/v1/tools/demo__ask_name", "{}", 409, "upstream_error"),
+        ("POST", "/v1/tools/demo__ask_name", "{}", 409, "TC0211"),
         ("GET", "/v1/tools?server=gone", "", 404, "TC0310"),
         ("PUT", "/v1/tools/demo__add", "{}", 405, "method_not_allowed"),
         ("GET", "/nowhere", "", 404, "not_found"),

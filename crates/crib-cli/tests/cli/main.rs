@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on may stop")]
 
 mod audit;
+mod codes;
 mod connect;
 mod crates;
 mod doctor;

@@ -75,7 +75,7 @@ impl Trouble {
             let status = match error.code {
                 code::INVALID_PARAMS => StatusCode::UNPROCESSABLE_ENTITY,
                 // The tool wants to ask, and a plain request has nobody to ask.
-                code::MISSING_CAPABILITY => StatusCode::CONFLICT,
+                code::MISSING_CAPABILITY => return Self::asks(None),
                 _ => StatusCode::BAD_GATEWAY,
             };
             let mut trouble = Self::new(status, "upstream_error", error.message.clone());
@@ -124,11 +124,11 @@ impl Trouble {
     }
 
     /// The tool asks a person, and a plain request has nobody to ask.
-    pub(super) fn asks(requests: Json) -> Self {
-        let message = "the tool asks for input, which a plain HTTP call cannot give";
-        let mut trouble = Self::new(StatusCode::CONFLICT, Code::InputImpossible.as_str(), message);
-        trouble.body.hint = Some("call it with an MCP client that supports elicitation".to_owned());
-        trouble.body.requests = Some(requests);
+    pub(super) fn asks(requests: Option<Json>) -> Self {
+        let message = "the tool asks for something in the middle of the call, and nobody can be asked here";
+        let fault = Fault::new(Code::InputImpossible, message).hint("call it with an MCP client that can answer");
+        let mut trouble = Self::of(&fault);
+        trouble.body.requests = requests;
         trouble
     }
 

@@ -73,7 +73,7 @@ pub(super) async fn run(rest: &Rest, ask: &Ask, name: &str, arguments: Json) -> 
     match Box::pin(rest.plane.call_tool(&rest.principal(ask)?, &name, arguments)).await {
         Called::Result(result) => Ok((status(&result), result)),
         Called::Error(error) => Err(Trouble::of_call(&error)),
-        Called::InputRequired(requests) => Err(Trouble::asks(requests)),
+        Called::InputRequired(requests) => Err(Trouble::asks(Some(requests))),
     }
 }
 

@@ -159,6 +159,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("`{}` does not exist", "`{}` 不存在"),
     ("there is no tool `{}`", "没有工具 `{}`"),
     ("`{}` failed", "`{}` 失败"),
+    ("the tool asks for something in the middle of the call, and nobody can be asked here", "该工具在调用过程中提出请求，而这里没有人可问"),
+    ("call it with an MCP client that can answer", "请用能够回答的 MCP 客户端调用它"),
     ("arguments for `{}` are not valid", "`{}` 的参数无效"),
     ("`{}` is given twice", "`{}` 给了两次"),
     ("`{}` is not JSON", "`{}` 不是 JSON"),
