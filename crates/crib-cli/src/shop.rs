@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 use crib_oci::Reference;
 use crib_package::{
-    FindingKind, Key, Listing, Lock, Locked, Packages, PackagesOptions, Policy, Progress, Provenance, Pulled, Source, Start, Trust, Verdict,
+    Build, FindingKind, Key, Listing, Lock, Locked, More, NetGrant, Packages, PackagesOptions, Policy, Progress, Provenance, Pulled,
+    Source, Start, Trust, Verdict,
 };
 use crib_transport::{ClientOptions, HttpClient};
 
@@ -26,6 +27,7 @@ pub(crate) struct Shop {
 pub(crate) struct Believed {
     policy: Policy,
     trust: Trust,
+    build: Build,
 }
 
 impl Believed {
@@ -63,7 +65,17 @@ impl Believed {
             this.trust.keys = fetch.key.iter().map(|text| key(text)).collect::<Result<_, Failure>>()?;
             this.trust.needs_key = true;
         }
-        Ok(this)
+        this.building(&fetch.build, &fetch.build_net)
+    }
+
+    /// Has packages be built that are named, with a way to these hosts.
+    pub(crate) fn building(mut self, packages: &[String], hosts: &[String]) -> Result<Self, Failure> {
+        if packages.is_empty() && !hosts.is_empty() {
+            return Err(Failure::usage("--build-net goes with --build"));
+        }
+        let net = NetGrant::try_from(hosts.to_vec()).map_err(|why| Failure::usage(format!("--build-net: {why}")))?;
+        self.build = Build { packages: packages.to_vec(), net };
+        Ok(self)
     }
 }
 
@@ -95,6 +107,7 @@ impl Shop {
             http: HttpClient::new(ClientOptions::default())?,
             policy: believed.policy,
             trust: believed.trust,
+            build: believed.build,
             launcher: std::env::current_exe().ok(),
         };
         Ok(Self { packages: Packages::new(options)?, data })
@@ -170,8 +183,8 @@ fn unusable(path: &Path, error: &std::io::Error) -> Fault {
 /// Returns a source without its version, as the lockfile names it, and the version, where it is an exact one.
 fn bare(source: &Source) -> (String, Option<String>) {
     let (bare, version) = match source.clone() {
-        Source::Npm { name, version } => (Source::Npm { name, version: None }, version),
-        Source::Pypi { name, version, .. } => (Source::Pypi { name, version: None, with: Vec::new() }, version),
+        Source::Npm { name, version, .. } => (Source::Npm { name, version: None, more: More::default() }, version),
+        Source::Pypi { name, version, .. } => (Source::Pypi { name, version: None, more: More::default() }, version),
         Source::Cargo { name, version } => (Source::Cargo { name, version: None }, version),
         Source::Mcpb { place, .. } => (Source::Mcpb { place, sha256: None }, None),
         other @ (Source::Registry { .. } | Source::Oci { .. } | Source::Url(_) | Source::Folder(_) | Source::Command { .. }) => {
@@ -191,8 +204,18 @@ pub(crate) fn is_of(locked: &Locked, wanted: &Source) -> bool {
         return Reference::parse(image).is_ok_and(|name| is_image(locked, &name));
     }
     let (name, version) = bare(wanted);
-    let with = if let Source::Pypi { with, .. } = wanted { with.as_slice() } else { &[] };
-    let has_all = with.iter().all(|one| locked.with.contains(one));
+    let has_all = match wanted {
+        Source::Npm { more, .. } | Source::Pypi { more, .. } => {
+            more.with.iter().all(|one| locked.with.contains(one)) && more.program == locked.program && more.python == locked.python
+        }
+        Source::Registry { .. }
+        | Source::Oci { .. }
+        | Source::Cargo { .. }
+        | Source::Mcpb { .. }
+        | Source::Url(_)
+        | Source::Folder(_)
+        | Source::Command { .. } => true,
+    };
     locked.source == name && has_all && version.is_none_or(|version| version == locked.version)
 }
 
@@ -210,7 +233,7 @@ fn is_image(locked: &Locked, name: &Reference) -> bool {
 pub(crate) fn followed(locked: &Locked) -> String {
     // A package has a newest version, and an image only what its tag stands for.
     let is_tagged = locked.source.starts_with("oci:") && !locked.version.starts_with("sha256:");
-    if is_tagged { format!("{}:{}", locked.source, locked.version) } else { locked.source.clone() }
+    if is_tagged { format!("{}:{}", locked.source, locked.version) } else { format!("{}{}", locked.source, locked.marks()) }
 }
 
 /// Returns how the configuration names what is locked.
@@ -219,16 +242,16 @@ pub(crate) fn pinned(locked: &Locked) -> String {
         return format!("{}@{digest}", followed(locked));
     }
     let is_registry = ["npm:", "pypi:", "cargo:"].iter().any(|kind| locked.source.starts_with(kind));
-    if is_registry { format!("{}@{}", locked.source, locked.version) } else { locked.source.clone() }
+    if is_registry { format!("{}@{}{}", locked.source, locked.version, locked.marks()) } else { locked.source.clone() }
 }
 
-/// Reads what somebody typed; requirements go to a Python package.
+/// Reads what somebody typed; further packages and requirements go to a package.
 pub(crate) fn source(text: &str, more: &[String]) -> Result<Source, Failure> {
     let mut source = Source::parse(text)?;
-    if let Source::Pypi { with, .. } = &mut source {
-        with.extend(more.iter().cloned());
+    if let Source::Npm { more: own, .. } | Source::Pypi { more: own, .. } = &mut source {
+        own.with.extend(more.iter().cloned());
     } else if !more.is_empty() {
-        return Err(Failure::usage("--with goes with Python packages"));
+        return Err(Failure::usage("--with goes with packages of npm and PyPI"));
     }
     if let Source::Folder(path) = &mut source {
         *path = std::path::absolute(&*path)?;

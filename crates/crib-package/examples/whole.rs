@@ -48,7 +48,7 @@ async fn run(args: Vec<String>) -> Result<ExitCode, Fault> {
     while let Some(arg) = rest.next() {
         let mut value = || rest.next().expect("a value").clone();
         match (arg.as_str(), &mut source) {
-            ("--with", Source::Pypi { with, .. }) => with.push(value()),
+            ("--with", Source::Npm { more, .. } | Source::Pypi { more, .. }) => more.with.push(value()),
             ("--read", _) => grants.read.push(value().into()),
             ("--write", _) => grants.write.push(value().into()),
             ("--net", _) => grants.net = NetGrant::try_from(vec![value()]).expect("a host"),
@@ -62,6 +62,7 @@ async fn run(args: Vec<String>) -> Result<ExitCode, Fault> {
         http: HttpClient::new(ClientOptions::default())?,
         policy: Policy::default(),
         trust: Trust::default(),
+        build: crib_package::Build::default(),
         launcher: None,
     };
     let packages = Packages::new(options)?;

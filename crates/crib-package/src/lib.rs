@@ -17,6 +17,7 @@
 
 mod cargo;
 mod changes;
+mod confined;
 mod digest;
 mod finding;
 mod grants;
@@ -45,11 +46,11 @@ pub use digest::Digest;
 pub use finding::{Finding, FindingKind, Policy, Verdict};
 pub use grants::{Engine, Grants, NetGrant};
 pub use listing::{Listing, Standing};
-pub use lock::{Entry, Image, Listed, Lock, Locked, Proof, Provenance, Runtime};
+pub use lock::{Build, Entry, Image, Listed, Lock, Locked, Proof, Provenance, Runtime};
 pub use mcpb::Setting;
 pub use progress::{Event, Progress};
 pub use pull::{Packages, PackagesOptions, Pulled, Trust};
 pub use remedy::{Remedy, RemedyKind, recognise};
 pub use signature::{Key, NotAKey, Signer};
-pub use source::Source;
+pub use source::{More, Source};
 pub use start::Start;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Grants, Key, Signer};
+use crate::{Digest, Grants, Key, NetGrant, Signer};
 
 /// The form of the file.
 const VERSION: u32 = 1;
@@ -30,9 +30,15 @@ pub struct Locked {
     pub source: String,
     /// The exact version that came of it.
     pub version: String,
-    /// Further requirements of a Python package.
+    /// Further packages or requirements.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<String>,
+    /// Which of its programs is started, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// The series of Python that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python: Option<String>,
     /// The system and processor the bytes are for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
@@ -53,6 +59,9 @@ pub struct Locked {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub grants: Grants,
+    /// What is built on this machine, in a sandbox, whenever it is pulled.
+    #[serde(default, skip_serializing_if = "Build::is_empty")]
+    pub build: Build,
     #[serde(default)]
     pub provenance: Provenance,
     /// The entry of a registry of servers that led to it.
@@ -61,6 +70,16 @@ pub struct Locked {
     /// Every package that was installed, `name@version`, and the digests its registry gave.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub packages: BTreeMap<String, Vec<String>>,
+}
+
+/// Packages whose own scripts are run when they are installed: in a sandbox, because somebody wanted it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Build {
+    /// Their names.
+    pub packages: Vec<String>,
+    /// What the scripts may reach. The server itself has grants of its own.
+    pub net: NetGrant,
 }
 
 /// An entry of a registry of servers.
@@ -171,7 +190,22 @@ pub enum Proof {
     Verified { by: String },
 }
 
+impl Build {
+    /// Returns whether nothing is built.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.packages.is_empty()
+    }
+}
+
 impl Locked {
+    /// Returns what comes after the name and version in the source of it: `?python=3.12#PROGRAM`.
+    #[must_use]
+    pub fn marks(&self) -> String {
+        let part = |mark: &str, text: Option<&String>| text.map(|text| format!("{mark}{text}")).unwrap_or_default();
+        part("?python=", self.python.as_ref()) + &part("#", self.program.as_ref())
+    }
+
     /// Returns the key of minisign it was signed by.
     pub(crate) fn minisign_key(&self) -> Option<Key> {
         let signer = self.provenance.signer.as_ref().filter(|signer| signer.issuer == "minisign")?;

@@ -50,6 +50,8 @@ pub(crate) async fn pull(job: &Job<'_>, place: &str, sha256: Option<&str>) -> Re
         source: shown,
         version: manifest.version.clone(),
         with: Vec::new(),
+        program: None,
+        python: None,
         platform: Some(crate::pull::platform()),
         tree: Some(tree),
         made: None,
@@ -58,6 +60,7 @@ pub(crate) async fn pull(job: &Job<'_>, place: &str, sha256: Option<&str>) -> Re
         args: plan.args,
         env: plan.env,
         grants: crate::Grants::default(),
+        build: crate::Build::default(),
         provenance: Provenance {
             integrity: Some(digest.to_string()),
             signature,

@@ -3,11 +3,14 @@
 //! Npm keeps the integrity of each package it resolved and refuses other bytes; which of its entries are acceptable
 //! (from a registry, with a strong hash) is decided here, between its resolving and its installing.
 
+mod build;
+mod node;
 mod registry;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -15,31 +18,45 @@ use crib_model::{Code, Fault};
 use serde_json::{Value, json};
 
 use crate::pull::Job;
+use crate::source::beside_npm;
 use crate::store::{Bench, Half};
 use crate::tool::{Said, args};
-use crate::{Entry, Event, Finding, Locked, Provenance, local};
+use crate::{Entry, Event, Finding, Locked, More, Provenance, local};
 
+pub(crate) use node::install as install_node;
 use tree::Resolution;
 
 const LOCK: &str = "package-lock.json";
 /// What is the same for every command: nothing is run, asked or reported.
 const QUIET: [&str; 5] = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"];
 
-pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Result<(Locked, Vec<Finding>), Fault> {
+/// What is asked for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) version: Option<&'a str>,
+    pub(crate) more: &'a More,
+}
+
+pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, Vec<Finding>), Fault> {
+    let name = wanted.name;
     let shown = format!("npm:{name}");
     let npm = Npm::find(job)?;
     let bench = job.store.bench()?;
     job.progress.tell(Event::Resolving { source: shown.clone() });
-    let resolution = npm.resolve(&bench, name, version.unwrap_or("latest")).await?;
+    let resolution = npm.resolve(&bench, wanted).await?;
     let (version, count) = (resolution.version.clone(), resolution.packages.len());
     job.progress.tell(Event::Resolved { source: shown.clone(), version: version.clone(), packages: count });
+    let build = job.build(&shown);
+    build::check(job, &resolution, &shown)?;
     let mut findings = resolution.findings.clone();
+    findings.extend(build::findings(&resolution, &build));
     job.progress.tell(Event::Verifying);
     let provenance = npm.verify(&bench, name, &resolution, &mut findings).await?;
     job.judge(&findings)?;
     job.progress.tell(Event::Installing { packages: count });
     npm.install(&bench, &shown).await?;
-    let entry = tree::entry(&bench.tree(), name)?;
+    build::run(&npm, &bench, (&resolution, &build), &shown).await?;
+    let entry = tree::entry(&bench.tree(), name, wanted.more.program.as_deref())?;
     job.progress.tell(Event::Hashing);
     let (tree, files) = job.store.take(&bench)?;
     job.progress.tell(Event::Stored { files: files.files(), bytes: files.bytes() });
@@ -47,15 +64,18 @@ pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Re
     let locked = Locked {
         source: shown,
         version,
-        with: Vec::new(),
+        with: wanted.more.with.clone(),
+        program: wanted.more.program.clone(),
+        python: None,
         platform: Some(crate::pull::platform()),
         tree: Some(tree),
         made: None,
         runtime: local::runtime(job.surroundings, &Entry::Node { script: PathBuf::new() }).await?,
         entry,
         args: Vec::new(),
-        env: std::collections::BTreeMap::default(),
+        env: BTreeMap::default(),
         grants: crate::Grants::default(),
+        build,
         provenance,
         listed: None,
         packages: resolution.packages,
@@ -69,6 +89,21 @@ fn within(entry: PathBuf, tree: &Path) -> Entry {
     let root = tree.canonicalize().ok();
     let inside = real.zip(root).and_then(|(real, root)| real.strip_prefix(root).ok().map(Path::to_owned));
     Entry::Node { script: inside.unwrap_or(entry) }
+}
+
+/// Reads what the installed packages would have run at their installation.
+pub(crate) fn scripts(tree: &Path, locked: &Locked) -> Vec<(String, String)> {
+    let names = locked.packages.keys().filter_map(|label| label.rsplit_once('@')).map(|(name, _)| name.to_owned());
+    names.filter_map(|name| script(tree, &name).map(|script| (name, script))).collect()
+}
+
+fn script(tree: &Path, name: &str) -> Option<String> {
+    let folder = tree.join("node_modules").join(name);
+    let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("package.json")).ok()?).ok()?;
+    let named = ["preinstall", "install", "postinstall"].iter().filter_map(|stage| manifest.get("scripts")?.get(stage)?.as_str());
+    let all: Vec<&str> = named.collect();
+    let is_implied = all.is_empty() && folder.join("binding.gyp").is_file();
+    if is_implied { Some("node-gyp rebuild".to_owned()) } else { Some(all.join("; ")).filter(|text| !text.is_empty()) }
 }
 
 /// The programs on this machine.
@@ -94,9 +129,12 @@ impl<'a> Npm<'a> {
     }
 
     /// Finds the whole tree of packages without downloading any.
-    async fn resolve(&self, bench: &Bench, name: &str, wanted: &str) -> Result<Resolution, Fault> {
+    async fn resolve(&self, bench: &Bench, &Wanted { name, version, more }: &Wanted<'_>) -> Result<Resolution, Fault> {
         let folder = bench.tree();
-        let manifest = json!({ "name": "toolcrib-package", "version": "0.0.0", "private": true, "dependencies": { name: wanted } });
+        let wanted = version.unwrap_or("latest");
+        let mut needed: BTreeMap<String, String> = more.with.iter().map(|text| beside_npm(text)).collect::<Result<_, _>>()?;
+        needed.insert(name.to_owned(), wanted.to_owned());
+        let manifest = json!({ "name": "toolcrib-package", "version": "0.0.0", "private": true, "dependencies": needed });
         std::fs::write(folder.join("package.json"), manifest.to_string()).map_err(failed)?;
         let arguments = args!["install", "--package-lock-only", "--omit-lockfile-registry-resolved=false"];
         let said = self.run(&arguments, &folder).await?;

@@ -50,6 +50,8 @@ pub(crate) async fn pull(job: &Job<'_>, image: &str) -> Result<(Locked, Vec<Find
         source: shown,
         version: name.version(),
         with: Vec::new(),
+        program: None,
+        python: None,
         platform: Some(Platform::here().to_string()),
         tree: Some(tree),
         made: None,
@@ -58,6 +60,7 @@ pub(crate) async fn pull(job: &Job<'_>, image: &str) -> Result<(Locked, Vec<Find
         args: Vec::new(),
         env: std::collections::BTreeMap::default(),
         grants: crate::Grants::default(),
+        build: crate::Build::default(),
         provenance: Provenance {
             integrity: Some(found.digest.to_string()),
             index: found.index.as_ref().map(ToString::to_string),

@@ -12,8 +12,8 @@ use crate::start::{self, Start};
 use crate::store::{Half, Store};
 use crate::tool::Surroundings;
 use crate::{
-    Changes, Finding, FindingKind, Key, Listing, Lock, Locked, Policy, Progress, Proof, Provenance, Source, cargo, listing, local, mcpb,
-    names, npm, oci, pypi,
+    Build, Changes, Finding, FindingKind, Key, Listing, Lock, Locked, NetGrant, Policy, Progress, Proof, Provenance, Source, cargo,
+    listing, local, mcpb, names, npm, oci, pypi,
 };
 
 /// What the packages of this machine are kept and fetched with.
@@ -26,6 +26,8 @@ pub struct PackagesOptions {
     pub http: HttpClient,
     pub policy: Policy,
     pub trust: Trust,
+    /// What is built of what is pulled, beside what was built of the version before.
+    pub build: Build,
     /// The program that starts a sandbox, for builds: one that calls [`crib_sandbox::enter`]. Without it none is made.
     pub launcher: Option<PathBuf>,
 }
@@ -49,7 +51,10 @@ pub struct Packages {
     http: HttpClient,
     policy: Policy,
     trust: Trust,
+    build: Build,
     launcher: Option<PathBuf>,
+    /// Where interpreters of our own are.
+    runtimes: PathBuf,
 }
 
 /// A package that is in the store.
@@ -73,8 +78,12 @@ pub(crate) struct Job<'a> {
     pub(crate) trust: &'a Trust,
     pub(crate) roots: Option<&'a Roots>,
     pub(crate) launcher: Option<&'a Path>,
+    /// What is built beside what was built before.
+    pub(crate) built: &'a Build,
     /// The digest that the package's own file must have.
     pub(crate) file_sha256: Option<Digest>,
+    /// What the lockfile has for it.
+    pub(crate) before: Option<&'a Locked>,
 }
 
 impl Packages {
@@ -85,14 +94,17 @@ impl Packages {
         std::fs::create_dir_all(&options.data).map_err(failed)?;
         // The real path: inside a sandbox there are no other names for it.
         let data = options.data.canonicalize().map_err(failed)?;
-        let surroundings = Surroundings::new(options.env);
+        let runtimes = data.join("runtimes");
+        let surroundings = Surroundings::new(options.env).with(&runtimes);
         Ok(Self {
             store: Store::new(&data),
             surroundings,
             http: options.http,
             policy: options.policy,
             trust: options.trust,
+            build: options.build,
             launcher: options.launcher,
+            runtimes,
         })
     }
 
@@ -133,21 +145,12 @@ impl Packages {
         if let Some(key) = before.and_then(Locked::minisign_key).filter(|_| !trust.needs_key) {
             trust.keys.push(key);
         }
-        let job = Job {
-            store: &self.store,
-            surroundings: &self.surroundings,
-            http: &self.http,
-            policy: &self.policy,
-            progress,
-            trust: &trust,
-            roots: roots.as_ref(),
-            launcher: self.launcher.as_deref(),
-            file_sha256: file_sha256.transpose()?,
-        };
+        let file_sha256 = file_sha256.transpose()?;
+        let job = Job { trust: &trust, roots: roots.as_ref(), file_sha256, before, ..self.job(progress) };
         let mut findings: Vec<Finding> = names::look(source).into_iter().collect();
         findings.extend(listing.and_then(Listing::finding));
         job.judge(&findings)?;
-        let (mut locked, more) = fetch(&job, source).await?;
+        let (mut locked, more) = Box::pin(fetch(&job, source)).await?;
         findings.extend(more);
         if let Some(listing) = listing {
             let tree = locked.tree.as_ref().map(|tree| self.store.part(tree, Half::Tree));
@@ -165,6 +168,64 @@ impl Packages {
         findings.retain(|finding| self.policy.verdict(finding.kind) != crate::Verdict::Allow);
         let changes = before.map(|before| Changes::between(&self.store, before, &locked));
         Ok(Pulled { locked, findings, changes })
+    }
+
+    fn job<'a>(&'a self, progress: &'a Progress) -> Job<'a> {
+        Job {
+            store: &self.store,
+            surroundings: &self.surroundings,
+            http: &self.http,
+            policy: &self.policy,
+            progress,
+            trust: &self.trust,
+            roots: None,
+            built: &self.build,
+            launcher: self.launcher.as_deref(),
+            file_sha256: None,
+            before: None,
+        }
+    }
+
+    /// Returns which interpreter a source needs that is not on this machine.
+    #[must_use]
+    pub fn lacks(&self, source: &Source) -> Option<&'static str> {
+        let has = |name: &str| self.surroundings.find(name).is_some();
+        match source {
+            Source::Npm { .. } => (!has("node") || !has("npm")).then_some("node"),
+            Source::Pypi { .. } => (!has("python3") && !has("python") && !has("uv")).then_some("python"),
+            Source::Registry { .. }
+            | Source::Oci { .. }
+            | Source::Cargo { .. }
+            | Source::Mcpb { .. }
+            | Source::Url(_)
+            | Source::Folder(_)
+            | Source::Command { .. } => None,
+        }
+    }
+
+    /// Installs an interpreter into our own store: the newest Node.js with its npm, or a Python by `uv`. Returns its
+    /// version and what should be said of it. Packages that are opened after that find it before those of the machine.
+    ///
+    /// # Errors
+    /// TC0507 where there is none to be had, TC0505 for bytes that are not what they should be, TC0506 for what the
+    /// policy refuses.
+    pub async fn install_runtime(&self, name: &str, progress: &Progress) -> Result<(String, Vec<Finding>), Fault> {
+        let mut findings = Vec::new();
+        let job = self.job(progress);
+        let version = match name {
+            "node" => npm::install_node(&job, &self.runtimes, &mut findings).await?,
+            "python" => pypi::install_python(&job, &self.runtimes).await?,
+            other => return Err(Fault::new(Code::RuntimeMissing, format!("`{other}` is not on this machine"))),
+        };
+        findings.retain(|finding| self.policy.verdict(finding.kind) != crate::Verdict::Allow);
+        Ok((version, findings))
+    }
+
+    /// Returns the packages of npm with install scripts, and what those run.
+    #[must_use]
+    pub fn install_scripts(&self, locked: &Locked) -> Vec<(String, String)> {
+        let tree = locked.tree.as_ref().filter(|_| locked.source.starts_with("npm:")).map(|tree| self.store.part(tree, Half::Tree));
+        tree.map(|tree| npm::scripts(&tree, locked)).unwrap_or_default()
     }
 
     /// Checks that the bytes are what was locked, and says how they are started. Needs no network.
@@ -204,6 +265,20 @@ impl Packages {
 }
 
 impl Job<'_> {
+    /// Returns what of this source is built: what was wanted of the version before, and what is wanted now.
+    pub(crate) fn build(&self, source: &str) -> Build {
+        let mut build = self.before.filter(|before| before.source == source).map(|before| before.build.clone()).unwrap_or_default();
+        if self.built.is_empty() {
+            return build;
+        }
+        build.packages.extend(self.built.packages.iter().filter(|name| !build.packages.contains(name)).cloned().collect::<Vec<_>>());
+        build.packages.sort();
+        if self.built.net != NetGrant::None {
+            build.net.clone_from(&self.built.net);
+        }
+        build
+    }
+
     /// Refuses to go on with what the policy does not want.
     pub(crate) fn judge(&self, findings: &[Finding]) -> Result<(), Fault> {
         let Some(finding) = self.policy.refused(findings) else { return Ok(()) };
@@ -215,8 +290,8 @@ impl Job<'_> {
 
 async fn fetch(job: &Job<'_>, source: &Source) -> Result<(Locked, Vec<Finding>), Fault> {
     match source {
-        Source::Npm { name, version } => npm::pull(job, name, version.as_deref()).await,
-        Source::Pypi { name, version, with } => pypi::pull(job, &pypi::Wanted { name, version: version.as_deref(), with }).await,
+        Source::Npm { name, version, more } => npm::pull(job, &npm::Wanted { name, version: version.as_deref(), more }).await,
+        Source::Pypi { name, version, more } => pypi::pull(job, &pypi::Wanted { name, version: version.as_deref(), more }).await,
         Source::Mcpb { place, sha256 } => mcpb::pull(job, place, sha256.as_deref()).await,
         Source::Folder(folder) => local::folder(job.surroundings, Path::new(folder)).await,
         Source::Command { program, args } => local::command(job.surroundings, program, args),

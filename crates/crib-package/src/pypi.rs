@@ -14,7 +14,7 @@ use crib_model::{Code, Fault};
 use crate::pull::Job;
 use crate::store::{Bench, Half};
 use crate::tool::{Said, args};
-use crate::{Event, Finding, Locked, Provenance, Runtime};
+use crate::{Event, Finding, Locked, More, Provenance, Runtime};
 
 use resolve::Pin;
 
@@ -22,12 +22,12 @@ use resolve::Pin;
 pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a str,
     pub(crate) version: Option<&'a str>,
-    pub(crate) with: &'a [String],
+    pub(crate) more: &'a More,
 }
 
 pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, Vec<Finding>), Fault> {
     let shown = format!("pypi:{}", wanted.name);
-    let python = Python::find(job).await?;
+    let python = Python::find(job, wanted.more.python.as_deref()).await?;
     let bench = job.store.bench()?;
     job.progress.tell(Event::Resolving { source: shown.clone() });
     let mut pins = python.resolve(&bench, wanted).await?;
@@ -43,7 +43,7 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
     job.judge(&findings)?;
     job.progress.tell(Event::Installing { packages: pins.len() });
     python.install(&bench, &pins, &shown).await?;
-    let entry = scripts::entry(&bench.tree(), package)?;
+    let entry = scripts::entry(&bench.tree(), package, wanted.more.program.as_deref())?;
     job.progress.tell(Event::Hashing);
     let (tree, files) = job.store.take(&bench)?;
     job.progress.tell(Event::Stored { files: files.files(), bytes: files.bytes() });
@@ -53,7 +53,9 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
     let locked = Locked {
         source: shown,
         version: this.version.clone(),
-        with: wanted.with.to_vec(),
+        with: wanted.more.with.clone(),
+        program: wanted.more.program.clone(),
+        python: wanted.more.python.clone(),
         platform: Some(format!("{} cpython-{}", crate::pull::platform(), python.series)),
         tree: Some(tree),
         made: Some(made),
@@ -62,6 +64,7 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
         args: Vec::new(),
         env: std::collections::BTreeMap::default(),
         grants: crate::Grants::default(),
+        build: crate::Build::default(),
         provenance,
         listed: None,
         packages: pins.into_iter().map(|pin| (format!("{}=={}", pin.name, pin.version), pin.hashes)).collect(),
@@ -92,15 +95,22 @@ struct Python<'a> {
 }
 
 impl<'a> Python<'a> {
-    async fn find(job: &'a Job<'a>) -> Result<Self, Fault> {
-        let missing = || {
-            Fault::new(Code::RuntimeMissing, "there is no Python on this machine")
-                .hint("install uv (https://docs.astral.sh/uv), or Python 3.10 or newer with pip: `apt install python3-pip`")
+    async fn find(job: &'a Job<'a>, wanted: Option<&str>) -> Result<Self, Fault> {
+        let missing = || match wanted {
+            Some(wanted) => Fault::new(Code::RuntimeMissing, format!("there is no Python {wanted} on this machine"))
+                .hint(format!("install it: uv python install {wanted}")),
+            None => Fault::new(Code::RuntimeMissing, "there is no Python on this machine")
+                .hint("install uv (https://docs.astral.sh/uv), or Python 3.10 or newer with pip: `apt install python3-pip`"),
         };
         let uv = job.surroundings.find("uv");
-        let mut named = job.surroundings.find("python3").or_else(|| job.surroundings.find("python"));
+        let mut named = match wanted {
+            Some(wanted) => job.surroundings.find(&format!("python{}", series(wanted))),
+            None => job.surroundings.find("python3").or_else(|| job.surroundings.find("python")),
+        };
         if let (None, Some(uv)) = (&named, &uv) {
-            let said = job.surroundings.run(uv, &args!["python", "find"], Path::new("/"), "").await?;
+            let arguments =
+                [&args!["python", "find", "--no-python-downloads"][..], &wanted.map(OsStr::new).into_iter().collect::<Vec<_>>()];
+            let said = job.surroundings.run(uv, &arguments.concat(), Path::new("/"), "").await?;
             named = Some(PathBuf::from(said.stdout.trim())).filter(|path| path.is_file());
         }
         let program = named.ok_or_else(missing)?;
@@ -109,7 +119,11 @@ impl<'a> Python<'a> {
         let (Some(version), Some(path), Some(home)) = (lines.next(), lines.next(), lines.next()) else {
             return Err(said.explain(missing()));
         };
-        let series = version.rsplit_once('.').map_or(version, |(series, _)| series).to_owned();
+        let is_it = |wanted: &str| format!("{version}.").starts_with(&format!("{wanted}."));
+        if wanted.is_some_and(|wanted| !is_it(wanted)) {
+            return Err(missing().because(format!("`{}` is Python {version}", program.display())));
+        }
+        let series = series(version);
         let runtime = Runtime { name: "python".to_owned(), version: version.to_owned(), path: path.into(), home: home.into() };
         Ok(Self { job, runtime, series, uv })
     }
@@ -122,7 +136,7 @@ impl<'a> Python<'a> {
     async fn resolve(&self, bench: &Bench, wanted: &Wanted<'_>) -> Result<Vec<Pin>, Fault> {
         let version = wanted.version.map_or_else(String::new, |version| format!("=={version}"));
         let mut asked = vec![format!("{}{version}", wanted.name)];
-        asked.extend(wanted.with.iter().cloned());
+        asked.extend(wanted.more.with.iter().cloned());
         let said = match &self.uv {
             Some(uv) => {
                 let python = self.runtime.path.as_os_str();
@@ -182,6 +196,28 @@ impl<'a> Python<'a> {
         // Files that do not compile are for other versions; they are told at their import, if ever.
         self.job.surroundings.run(&self.runtime.path, &arguments, folder, "").await.map(drop)
     }
+}
+
+/// Has `uv` install a Python into the folder of runtimes; returns its version.
+pub(crate) async fn install_python(job: &Job<'_>, runtimes: &Path) -> Result<String, Fault> {
+    let missing = || {
+        Fault::new(Code::RuntimeMissing, "there is no Python on this machine")
+            .hint("install uv, which brings one: curl -LsSf https://astral.sh/uv/install.sh | sh; or `apt install python3-pip`")
+    };
+    let uv = job.surroundings.find("uv").ok_or_else(missing)?;
+    let mut surroundings = job.surroundings.clone();
+    surroundings.set("UV_PYTHON_INSTALL_DIR", runtimes.join("python").into_os_string());
+    let said = surroundings.run(&uv, &args!["python", "install", "--no-bin", "--color", "never"], Path::new("/"), "").await?;
+    if !said.is_success {
+        return Err(said.explain(Fault::new(Code::RuntimeMissing, "uv cannot install a Python")).hint("install one: apt install python3"));
+    }
+    let word = said.stderr.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()) && word.contains('.'));
+    Ok(word.unwrap_or("3").to_owned())
+}
+
+/// Returns the first two numbers of a version.
+fn series(version: &str) -> String {
+    version.split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
 fn failed(error: impl std::fmt::Display) -> Fault {

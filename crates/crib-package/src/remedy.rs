@@ -20,6 +20,8 @@ pub struct Remedy {
 pub enum RemedyKind {
     /// Pull it again with these further requirements.
     With(Vec<String>),
+    /// Run the install scripts of these packages, or of all that have one where none is named.
+    Build(Vec<String>),
     /// Pull it again as it is: what was made for another interpreter is made anew.
     PullAgain,
     /// Install this program.
@@ -67,17 +69,8 @@ pub fn recognise(locked: &Locked, stderr: &[String]) -> Option<Remedy> {
             format!("toolcrib run {} --with {package}", short(locked)),
         ));
     }
-    if has(&[
-        "was compiled against a different Node.js version",
-        "NODE_MODULE_VERSION",
-        "ERR_DLOPEN_FAILED",
-        "Could not locate the bindings file",
-    ]) {
-        return Some(remedy(
-            RemedyKind::Report,
-            "it has a native module that is not built for this Node.js, and packages are never built on this machine".to_owned(),
-            "use the version of Node.js it was published for, or ask its author for prebuilt modules".to_owned(),
-        ));
+    if let Some(remedy) = native(locked, &text) {
+        return Some(remedy);
     }
     if has(&["undefined symbol", "invalid ELF header", "GLIBC_", "cannot open shared object file"]) {
         return Some(remedy(
@@ -99,6 +92,64 @@ pub fn recognise(locked: &Locked, stderr: &[String]) -> Option<Remedy> {
         ));
     }
     missing_program(&text).or_else(|| confined(&text)).or_else(|| missing_variable(&text))
+}
+
+/// A native module of npm that is not there, or is for another interpreter.
+fn native(locked: &Locked, text: &str) -> Option<Remedy> {
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if !locked.source.starts_with("npm:") {
+        return None;
+    }
+    if let Some(package) = prebuilt(text) {
+        return Some(remedy(
+            RemedyKind::With(vec![package.to_owned()]),
+            format!("it needs `{package}`, which has its native module for this machine and was not installed with it"),
+            format!("toolcrib run {} --with {package}", short(locked)),
+        ));
+    }
+    let is_missing = has(&["Could not locate the bindings file", "No native build was found", "Cannot find module", "Could not load the"])
+        && has(&[".node", "bindings", "native"]);
+    if !is_missing && !has(&["was compiled against a different Node.js version", "NODE_MODULE_VERSION", "ERR_DLOPEN_FAILED"]) {
+        return None;
+    }
+    let packages = mentioned(text);
+    let known: Vec<String> = packages.into_iter().filter(|name| locked.packages.keys().any(|label| is_label_of(label, name))).collect();
+    if known.iter().any(|name| locked.build.packages.contains(name)) {
+        // It was built here, for an interpreter that was here then.
+        let cause = "a native module of it was built for another Node.js than the one that is here".to_owned();
+        return Some(remedy(RemedyKind::PullAgain, cause, format!("toolcrib pull {}", short(locked))));
+    }
+    let flags: String = known.iter().map(|name| format!(" --build {name}")).collect();
+    let advice = if flags.is_empty() { "toolcrib doctor --fix".to_owned() } else { format!("toolcrib pull {}{flags}", short(locked)) };
+    let cause = "it has a native module that its install script makes or fetches, and no script was run".to_owned();
+    Some(remedy(RemedyKind::Build(known), cause, advice))
+}
+
+/// Finds the package in `Cannot find module '@scope/x-linux-x64-gnu'`.
+fn prebuilt(text: &str) -> Option<&str> {
+    let name = after(text, "Cannot find module '").or_else(|| after(text, "Cannot find package '"))?;
+    let is_for_system = ["-linux-", "-linuxmusl-", "-darwin-", "-win32-"].iter().any(|system| name.contains(system));
+    let is_name = !name.starts_with(['.', '/']) && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "@/-_.".contains(letter));
+    (is_for_system && is_name).then_some(name)
+}
+
+/// Returns the packages whose folders are named, in the order in which they are.
+fn mentioned(text: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for rest in text.split("node_modules/").skip(1) {
+        let mut parts = rest.split(['/', '\'', '"', ' ', '\n', ')', ':']);
+        let Some(first) = parts.next().filter(|part| !part.is_empty() && !part.starts_with('.')) else { continue };
+        let name = if first.starts_with('@') { format!("{first}/{}", parts.next().unwrap_or_default()) } else { first.to_owned() };
+        if !names.contains(&name) && name != "bindings" && name != "node-gyp-build" {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Tells whether `name@version` is of this package.
+fn is_label_of(label: &str, name: &str) -> bool {
+    label.strip_prefix(name).is_some_and(|rest| rest.starts_with('@'))
 }
 
 /// Modules of the SDK's version 1, and methods of its server.

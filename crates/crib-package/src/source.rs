@@ -1,5 +1,7 @@
 //! What people write to name a server, and what it stands for.
 
+mod runner;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -11,9 +13,9 @@ pub enum Source {
     /// A name in a registry of servers, `io.github.owner/server`, or a short name to be searched for.
     Registry { name: String, version: Option<String> },
     /// A package of npm. `version` may be a tag or a range.
-    Npm { name: String, version: Option<String> },
-    /// A package of PyPI. `with` are further requirements, such as `mcp<2`.
-    Pypi { name: String, version: Option<String>, with: Vec<String> },
+    Npm { name: String, version: Option<String>, more: More },
+    /// A package of PyPI.
+    Pypi { name: String, version: Option<String>, more: More },
     /// An image.
     Oci { image: String },
     /// A crate.
@@ -26,6 +28,17 @@ pub enum Source {
     Folder(PathBuf),
     /// A command of this machine.
     Command { program: String, args: Vec<String> },
+}
+
+/// What is wanted of a package beside itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct More {
+    /// Further packages, or requirements such as `mcp<2`.
+    pub with: Vec<String>,
+    /// Which of its programs is started, where it is not the one of its name.
+    pub program: Option<String>,
+    /// The series of Python that runs it: `3.12`.
+    pub python: Option<String>,
 }
 
 /// Reference servers by the name everybody gives them.
@@ -61,7 +74,7 @@ impl Source {
             return Self::parse(long);
         }
         if text.starts_with('@') {
-            return npm(text);
+            return qualified(text, npm);
         }
         let (name, version) = split_version(text, "@");
         if text.contains('/') {
@@ -123,12 +136,20 @@ impl Source {
     }
 }
 
+impl More {
+    fn show(&self, (scheme, name, version): (&str, &str, Option<&str>), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |mark: &str, text: Option<&str>| text.map(|text| format!("{mark}{text}")).unwrap_or_default();
+        let (python, program) = (part("?python=", self.python.as_deref()), part("#", self.program.as_deref()));
+        write!(f, "{scheme}{name}{}{python}{program}", part("@", version))
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, name, version) = match self {
             Self::Registry { name, version } => ("", name, version),
-            Self::Npm { name, version } => ("npm:", name, version),
-            Self::Pypi { name, version, .. } => ("pypi:", name, version),
+            Self::Npm { name, version, more } => return more.show(("npm:", name, version.as_deref()), f),
+            Self::Pypi { name, version, more } => return more.show(("pypi:", name, version.as_deref()), f),
             Self::Cargo { name, version } => ("cargo:", name, version),
             Self::Oci { image } => return write!(f, "oci:{image}"),
             Self::Mcpb { place, .. } => return write!(f, "mcpb:{place}"),
@@ -143,8 +164,10 @@ impl fmt::Display for Source {
 
 fn of_scheme(scheme: &str, rest: &str, text: &str) -> Option<Result<Source, Fault>> {
     Some(match scheme {
-        "npm" | "npx" => npm(rest),
-        "pypi" | "uvx" | "pip" => pypi(rest),
+        "npm" => qualified(rest, npm),
+        "pypi" | "pip" => qualified(rest, pypi),
+        "npx" => runner::npx(rest),
+        "uvx" => runner::uvx(rest),
         "oci" | "docker" => oci(rest),
         "cargo" | "crate" => {
             let (name, version) = split_version(rest, "@");
@@ -164,6 +187,37 @@ fn of_scheme(scheme: &str, rest: &str, text: &str) -> Option<Result<Source, Faul
     })
 }
 
+/// Reads what comes after a package: `?python=3.12`, `#PROGRAM`.
+fn qualified(text: &str, read: impl FnOnce(&str) -> Result<Source, Fault>) -> Result<Source, Fault> {
+    let (rest, program) = text.split_once('#').map_or((text, None), |(rest, program)| (rest, Some(program.to_owned())));
+    let (rest, python) = rest.split_once("?python=").map_or((rest, None), |(rest, python)| (rest, Some(python.to_owned())));
+    let mut source = read(rest)?;
+    let is_python = matches!(source, Source::Pypi { .. });
+    if let Source::Npm { more, .. } | Source::Pypi { more, .. } = &mut source {
+        if program.as_deref().is_some_and(|program| !is_word(program, "-._")) {
+            return Err(invalid(text, "not the name of a program"));
+        }
+        if python.as_deref().is_some_and(|python| !is_python || !is_series(python)) {
+            return Err(invalid(text, "Python is named by numbers, like 3.12"));
+        }
+        (more.program, more.python) = (program, python);
+    }
+    Ok(source)
+}
+
+/// `3.12`, or `3.12.4`.
+fn is_series(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    (2..=3).contains(&parts.len())
+        && parts.iter().all(|part| (1..4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A further package of npm: a name, and perhaps a version.
+pub(crate) fn beside_npm(text: &str) -> Result<(String, String), Fault> {
+    let Source::Npm { name, version, .. } = npm(text)? else { return Err(invalid(text, "not the name of an npm package")) };
+    Ok((name, version.unwrap_or_else(|| "latest".to_owned())))
+}
+
 fn npm(text: &str) -> Result<Source, Fault> {
     let (name, version) = match text.strip_prefix('@') {
         Some(scoped) => {
@@ -177,7 +231,11 @@ fn npm(text: &str) -> Result<Source, Fault> {
     let is_name = has_parts && parts.iter().all(|part| is_word(part, "-._~"));
     // Anything else npm would take as an address, a folder or a command-line option.
     let is_version = version.as_deref().is_none_or(|version| is_version(version, "^~<>=| *"));
-    if is_name && is_version { Ok(Source::Npm { name, version }) } else { Err(invalid(text, "not the name of an npm package")) }
+    if is_name && is_version {
+        Ok(Source::Npm { name, version, more: More::default() })
+    } else {
+        Err(invalid(text, "not the name of an npm package"))
+    }
 }
 
 fn pypi(text: &str) -> Result<Source, Fault> {
@@ -188,7 +246,7 @@ fn pypi(text: &str) -> Result<Source, Fault> {
     if !is_name || !is_version {
         return Err(invalid(text, "not the name of a PyPI package"));
     }
-    Ok(Source::Pypi { name, version: version.filter(|version| version != "latest"), with: Vec::new() })
+    Ok(Source::Pypi { name, version: version.filter(|version| version != "latest"), more: More::default() })
 }
 
 fn oci(text: &str) -> Result<Source, Fault> {
@@ -252,6 +310,8 @@ mod tests {
         check("npx://@scope/x", "npm:@scope/x");
         check("@scope/x@latest", "npm:@scope/x@latest");
         check("uvx://mcp-server-time", "pypi:mcp-server-time");
+        check("pypi:x@1.0?python=3.12#y", "pypi:x@1.0?python=3.12#y");
+        check("npm:@a/b#c", "npm:@a/b#c");
         check("pypi:mcp-server-time==2026.10.19", "pypi:mcp-server-time@2026.10.19");
         check("pypi:mcp[cli]@1.0", "pypi:mcp[cli]@1.0");
         check("time", "pypi:mcp-server-time");
@@ -262,6 +322,26 @@ mod tests {
         check("./dir", "./dir");
         check("bundle.mcpb", "mcpb:bundle.mcpb");
         check("cargo:x@1", "cargo:x@1");
+    }
+
+    #[test]
+    fn what_the_runners_of_npm_and_uv_take_stands_for_the_same() {
+        let read = |text: &str| {
+            let source = Source::parse(text).expect("a source");
+            let (Source::Npm { more, .. } | Source::Pypi { more, .. }) = &source else { panic!("a package") };
+            (source.to_string(), more.with.join(" "))
+        };
+        for (text, source, with) in [
+            ("npx://-y @scope/x@1.2", "npm:@scope/x@1.2", ""),
+            ("npx://-p @scope/x serve", "npm:@scope/x#serve", ""),
+            ("npx://--yes --package=@scope/x@2 --package y x", "npm:@scope/x@2", "y"),
+            ("uvx://--from mcp-tools[http]==1.0 serve", "pypi:mcp-tools[http]@1.0#serve", ""),
+            ("uvx://--python 3.12 --with a,b>=2 --with c x@1", "pypi:x@1?python=3.12", "a b>=2 c"),
+            ("uvx://-p python3.11 x", "pypi:x?python=3.11", ""),
+            ("uvx://--from x>=1,<2 x", "pypi:x", "x>=1,<2"),
+        ] {
+            assert_eq!(read(text), (source.to_owned(), with.to_owned()), "{text}");
+        }
     }
 
     #[test]
@@ -280,6 +360,14 @@ mod tests {
             "a b",
             "npm:x@npm:y@1",
             "pypi:x==1 --index-url=http://e",
+            "npm:x#../y",
+            "npm:x?python=3.12",
+            "pypi:x?python=/bin/sh",
+            "npx://--registry=http://e x",
+            "npx://-p x",
+            "uvx://--index-url http://e x",
+            "uvx://--from git+https://h/r x",
+            "uvx://--with-editable . x",
         ] {
             assert!(Source::parse(text).is_err(), "{text:?}");
         }

@@ -6,9 +6,9 @@ mod other;
 mod unix;
 
 #[cfg(not(unix))]
-pub(crate) use other::{bytes, can_run, is_untouched, link_python, path, python, seal, set_can_run, stamp};
+pub(crate) use other::{bytes, can_run, is_untouched, link_python, path, private_folder, python, seal, set_can_run, stamp};
 #[cfg(unix)]
-pub(crate) use unix::{bytes, can_run, is_untouched, link_python, path, python, seal, set_can_run, stamp};
+pub(crate) use unix::{bytes, can_run, is_untouched, link_python, path, private_folder, python, seal, set_can_run, stamp};
 
 /// What tells that a file was not touched since it was hashed: no program can set the time of its change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -34,6 +34,29 @@ impl Surroundings {
         Self(env.into_iter().collect())
     }
 
+    /// Puts interpreters of our own in front of those of the machine.
+    pub(crate) fn with(mut self, runtimes: &Path) -> Self {
+        let own = runtimes.join("node/bin");
+        let pythons = runtimes.join("python");
+        if own.is_dir() {
+            let others = self.var("PATH").map(OsStr::to_owned).unwrap_or_default();
+            let all = std::iter::once(own).chain(std::env::split_paths(&others));
+            if let Ok(path) = std::env::join_paths(all) {
+                self.set("PATH", path);
+            }
+        }
+        if pythons.is_dir() && self.var("UV_PYTHON_INSTALL_DIR").is_none() {
+            self.set("UV_PYTHON_INSTALL_DIR", pythons.into_os_string());
+        }
+        self
+    }
+
+    /// Sets a variable.
+    pub(crate) fn set(&mut self, name: &str, value: OsString) {
+        self.0.retain(|(known, _)| if cfg!(windows) { !known.eq_ignore_ascii_case(name) } else { known != name });
+        self.0.push((name.into(), value));
+    }
+
     /// Finds a program in the search path.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
         let path = self.var("PATH")?;
@@ -89,6 +112,15 @@ impl Said {
             fault = fault.because(line);
         }
         fault
+    }
+
+    /// Adds lines to what the program complained of.
+    pub(crate) fn and_complains(mut self, lines: &[String]) -> Self {
+        for line in lines {
+            self.stderr.push('\n');
+            self.stderr.push_str(line);
+        }
+        self
     }
 
     pub(crate) fn complains_of(&self, words: &[&str]) -> bool {

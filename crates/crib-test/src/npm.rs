@@ -65,18 +65,11 @@ impl<'a> Package<'a> {
     /// Packs it.
     #[must_use]
     pub fn archive(&self) -> Vec<u8> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let inner = folder.path().join("package");
-        fs::create_dir_all(&inner).expect("a folder");
         let mut manifest = json!({ "name": self.name, "version": self.version, "bin": { short(self.name): "index.js" } });
         let object = manifest.as_object_mut().expect("an object");
         object.extend(self.server.map(|server| ("mcpName".to_owned(), json!(server))));
         object.extend(self.postinstall.map(|command| ("scripts".to_owned(), json!({ "postinstall": command }))));
-        fs::write(inner.join("package.json"), manifest.to_string()).expect("a file");
-        fs::write(inner.join("index.js"), self.script).expect("a file");
-        let tar = Command::new("tar").args(["czf", "-", "package"]).current_dir(folder.path()).output().expect("tar");
-        assert!(tar.status.success(), "{tar:?}");
-        tar.stdout
+        packed(&[("package.json", &manifest.to_string()), ("index.js", self.script)])
     }
 }
 
@@ -99,8 +92,12 @@ impl Registry {
 
     /// Publishes a version as the latest.
     pub fn publish(&self, package: &Package<'_>) -> Published {
+        self.publish_archive(package, package.archive())
+    }
+
+    /// Publishes a version as the latest, with an archive of the test's own.
+    pub fn publish_archive(&self, package: &Package<'_>, archive: Vec<u8>) -> Published {
         let Package { name, version, .. } = package;
-        let archive = package.archive();
         let sum = digest(&SHA512, &archive);
         let integrity = format!("sha512-{}", STANDARD.encode(sum));
         let path = format!("/{name}/-/{}-{version}.tgz", short(name));
@@ -119,7 +116,9 @@ impl Registry {
         let all = json!({ "name": name, "dist-tags": { "latest": version }, "versions": { *version: document } });
         let place = name.replace('/', "%2f");
         self.site.serve(&format!("/{place}"), JSON, all.to_string());
-        self.site.serve(&format!("/{place}/{version}"), JSON, document.to_string());
+        for named in [version, "latest"] {
+            self.site.serve(&format!("/{place}/{named}"), JSON, document.to_string());
+        }
         self.site.serve(&path, "application/octet-stream", archive.clone());
         Published { sha256: hex(digest(&SHA256, &archive).as_ref()), sha512: hex(sum.as_ref()), archive }
     }
@@ -131,6 +130,20 @@ impl Registry {
         let path = format!("/-/npm/v1/attestations/{}@{version}", name.replace('/', "%2f"));
         self.site.serve(&path, JSON, json!({ "attestations": list }).to_string());
     }
+}
+
+/// Packs files as the archive of a package.
+#[must_use]
+pub fn packed(files: &[(&str, &str)]) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = folder.path().join("package").join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    let tar = Command::new("tar").args(["czf", "-", "package"]).current_dir(folder.path()).output().expect("tar");
+    assert!(tar.status.success(), "{tar:?}");
+    tar.stdout
 }
 
 fn short(name: &str) -> &str {

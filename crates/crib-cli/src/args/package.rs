@@ -41,7 +41,7 @@ pub(crate) enum Sandbox {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Package")]
 pub(crate) struct Fetch {
-    /// Further requirement of a Python package: 'mcp<2'
+    /// Further package or requirement beside it: 'mcp<2'
     #[arg(long, value_name = "REQUIREMENT")]
     pub(crate) with: Vec<String>,
     /// Which of the ways that a registry lists: npm, pypi, mcpb, oci, cargo, remote
@@ -52,6 +52,12 @@ pub(crate) struct Fetch {
     /// Public key of minisign, or its file, that a bundle must be signed by
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Vec<String>,
+    /// Run the install script of this package of npm, in a sandbox
+    #[arg(long, value_name = "PACKAGE")]
+    pub(crate) build: Vec<String>,
+    /// Let that script reach a host: github.com, *.example.com; `*` for every host
+    #[arg(long, value_name = "HOST")]
+    pub(crate) build_net: Vec<String>,
     /// Go on although this was found: typosquat, downgrade, unsigned, … (toolcrib explain TC0506)
     #[arg(long, value_name = "FINDING")]
     pub(crate) allow: Vec<String>,

@@ -1,14 +1,11 @@
 //! `toolcrib doctor`: what is wrong on this machine, and what to do about it.
 
+mod mend;
 mod packages;
 mod rights;
 mod runtimes;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use crib_control::{Compiled, Source};
-use crib_package::Progress;
 use serde::Serialize;
 
 use super::connect::{self, Standing, State, Task};
@@ -17,9 +14,9 @@ use crate::args::{Connect, Doctor};
 use crate::failure::{Exit, Failure};
 use crate::gateway::{self, Running};
 use crate::output::{Output, padded};
-use crate::shop::{self, Believed, Shop};
 use crate::tongue::said;
 use crate::{config, places, runtime, world};
+use mend::Mend;
 
 const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[31m";
@@ -37,18 +34,6 @@ struct Finding {
     fixable: bool,
     #[serde(skip)]
     mend: Option<Mend>,
-}
-
-/// What `--fix` does about a finding.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Mend {
-    /// Writes the entry of a client anew.
-    Client(&'static str),
-    /// Pulls a package again, with these further requirements.
-    Pull { name: String, source: String, with: Vec<String> },
-    /// Sets the rights of a file.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "files have no such rights"))]
-    Mode { path: PathBuf, mode: u32 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -88,48 +73,13 @@ pub(super) fn run(args: &Doctor, output: &Output) -> Result<(), Failure> {
     let mut mended = Vec::new();
     if args.fix && !mends.is_empty() {
         // What cannot be mended is told again by the second look.
-        mended = mend(args, mends, output);
+        mended = mend::all(args, mends, output);
         if !mended.is_empty() {
             output.say(&format!("mended: {}", mended.join(", ")));
         }
         findings = examine(args, output)?;
     }
     show(&findings, &mended, output)
-}
-
-/// Mends what can be; returns what was.
-fn mend(args: &Doctor, mends: Vec<Mend>, output: &Output) -> Vec<String> {
-    let mut mended = Vec::new();
-    let mut note = |what: String, done: Result<(), Failure>| match done {
-        Ok(()) => mended.push(what),
-        Err(failure) => output.failure(&failure),
-    };
-    let mut clients: Vec<&'static str> = Vec::new();
-    for mend in mends {
-        match mend {
-            Mend::Client(id) => clients.push(id),
-            Mend::Pull { name, source, with } => note(name.clone(), pull(&name, &source, &with, output)),
-            Mend::Mode { path, mode } => note(path.display().to_string(), rights::close(&path, mode).map_err(Failure::from)),
-        }
-    }
-    clients.dedup();
-    if !clients.is_empty() {
-        let named = clients.iter().map(|id| (*id).to_owned()).collect();
-        note(clients.join(", "), connect::mend(&Connect::plain(named, args.url.clone())));
-    }
-    mended
-}
-
-/// Pulls a package again, and has the gateway start that.
-fn pull(name: &str, source: &str, with: &[String], output: &Output) -> Result<(), Failure> {
-    runtime::on_all_cores(async {
-        let shop = Arc::new(Shop::open(Believed::of(&config::own()?.packages)?)?);
-        let pulled = shop.pull(name, &shop::source(source, with)?, None, &Progress::silent()).await?;
-        for finding in &pulled.findings {
-            output.warn(&format!("{} ({})", finding.message, finding.kind));
-        }
-        super::pull::pin(name, &pulled.locked, output).await
-    })
 }
 
 fn examine(args: &Doctor, output: &Output) -> Result<Vec<Finding>, Failure> {

@@ -79,8 +79,8 @@ impl Choice {
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let (version, sha256) = (text(&package.version), text(&package.file_sha256));
         let mut source = Source::of_package(&package.registry_type, &package.identifier, version.as_deref(), sha256.as_deref())?;
-        if let Source::Pypi { with, .. } = &mut source {
-            with.extend(requirements(package));
+        if let Source::Pypi { more, .. } = &mut source {
+            more.with.extend(requirements(package));
         }
         let why = self.entry.status_message.clone();
         let listing = Listing {

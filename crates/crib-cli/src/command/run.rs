@@ -158,6 +158,7 @@ fn refuse_package_flags(args: &Run, text: &str) -> Result<(), Failure> {
         ("--allow-net", !allow.allow_net.is_empty()),
         ("--sandbox", allow.sandbox.is_some()),
         ("--with", !args.fetch.with.is_empty()),
+        ("--build", !args.fetch.build.is_empty()),
         ("--env", !args.env.is_empty()),
         ("-- ARGS", !args.more.is_empty()),
     ];

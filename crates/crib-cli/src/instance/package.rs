@@ -192,13 +192,22 @@ pub(crate) fn remedied(fault: Fault, locked: &Locked, slug: &str, words: &[Strin
     }
 }
 
+/// Tells what a registry has from what is run where it is.
+pub(crate) fn is_package(locked: &Locked) -> bool {
+    ["npm:", "pypi:"].iter().any(|kind| locked.source.starts_with(kind))
+}
+
 /// Says what helps against a crash that is known by its last words.
 pub(crate) fn remedy(locked: &Locked, slug: &str, words: &[String]) -> Option<String> {
     let remedy = recognise(locked, words)?;
     let command = match &remedy.kind {
-        RemedyKind::With(_) if !locked.source.starts_with("pypi:") => "install it for the Python that runs the folder".to_owned(),
+        RemedyKind::With(_) if !is_package(locked) => "install it for the Python that runs the folder".to_owned(),
         RemedyKind::With(with) => {
             format!("toolcrib run {slug}{}", with.iter().map(|one| format!(" --with '{one}'")).collect::<String>())
+        }
+        RemedyKind::Build(packages) if packages.is_empty() => "toolcrib doctor --fix".to_owned(),
+        RemedyKind::Build(packages) => {
+            format!("toolcrib pull {slug}{}", packages.iter().map(|one| format!(" --build {one}")).collect::<String>())
         }
         RemedyKind::PullAgain => format!("toolcrib pull {slug}"),
         RemedyKind::Grant("net") => format!("toolcrib run {slug} --allow-net HOST"),
@@ -326,8 +335,8 @@ fn socket(shop: &Shop, slug: &Slug) -> std::io::Result<PathBuf> {
 /// Reads the source of a package with its further requirements.
 pub(crate) fn source(package: &Package) -> Result<Source, Fault> {
     let mut source = Source::parse(&package.run)?;
-    if let Source::Pypi { with, .. } = &mut source {
-        with.extend(package.with.iter().cloned());
+    if let Source::Npm { more, .. } | Source::Pypi { more, .. } = &mut source {
+        more.with.extend(package.with.iter().cloned());
     }
     Ok(source)
 }

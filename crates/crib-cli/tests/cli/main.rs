@@ -12,6 +12,7 @@ mod gateway;
 mod image;
 mod inspect;
 mod market;
+mod native;
 mod new;
 mod nine;
 mod pins;

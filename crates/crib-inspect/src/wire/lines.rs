@@ -142,8 +142,10 @@ async fn read_child(mut output: ChildOutput, handle: ChildHandle, name: String, 
     if let Some(status) = handle.status() {
         fault = fault.because(status);
     }
-    for last in handle.stderr_tail().iter().rev().take(5).rev() {
-        fault = fault.because(last);
+    // The way to an error is longer than the error.
+    let is_said = |line: &&String| !line.trim().is_empty() && !line.trim_start().starts_with("at ");
+    for last in handle.stderr_tail().iter().filter(is_said).collect::<Vec<_>>().iter().rev().take(5).rev() {
+        fault = fault.because(*last);
     }
     reports.tell(Heard::Ended(fault)).await;
     drop(output);

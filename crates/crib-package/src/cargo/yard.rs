@@ -6,21 +6,14 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crib_model::{Code, Fault};
-use crib_sandbox::{Promise, Spec};
+use crib_sandbox::Spec;
 
 use super::refused;
 use crate::pull::Job;
 use crate::store::Bench;
-use crate::tool::{Said, Surroundings, args};
+use crate::tool::{Said, args};
+use crate::{NetGrant, confined};
 
-/// A compiler needs more than a server.
-const MEMORY_BYTES: u64 = 8 * 1024 * 1024 * 1024;
-/// What is built lies in memory until it is installed.
-const SCRATCH_BYTES: u64 = 6 * 1024 * 1024 * 1024;
-const FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-const OPEN_FILES: u64 = 4096;
-/// What a build must not do is kept from it, or it is not started.
-const PROMISES: [Promise; 5] = [Promise::Network, Promise::Files, Promise::Environment, Promise::Privilege, Promise::Reaped];
 /// The folder for what is built is known inside only.
 const SCRIPT: &str = r#"exec "$0" "$@" --target-dir "$TMPDIR/target""#;
 
@@ -49,20 +42,8 @@ impl<'a> Yard<'a> {
 
     /// Unpacks the archive of the crate, which is a stranger's like everything in it.
     pub(super) async fn unpack(&self, archive: &Path, name: &str) -> Result<PathBuf, Fault> {
-        let missing = || Fault::new(Code::RuntimeMissing, "`tar` is not on this machine").hint("install it: apt install tar");
-        let tar = self.job.surroundings.find("tar").ok_or_else(missing)?;
-        let tar = tar.canonicalize().unwrap_or(tar);
         let folder = self.bench.beside("source");
-        std::fs::create_dir_all(&folder).map_err(|error| self.failed(error))?;
-        let mut spec = Spec::new(tar);
-        let places = [archive, Path::new("--directory"), &folder].map(|path| path.display().to_string());
-        spec.args = ["--extract", "--gzip", "--no-same-owner", "--file"].into_iter().map(str::to_owned).chain(places).collect();
-        spec.read = vec![archive.to_owned()];
-        spec.write = vec![folder.clone()];
-        let said = self.confined(spec).await?;
-        if !said.is_success {
-            return Err(said.explain(self.failed("its archive cannot be unpacked")));
-        }
+        confined::unpack(self.job, &self.shown, archive, &folder).await?;
         let source = folder.join(name);
         let manifest = source.join("Cargo.toml");
         let text = std::fs::read_to_string(&manifest).map_err(|error| self.failed(error))?;
@@ -112,10 +93,7 @@ impl<'a> Yard<'a> {
         // Scripts of libraries in C are run from where they are.
         spec.runtime.extend([source.to_owned(), self.vendor()]);
         spec.write = vec![self.bench.tree()];
-        spec.limits.memory_bytes = MEMORY_BYTES;
-        spec.limits.tmp_bytes = SCRATCH_BYTES;
-        spec.limits.file_bytes = FILE_BYTES;
-        spec.limits.open_files = OPEN_FILES;
+        spec.limits = confined::limits();
         let said = self.confined(spec).await?;
         if said.is_success {
             return Ok(());
@@ -134,14 +112,8 @@ impl<'a> Yard<'a> {
     }
 
     /// Runs a program in a sandbox that must hold.
-    async fn confined(&self, mut spec: Spec) -> Result<Said, Fault> {
-        let none = || Fault::new(Code::SandboxFailed, format!("`{}` cannot be built in a sandbox here", self.shown));
-        let launcher = self.job.launcher.ok_or_else(none)?;
-        spec.require = PROMISES.to_vec();
-        let launch = crib_sandbox::command(launcher, &spec)?;
-        let env = launch.env.into_iter().map(|(name, value)| (name.into(), value.into()));
-        let args: Vec<&OsStr> = launch.args.iter().map(OsStr::new).collect();
-        Surroundings::new(env).run(Path::new(&launch.program), &args, Path::new("/"), "").await
+    async fn confined(&self, spec: Spec) -> Result<Said, Fault> {
+        confined::run(self.job, &self.shown, spec, &NetGrant::None).await
     }
 
     fn failed(&self, why: impl std::fmt::Display) -> Fault {

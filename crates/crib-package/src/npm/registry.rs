@@ -16,7 +16,7 @@ use crate::{Digest, Finding, FindingKind, Proof, Provenance, Signer, web};
 
 /// In front of the point of a P-256 key in `SubjectPublicKeyInfo`.
 const SPKI_HEAD_BYTES: usize = 26;
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// Returns what npm registries sign.
 fn signed_text(name: &str, version: &str, integrity: &str) -> String {
@@ -41,20 +41,30 @@ pub(super) async fn look(
     };
     provenance.publisher = text(&document, "/_npmUser/name");
     provenance.repository = text(&document, "/repository/url").or_else(|| text(&document, "/repository"));
-    provenance.signature = match signatures(&document).as_slice() {
-        [] => {
-            findings.push(Finding::new(FindingKind::Unsigned, format!("`{name}@{version}` is not signed by its registry")));
-            Proof::Absent
-        }
-        given => {
-            let keys = web::document(http, &format!("{base}/-/npm/v1/keys"), JSON).await?.unwrap_or_default();
-            check(&keys, given, &signed_text(name, version, integrity), findings)
-        }
-    };
+    provenance.signature = signed(job, base, (name, version, integrity), &document, findings).await?;
+    if provenance.signature == Proof::Absent {
+        findings.push(Finding::new(FindingKind::Unsigned, format!("`{name}@{version}` is not signed by its registry")));
+    }
     let url = format!("{base}/-/npm/v1/attestations/{path}@{version}");
     let document = web::document(http, &url, JSON).await?.unwrap_or_default();
     (provenance.attestation, provenance.signer) = attestation(&document, resolution, job.roots, findings);
     Ok(provenance)
+}
+
+/// Looks at the registry's signature over one version.
+pub(super) async fn signed(
+    job: &Job<'_>,
+    base: &str,
+    (name, version, integrity): (&str, &str, &str),
+    document: &Value,
+    findings: &mut Vec<Finding>,
+) -> Result<Proof, Fault> {
+    let given = signatures(document);
+    if given.is_empty() {
+        return Ok(Proof::Absent);
+    }
+    let keys = web::document(job.http, &format!("{base}/-/npm/v1/keys"), JSON).await?.unwrap_or_default();
+    Ok(check(&keys, &given, &signed_text(name, version, integrity), findings))
 }
 
 /// Gets the archive of a package, as npm will.

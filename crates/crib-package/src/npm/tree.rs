@@ -17,6 +17,18 @@ pub(super) struct Resolution {
     /// `name@version` to the digests in the lock of npm.
     pub(super) packages: BTreeMap<String, Vec<String>>,
     pub(super) findings: Vec<Finding>,
+    /// Packages with install scripts.
+    pub(super) scripts: Vec<Script>,
+}
+
+/// A package with an install script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Script {
+    pub(super) name: String,
+    /// `name@version`.
+    pub(super) label: String,
+    /// Its folder in the tree.
+    pub(super) place: PathBuf,
 }
 
 impl Resolution {
@@ -24,14 +36,16 @@ impl Resolution {
     pub(super) fn read(lock: &Value, name: &str) -> Result<Self, Fault> {
         let entries = lock.get("packages").and_then(Value::as_object).ok_or_else(|| odd("it has no packages"))?;
         let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
-        let mut this = Self { version: String::new(), integrity: String::new(), packages: BTreeMap::new(), findings: Vec::new() };
+        let mut this =
+            Self { version: String::new(), integrity: String::new(), packages: BTreeMap::new(), findings: Vec::new(), scripts: Vec::new() };
         for (place, entry) in entries.iter().filter(|(place, _)| !place.is_empty()) {
             let package = place.rsplit("node_modules/").next().unwrap_or(place);
             let version = text(entry, "version").unwrap_or_default();
             let label = format!("{package}@{version}");
             let flag = |key: &str| entry.get(key).and_then(Value::as_bool).unwrap_or(false);
             if flag("hasInstallScript") {
-                this.findings.push(Finding::new(FindingKind::InstallScript, format!("`{label}` has an install script, which is not run")));
+                let (name, label) = (package.to_owned(), label.clone());
+                this.scripts.push(Script { name, label, place: inside(place)? });
             }
             // What is bundled lies inside the bytes of the package that brings it.
             if flag("inBundle") {
@@ -52,6 +66,13 @@ impl Resolution {
     }
 }
 
+/// A folder to be written to is one of the tree.
+fn inside(place: &str) -> Result<PathBuf, Fault> {
+    let path = PathBuf::from(place);
+    let is_inside = path.starts_with("node_modules") && path.components().all(|part| matches!(part, Component::Normal(_)));
+    if is_inside { Ok(path) } else { Err(odd("it has a package outside of its folder")) }
+}
+
 fn check_place(label: &str, resolved: Option<&str>, is_link: bool) -> Result<(), Fault> {
     match resolved {
         _ if is_link => Err(unverifiable(label, "it is a link to a folder")),
@@ -70,22 +91,28 @@ fn odd(why: &str) -> Fault {
     Fault::new(Code::PullFailed, "npm wrote a lockfile that cannot be read").because(why)
 }
 
-/// Returns the script to start, of the package's `bin`.
-pub(super) fn entry(tree: &Path, name: &str) -> Result<PathBuf, Fault> {
+/// Returns the script to start, of the package's `bin`: the one that is wanted, of its name, or the only one.
+pub(super) fn entry(tree: &Path, name: &str, wanted: Option<&str>) -> Result<PathBuf, Fault> {
     let folder = Path::new("node_modules").join(name);
     let bad = |why: String| Fault::new(Code::PullFailed, format!("`npm:{name}` cannot be started")).because(why);
     let text = std::fs::read(tree.join(&folder).join("package.json")).map_err(|error| bad(error.to_string()))?;
     let manifest: Value = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+    let short = name.rsplit('/').next().unwrap_or(name);
     let script = match manifest.get("bin") {
-        Some(Value::String(script)) => Some(script.as_str()),
+        Some(Value::String(script)) if wanted.is_none_or(|wanted| wanted == short) => Some(script.as_str()),
+        Some(Value::Object(scripts)) if wanted.is_some() => wanted.and_then(|wanted| scripts.get(wanted)).and_then(Value::as_str),
         Some(Value::Object(scripts)) => {
-            let short = name.rsplit('/').next().unwrap_or(name);
             let only = scripts.values().next().filter(|only| scripts.values().all(|other| other == *only));
             scripts.get(short).or_else(|| scripts.get(&format!("mcp-{short}"))).or(only).and_then(Value::as_str)
         }
         _ => None,
     };
-    let script = script.ok_or_else(|| bad("it has no program (`bin`), or several of which none has its name".to_owned()))?;
+    let none = || match wanted {
+        Some(wanted) => bad(format!("it has no program `{wanted}`")),
+        None => bad("it has no program (`bin`), or several of which none has its name".to_owned())
+            .hint(format!("name one: toolcrib run npm:{name}#PROGRAM")),
+    };
+    let script = script.ok_or_else(none)?;
     let path = Path::new(script);
     if path.components().any(|part| matches!(part, Component::ParentDir | Component::RootDir | Component::Prefix(_))) {
         return Err(Fault::new(Code::PackageUnverified, format!("`npm:{name}` wants to start `{script}`, which is outside of it")));

@@ -7,8 +7,8 @@ use crib_model::{Code, Fault};
 use super::resolve::normal;
 use crate::Entry;
 
-/// Returns the function that the package's console script calls.
-pub(super) fn entry(tree: &Path, package: &str) -> Result<Entry, Fault> {
+/// Returns the function that the package's console script calls: the one that is wanted, of its name, or the only one.
+pub(super) fn entry(tree: &Path, package: &str, wanted: Option<&str>) -> Result<Entry, Fault> {
     let bad = |why: String| Fault::new(Code::PullFailed, format!("`pypi:{package}` cannot be started")).because(why);
     let folder = std::fs::read_dir(tree)
         .map_err(|error| bad(error.to_string()))?
@@ -20,12 +20,14 @@ pub(super) fn entry(tree: &Path, package: &str) -> Result<Entry, Fault> {
         .ok_or_else(|| bad("it was not installed".to_owned()))?;
     let text = std::fs::read_to_string(folder.path().join("entry_points.txt")).unwrap_or_default();
     let scripts = console_scripts(&text);
-    let wanted = normal(package);
-    let named = scripts.iter().find(|(script, ..)| normal(script) == wanted);
-    let only = scripts.first().filter(|_| scripts.len() == 1);
+    let name = normal(wanted.unwrap_or(package));
+    let named = scripts.iter().find(|(script, ..)| normal(script) == name);
+    let only = scripts.first().filter(|_| scripts.len() == 1 && wanted.is_none());
     let (script, module, function) = named.or(only).ok_or_else(|| {
         let names: Vec<&str> = scripts.iter().map(|(script, ..)| script.as_str()).collect();
-        bad(if names.is_empty() { "it has no console script".to_owned() } else { format!("it has several programs: {}", names.join(", ")) })
+        let several = || format!("it has several programs: {}", names.join(", "));
+        let fault = bad(if names.is_empty() { "it has no console script".to_owned() } else { several() });
+        if names.is_empty() { fault } else { fault.hint(format!("name one: toolcrib run pypi:{package}#PROGRAM")) }
     })?;
     Ok(Entry::Python { module: module.clone(), function: function.clone(), script: script.clone() })
 }

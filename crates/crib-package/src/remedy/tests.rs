@@ -39,7 +39,25 @@ fn missing_things_are_named() {
     check("npm:x", "Error: spawn git ENOENT", &RemedyKind::Install("git".to_owned()));
     check("npm:x", "FileNotFoundError: [Errno 2] No such file or directory: 'ffmpeg'", &RemedyKind::Install("ffmpeg".to_owned()));
     check("npm:x", "Error: GITHUB_TOKEN environment variable is required", &RemedyKind::SetVariable("GITHUB_TOKEN".to_owned()));
-    check("npm:x", "The module was compiled against a different Node.js version using NODE_MODULE_VERSION 115.", &RemedyKind::Report);
+}
+
+#[test]
+fn native_modules_name_the_package_that_has_to_make_them() {
+    let mut native = locked("npm:x");
+    native.packages = ["better-sqlite3@12.0.0", "bindings@1.5.0", "@scope/native@1.0.0"].map(|label| (label.to_owned(), Vec::new())).into();
+    let ask =
+        |locked: &Locked, text: &str| recognise(locked, &text.lines().map(str::to_owned).collect::<Vec<_>>()).map(|remedy| remedy.kind);
+    let missing = "Error: Could not locate the bindings file. Tried:\n -> /s/node_modules/better-sqlite3/build/better_sqlite3.node\n    at bindings (/s/node_modules/bindings/bindings.js:126:9)";
+    let build = |name: &str| Some(RemedyKind::Build(vec![name.to_owned()]));
+    assert_eq!(ask(&native, missing), build("better-sqlite3"));
+    let other = "Error: The module '/s/node_modules/@scope/native/build/Release/a.node'\nwas compiled against a different Node.js version using\nNODE_MODULE_VERSION 115.";
+    assert_eq!(ask(&native, other), build("@scope/native"));
+    assert_eq!(ask(&native, "Error: dlopen failed\n  code: 'ERR_DLOPEN_FAILED'"), Some(RemedyKind::Build(Vec::new())));
+    let apart = "Error: Cannot find module '@rollup/rollup-linux-x64-gnu'. npm has a bug";
+    assert_eq!(ask(&native, apart), Some(RemedyKind::With(vec!["@rollup/rollup-linux-x64-gnu".to_owned()])));
+    native.build.packages.push("better-sqlite3".to_owned());
+    assert_eq!(ask(&native, missing), Some(RemedyKind::PullAgain), "what was built here is built anew");
+    assert_eq!(ask(&native, "Error: Cannot find module './helper'"), None);
 }
 
 #[test]

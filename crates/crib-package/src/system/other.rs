@@ -19,6 +19,11 @@ pub(crate) fn path(bytes: &[u8]) -> PathBuf {
     String::from_utf8_lossy(bytes).split('/').collect()
 }
 
+/// A folder in a user's own is a user's own.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)
+}
+
 /// What can be run is told by its name, which is listed.
 pub(crate) fn can_run(_: &Path, _: &Metadata) -> bool {
     false

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{PythonStart, Stamp};
@@ -28,6 +28,11 @@ pub(crate) fn can_run(_: &Path, meta: &Metadata) -> bool {
 /// Gives a new file the usual rights.
 pub(crate) fn set_can_run(path: &Path, can_run: bool) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(if can_run { 0o755 } else { 0o644 }))
+}
+
+/// Makes a folder that is this user's alone.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path)
 }
 
 /// Takes the right to write from a file.

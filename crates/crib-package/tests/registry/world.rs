@@ -73,7 +73,16 @@ impl World {
         let rustup = std::env::var_os("RUSTUP_HOME").or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".rustup").into()));
         env.extend(rustup.map(|path| ("RUSTUP_HOME".into(), path)));
         let http = HttpClient::new(ClientOptions::default()).expect("a client");
-        Packages::new(PackagesOptions { data: self.path("data"), env, http, policy, trust, launcher: None }).expect("a store")
+        Packages::new(PackagesOptions {
+            data: self.path("data"),
+            env,
+            http,
+            policy,
+            trust,
+            build: crib_package::Build::default(),
+            launcher: None,
+        })
+        .expect("a store")
     }
 
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {

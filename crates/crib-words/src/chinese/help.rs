@@ -140,7 +140,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Public key of minisign, or its file, that a bundle must be signed by", "包文件必须由其签名的 minisign 公钥，或公钥文件"),
     ("Do not start packages to see whether they do", "不启动软件包来查看它们能否启动"),
     ("Do not start an update to see which tools it changes", "不启动更新来查看它更改了哪些工具"),
-    ("Further requirement of a Python package: 'mcp<2'", "Python 软件包的额外依赖：'mcp<2'"),
+    ("Further package or requirement beside it: 'mcp<2'", "与它一起安装的其他软件包或依赖：'mcp<2'"),
+    ("Run the install script of this package of npm, in a sandbox", "在沙箱中运行这个 npm 包的安装脚本"),
+    ("Run the install script of this package of npm, in a sandbox, without asking", "在沙箱中运行这个 npm 包的安装脚本，不再询问"),
+    (
+        "Let that script reach a host: github.com, *.example.com; `*` for every host",
+        "允许该脚本访问主机：github.com、*.example.com；`*` 表示所有主机",
+    ),
     (
         "Go on although this was found: typosquat, downgrade, unsigned, … (toolcrib explain TC0506)",
         "即使发现这些情况也继续：typosquat、downgrade、unsigned…（toolcrib explain TC0506）",

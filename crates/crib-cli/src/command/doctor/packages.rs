@@ -9,7 +9,8 @@ use crib_model::{Code, Fault};
 use crib_package::{Lock, Locked, RemedyKind, recognise};
 use futures_util::future::join_all;
 
-use super::{Finding, Health, Mend, count};
+use super::mend::{Again, Mend};
+use super::{Finding, Health, count};
 use crate::failure::Failure;
 use crate::gateway::Running;
 use crate::instance::package;
@@ -46,7 +47,7 @@ pub(super) fn look(compiled: &Compiled, running: Option<&Running>, is_starting: 
         }
     };
     let shop = Arc::new(Shop::open(Believed::of(&compiled.packages)?)?);
-    let (cases, mut findings) = sort(&packages, &lock)?;
+    let (cases, mut findings) = sort(&shop, &packages, &lock)?;
     let is_up = |server: &CompiledServer| {
         let mut rows = running.and_then(|running| running.servers.as_deref()).into_iter().flatten();
         rows.any(|row| row.name == server.slug.as_str() && row.processes > 0 && row.error.is_none())
@@ -68,18 +69,26 @@ pub(super) fn look(compiled: &Compiled, running: Option<&Running>, is_starting: 
 }
 
 /// Tells what is locked from what is not, or not as the configuration wants it.
-fn sort<'a>(packages: &[(&'a CompiledServer, &'a Package)], lock: &Lock) -> Result<(Vec<Case<'a>>, Vec<Finding>), Failure> {
+fn sort<'a>(shop: &Shop, packages: &[(&'a CompiledServer, &'a Package)], lock: &Lock) -> Result<(Vec<Case<'a>>, Vec<Finding>), Failure> {
     let (mut cases, mut findings) = (Vec::new(), Vec::new());
     for (server, package) in packages {
-        // What was never pulled is pulled at the first call.
-        let Some(locked) = lock.servers.get(&server.name) else { continue };
-        if shop::is_of(locked, &package::source(package)?) {
+        let source = package::source(package)?;
+        let again = || Again { name: server.name.clone(), source: package.run.clone(), with: package.with.clone() };
+        let Some(locked) = lock.servers.get(&server.name) else {
+            // What was never pulled is pulled at the first call, where it can be.
+            findings.extend(shop.packages.lacks(&source).map(|runtime| {
+                let finding = Finding::new("packages", Health::Bad, format!("{}: `{runtime}` is not on this machine", server.name));
+                finding.fix("toolcrib doctor --fix").mended_by(Mend::Runtime { runtime, again: again() })
+            }));
+            continue;
+        };
+        if shop::is_of(locked, &source) {
             cases.push(Case { server, locked: locked.clone() });
             continue;
         }
         let words = format!("{}: the configuration wants {}, and {} is locked", server.name, package.run, shop::pinned(locked));
-        let mend = Mend::Pull { name: server.name.clone(), source: package.run.clone(), with: package.with.clone() };
-        findings.push(Finding::new("packages", Health::Bad, words).fix(format!("toolcrib pull {}", package.run)).mended_by(mend));
+        let finding = Finding::new("packages", Health::Bad, words).fix(format!("toolcrib pull {}", package.run));
+        findings.push(finding.mended_by(Mend::Pull(again())));
     }
     Ok((cases, findings))
 }
@@ -90,6 +99,11 @@ impl Case<'_> {
         let name = &self.server.name;
         if let Err(fault) = self.check(shop).await {
             let finding = Finding::new("packages", Health::Bad, format!("{name}: {}", one_line(&fault)));
+            let runtime =
+                self.locked.runtime.as_ref().map(|runtime| runtime.name.as_str()).filter(|_| fault.code() == Code::RuntimeMissing);
+            if let Some(runtime) = runtime.and_then(known_runtime) {
+                return Some(finding.fix(format!("toolcrib pull {name}")).mended_by(self.with_runtime(runtime)));
+            }
             return Some(finding.fix(format!("toolcrib pull {name}")).mended_by(self.pull(&[])));
         }
         if !is_starting {
@@ -98,13 +112,13 @@ impl Case<'_> {
         let bound = pins::source();
         let package = match self.server.bind(&*bound) {
             Ok(bound) => bound.source,
-            Err(fault) => return Some(self.failed(&fault)),
+            Err(fault) => return Some(self.failed(shop, &fault)),
         };
         let Source::Package(package) = &package else { return None };
         let trial = Trial { shop, server: self.server, package, abilities: Abilities::None, wait: WAIT };
         match Box::pin(trial.list(&self.locked)).await {
             Ok(_) => None,
-            Err(fault) => Some(self.failed(&fault)),
+            Err(fault) => Some(self.failed(shop, &fault)),
         }
     }
 
@@ -116,7 +130,7 @@ impl Case<'_> {
     }
 
     /// Says that it does not start, and what helps.
-    fn failed(&self, fault: &Fault) -> Finding {
+    fn failed(&self, shop: &Shop, fault: &Fault) -> Finding {
         let name = &self.server.name;
         let remedy = recognise(&self.locked, fault.causes());
         let told = package::remedied(fault.clone(), &self.locked, self.server.slug.as_str(), &[]);
@@ -126,18 +140,46 @@ impl Case<'_> {
         };
         let finding = Finding::new("packages", Health::Bad, format!("{name} does not start: {}", remedy.cause)).fix(fix);
         match &remedy.kind {
-            RemedyKind::With(with) if self.locked.source.starts_with("pypi:") => finding.mended_by(self.pull(with)),
+            RemedyKind::With(with) if package::is_package(&self.locked) => finding.mended_by(self.pull(with)),
             RemedyKind::PullAgain => finding.mended_by(self.pull(&[])),
+            RemedyKind::Build(named) => self.built(shop, finding, named),
+            RemedyKind::Install(program) if program == "node" => finding.mended_by(self.with_runtime("node")),
             RemedyKind::With(_) | RemedyKind::Install(_) | RemedyKind::Grant(_) | RemedyKind::SetVariable(_) | RemedyKind::Report => {
                 finding
             }
         }
     }
 
-    fn pull(&self, more: &[String]) -> Mend {
-        let with = [&self.locked.with[..], more].concat();
-        Mend::Pull { name: self.server.name.clone(), source: shop::pinned(&self.locked), with }
+    /// Says which install scripts would make what is missing.
+    fn built(&self, shop: &Shop, finding: Finding, named: &[String]) -> Finding {
+        let all = shop.packages.install_scripts(&self.locked);
+        let is_meant = |name: &String| if named.is_empty() { !self.locked.build.packages.contains(name) } else { named.contains(name) };
+        let scripts: Vec<(String, String)> = all.into_iter().filter(|(name, _)| is_meant(name)).collect();
+        if scripts.is_empty() {
+            return finding.fix("use the version of Node.js it was published for, or ask its author for prebuilt modules");
+        }
+        let flags: String = scripts.iter().map(|(name, _)| format!(" --build {name}")).collect();
+        let fix = format!("toolcrib doctor --fix{flags}");
+        finding.fix(fix).mended_by(Mend::Build { again: self.again(&[]), scripts })
     }
+
+    fn pull(&self, more: &[String]) -> Mend {
+        Mend::Pull(self.again(more))
+    }
+
+    fn with_runtime(&self, runtime: &'static str) -> Mend {
+        Mend::Runtime { runtime, again: self.again(&[]) }
+    }
+
+    fn again(&self, more: &[String]) -> Again {
+        let with = [&self.locked.with[..], more].concat();
+        Again { name: self.server.name.clone(), source: shop::pinned(&self.locked), with }
+    }
+}
+
+/// Runtimes that can be installed here.
+fn known_runtime(name: &str) -> Option<&'static str> {
+    ["node", "python"].into_iter().find(|known| *known == name)
 }
 
 fn one_line(fault: &Fault) -> String {

@@ -6,7 +6,9 @@ use crib_control::Compiled;
 
 use super::Finding;
 #[cfg(unix)]
-use super::{Health, Mend};
+use super::Health;
+#[cfg(unix)]
+use super::mend::Mend;
 use crate::pins;
 use crate::places::Own;
 

@@ -65,7 +65,7 @@ pub(super) async fn package<'a>(
     }
     let before = shop.locked(name, source)?;
     let is_first = before.is_none();
-    let locked = match before.filter(|locked| shop.start(locked).is_ok()) {
+    let locked = match before.filter(|locked| is_built(locked, args) && shop.start(locked).is_ok()) {
         Some(locked) => locked,
         None => pull::pull(&shop, &wish, output).await?.locked,
     };
@@ -76,6 +76,11 @@ pub(super) async fn package<'a>(
     let locked = grant::settle(&grant::Case { args, shop: &shop, name, more: &wishes, is_first, has_own_grants }, locked, output)?;
     let entry = entry(args, &locked, &own, known(name));
     Ok(Wanted { origin: shop::pinned(&locked), name: wish.name, entry })
+}
+
+/// Whether what is to be built was.
+fn is_built(locked: &Locked, args: &Run) -> bool {
+    args.fetch.build.iter().all(|one| locked.build.packages.contains(one))
 }
 
 /// Tells what a registry lists from every other source.

@@ -1,0 +1,144 @@
+//! What `doctor --fix` does.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crib_package::{Build, Progress};
+
+use super::super::{connect, pull};
+use super::rights;
+use crate::args::{Connect, Doctor};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::shop::{self, Believed, Shop};
+use crate::{config, runtime};
+
+/// What `--fix` does about a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mend {
+    /// Writes the entry of a client anew.
+    Client(&'static str),
+    /// Pulls a package again.
+    Pull(Again),
+    /// Runs install scripts, each with the package it is of, and pulls it again with what they made.
+    Build { again: Again, scripts: Vec<(String, String)> },
+    /// Installs what runs a package where it is missing, and pulls the package again for it.
+    Runtime { runtime: &'static str, again: Again },
+    /// Sets the rights of a file.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "files have no such rights"))]
+    Mode { path: PathBuf, mode: u32 },
+}
+
+/// A package that is pulled again, with these further packages or requirements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Again {
+    pub(super) name: String,
+    pub(super) source: String,
+    pub(super) with: Vec<String>,
+}
+
+/// Mends what can be; returns what was.
+pub(super) fn all(args: &Doctor, mends: Vec<Mend>, output: &Output) -> Vec<String> {
+    let mut mended = Vec::new();
+    let mut note = |what: String, done: Result<bool, Failure>| match done {
+        Ok(true) => mended.push(what),
+        Ok(false) => {}
+        Err(failure) => output.failure(&failure),
+    };
+    let mut clients: Vec<&'static str> = Vec::new();
+    for mend in mends {
+        match mend {
+            Mend::Client(id) => clients.push(id),
+            Mend::Pull(again) => note(again.name.clone(), again.pull(&Build::default(), output).map(|()| true)),
+            Mend::Build { again, scripts } => note(again.name.clone(), build(args, &again, &scripts, output)),
+            Mend::Runtime { runtime, again } => note(again.name.clone(), with_runtime(runtime, &again, output).map(|()| true)),
+            Mend::Mode { path, mode } => note(path.display().to_string(), rights::close(&path, mode).map(|()| true).map_err(Failure::from)),
+        }
+    }
+    clients.dedup();
+    if !clients.is_empty() {
+        let named = clients.iter().map(|id| (*id).to_owned()).collect();
+        note(clients.join(", "), connect::mend(&Connect::plain(named, args.url.clone())).map(|()| true));
+    }
+    mended
+}
+
+impl Again {
+    /// Pulls it, says what that changed, and has the gateway start it.
+    fn pull(&self, build: &Build, output: &Output) -> Result<(), Failure> {
+        runtime::on_all_cores(async {
+            let hosts = Vec::from(build.net.clone());
+            let believed = Believed::of(&config::own()?.packages)?.building(&build.packages, &hosts)?;
+            let shop = Arc::new(Shop::open(believed)?);
+            let pulled = shop.pull(&self.name, &shop::source(&self.source, &self.with)?, None, &Progress::silent()).await?;
+            for finding in &pulled.findings {
+                output.warn(&format!("{} ({})", finding.message, finding.kind));
+            }
+            for line in pulled
+                .changes
+                .iter()
+                .filter(|changes| !changes.is_empty())
+                .flat_map(|changes| changes.to_string().lines().map(str::to_owned).collect::<Vec<_>>())
+            {
+                output.say(&format!("         {line}"));
+            }
+            pull::pin(&self.name, &pulled.locked, output).await
+        })
+    }
+}
+
+/// Runs install scripts, where that is wanted.
+fn build(args: &Doctor, again: &Again, scripts: &[(String, String)], output: &Output) -> Result<bool, Failure> {
+    let mut build = Build {
+        packages: Vec::new(),
+        net: args.build_net.clone().try_into().map_err(|why: String| Failure::usage(format!("--build-net: {why}")))?,
+    };
+    for (package, script) in scripts {
+        if args.build.contains(package) || asked(again, package, script, &mut build, output)? {
+            build.packages.push(package.clone());
+        }
+    }
+    if build.packages.is_empty() {
+        return Ok(false);
+    }
+    again.pull(&build, output).map(|()| true)
+}
+
+/// Asks whether a script may be run, and what it may reach.
+fn asked(again: &Again, package: &str, script: &str, build: &mut Build, output: &Output) -> Result<bool, Failure> {
+    if !output.can_ask() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        output.warn(&format!("the install script of `{package}` is not run without being asked for: --build {package}"));
+        return Ok(false);
+    }
+    let name = &again.name;
+    output.ask(&format!("`{name}` needs the native module of `{package}`, which its install script makes or fetches:\n    {script}\nRun it in a sandbox, where it sees none of your files? [y/N] "));
+    if !matches!(answer()?.to_lowercase().as_str(), "y" | "yes" | "j" | "ja" | "是" | "好") {
+        return Ok(false);
+    }
+    output.ask("Which hosts may it reach, such as github.com? [none] ");
+    let mut hosts = Vec::from(build.net.clone());
+    hosts.extend(answer()?.split([' ', ',']).filter(|host| !host.is_empty() && *host != "none").map(str::to_owned));
+    build.net = hosts.try_into().map_err(|why: String| Failure::usage(format!("--build-net: {why}")))?;
+    Ok(true)
+}
+
+fn answer() -> Result<String, Failure> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+/// Installs what runs a package, where the machine has none that does.
+fn with_runtime(name: &'static str, again: &Again, output: &Output) -> Result<(), Failure> {
+    runtime::on_all_cores(async {
+        let shop = Shop::open(Believed::of(&config::own()?.packages)?)?;
+        let (version, findings) = shop.packages.install_runtime(name, &Progress::silent()).await?;
+        for finding in &findings {
+            output.warn(&format!("{} ({})", finding.message, finding.kind));
+        }
+        output.say(&format!("installed {name} {version} for packages, below {}", shop.data.join("runtimes").display()));
+        Ok::<_, Failure>(())
+    })?;
+    again.pull(&Build::default(), output)
+}
