@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use crate::error::{RpcError, code};
 use crate::id::RequestId;
-use crate::json::{Chunks, Object, Payload, Pieces, string_at};
+use crate::json::{Chunks, Payload, Pieces, string_at};
 use crate::method::Method;
-use crate::scan::{self, Below, Kind, Member, Reason, ScanError, Scanned};
+use crate::scan::{self, Kind, Member, Reason, ScanError, Scanned};
 
 /// One JSON-RPC message.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Message {
         let kind = |member: Option<&Member>| member.map(|member| member.kind);
         let Some(method) = method else {
             let kinds = [kind(params), kind(result), kind(error)];
-            return Self::response(payload(text, scanned.below), id, kinds);
+            return Self::response(Payload::new(text, scanned.below), id, kinds);
         };
         let Some(method) = string(method) else { return Err(Malformed::shape(id, "`method` must be a string")) };
         if result.is_some() || error.is_some() {
@@ -85,7 +85,7 @@ impl Message {
             return Err(Malformed::shape(id, "`params` must be an object"));
         }
         let method = Method::parse(&method);
-        let params = payload(text, scanned.below);
+        let params = Payload::new(text, scanned.below);
         match (has_id, id) {
             (false, _) => Ok(Self::Notification(Notification { method, params })),
             (true, Some(id)) => Ok(Self::Request(Request { id, method, params })),
@@ -138,11 +138,6 @@ impl<'a> Top<'a> {
 }
 
 /// Puts the one object that was noted under the message's top together with its text.
-fn payload(text: &Bytes, below: Below) -> Payload {
-    let object = |(span, members)| Object::new(text.clone(), span, members);
-    Payload { object: below.body.map(object).unwrap_or_default(), meta: below.meta.map(object) }
-}
-
 /// Tells whether a text is a batch: its first byte that is no space opens an array.
 #[must_use]
 pub fn is_batch(text: &[u8]) -> bool {

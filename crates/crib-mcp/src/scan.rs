@@ -174,6 +174,8 @@ pub(crate) struct Below {
     /// The object under `params`, `result` or `error`, whichever came first.
     pub(crate) body: Option<Noted>,
     pub(crate) meta: Option<Noted>,
+    /// Whether any object of the text has a member `uri`.
+    pub(crate) names_uri: bool,
 }
 
 /// Scans one message, which must be an object.
@@ -190,11 +192,12 @@ pub(crate) fn message(text: &[u8]) -> Result<Scanned, ScanError> {
     let Scanned { top, below } = &mut out;
     scanner.object(Level::Top(below), Some(top))?;
     scanner.end()?;
+    below.names_uri = scanner.names_uri;
     Ok(out)
 }
 
-/// Scans an object of any content and returns its members, and those of its `_meta`.
-pub(crate) fn object(text: &[u8]) -> Result<(Noted, Option<Noted>), ScanError> {
+/// Scans an object of any content, which is the body then.
+pub(crate) fn object(text: &[u8]) -> Result<Below, ScanError> {
     let mut scanner = Scanner::new(text);
     scanner.space();
     let start = scanner.pos;
@@ -206,7 +209,7 @@ pub(crate) fn object(text: &[u8]) -> Result<(Noted, Option<Noted>), ScanError> {
     scanner.object(Level::Body(&mut meta), Some(&mut members))?;
     let span = Span { start, end: scanner.pos };
     scanner.end()?;
-    Ok(((span, members), meta))
+    Ok(Below { body: Some((span, members)), meta, names_uri: scanner.names_uri })
 }
 
 /// Scans an array and returns where its elements stand.

@@ -27,10 +27,9 @@ pub(crate) fn result(method: &Method, result: &Payload, uris: Uris<'_>) -> Optio
         return None;
     }
     match method {
-        // Most content is text; only what can hold a resource is taken apart.
-        Method::ToolsCall if !mentions_resource(result, "content") => None,
+        // Most content is text, and only what names a resource has one to rename.
+        Method::ToolsCall | Method::PromptsGet if !result.names_uri() => None,
         Method::ToolsCall => edit_list(result, "content", |item| content(item, uris)),
-        Method::PromptsGet if !mentions_resource(result, "messages") => None,
         Method::PromptsGet => edit_list(result, "messages", |message| {
             let payload = message.to_object().ok()?;
             let inside = payload.get("content")?;
@@ -60,10 +59,6 @@ fn content(item: &Json, uris: Uris<'_>) -> Option<Chunks> {
         }
         _ => None,
     }
-}
-
-fn mentions_resource(result: &Payload, list: &str) -> bool {
-    result.get(list).is_some_and(|list| memchr::memmem::find(list.bytes(), b"resource").is_some())
 }
 
 /// Rewrites the `uri` of an object.

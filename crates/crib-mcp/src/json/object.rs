@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Edit, Json, slice, string_at};
-use crate::scan::{self, Kind, Member, Members, ScanError, Span};
+use crate::scan::{self, Below, Kind, Member, Members, ScanError, Span};
 
 /// An object inside a message: the text it stands in and where its members are.
 ///
@@ -109,6 +109,7 @@ impl Object {
 pub struct Payload {
     pub object: Object,
     pub meta: Option<Object>,
+    names_uri: bool,
 }
 
 impl Payload {
@@ -117,9 +118,19 @@ impl Payload {
     /// # Errors
     /// The text is not one acceptable JSON object.
     pub fn parse(text: &Bytes) -> Result<Self, ScanError> {
-        let ((span, members), meta) = scan::object(text)?;
-        let meta = meta.map(|(span, members)| Object::new(text.clone(), span, members));
-        Ok(Self { object: Object::new(text.clone(), span, members), meta })
+        Ok(Self::new(text, scan::object(text)?))
+    }
+
+    /// Takes what a pass over a text noted below its top.
+    pub(crate) fn new(text: &Bytes, below: Below) -> Self {
+        let object = |(span, members)| Object::new(text.clone(), span, members);
+        Self { object: below.body.map(object).unwrap_or_default(), meta: below.meta.map(object), names_uri: below.names_uri }
+    }
+
+    /// Tells whether any object in it, at any depth, has a member `uri`; it may be one of the message around it.
+    #[must_use]
+    pub fn names_uri(&self) -> bool {
+        self.names_uri
     }
 
     /// Writes a value that serialises to an object; anything else becomes an empty object.

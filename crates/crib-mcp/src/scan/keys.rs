@@ -22,6 +22,13 @@ impl Key {
         let raw = self.at.of(text);
         if self.is_escaped { Cow::Owned(unescape(raw).into_owned().into_bytes()) } else { Cow::Borrowed(raw) }
     }
+
+    /// Tells whether the key, its escapes decoded, is `name`.
+    #[inline]
+    pub(super) fn is(self, text: &[u8], name: &str) -> bool {
+        let raw = self.at.of(text);
+        if self.is_escaped { unescape(raw) == name } else { raw == name.as_bytes() }
+    }
 }
 
 /// The keys of one open object.

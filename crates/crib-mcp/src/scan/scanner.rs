@@ -17,13 +17,14 @@ pub(super) struct Scanner<'a> {
     pub(super) text: &'a [u8],
     pub(super) pos: usize,
     depth: u32,
+    pub(super) names_uri: bool,
     /// Keys of the objects that are open, innermost last.
     pub(super) keys: SmallVec<[Key; 32]>,
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Self { text, pos: 0, depth: 0, keys: SmallVec::new() }
+        Self { text, pos: 0, depth: 0, names_uri: false, keys: SmallVec::new() }
     }
 
     pub(super) fn fail<T>(&self, reason: Reason) -> Result<T, ScanError> {
@@ -159,7 +160,9 @@ impl<'a> Scanner<'a> {
             None => return self.fail(Reason::End),
         }
         self.space();
-        Ok(Key { at, is_escaped })
+        let key = Key { at, is_escaped };
+        self.names_uri |= key.is(self.text, "uri");
+        Ok(key)
     }
 
     #[inline]
@@ -169,7 +172,7 @@ impl<'a> Scanner<'a> {
         }
         let start = self.pos;
         let text = self.text;
-        let is = |name: &str| key.decoded(text).as_ref() == name.as_bytes();
+        let is = |name: &str| key.is(text, name);
         match level {
             Level::Top(out) if out.body.is_none() && (is("params") || is("result") || is("error")) => {
                 let (span, members) = out.body.insert(Noted::default());

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use wide::u8x16;
+use wide::{i8x16, u8x16};
 
 use super::scanner::Scanner;
 use super::{Reason, ScanError, Span};
@@ -149,7 +149,8 @@ fn stops(lanes: u8x16) -> u8x16 {
 
 /// Skips runs of four chunks without a quote, backslash or control character.
 #[inline]
-fn skip_wide<'a>(mut rest: &'a [u8], high: &mut u32) -> &'a [u8] {
+fn skip_wide<'a>(rest: &'a [u8], high: &mut u32) -> &'a [u8] {
+    let mut rest = skip_ascii(rest);
     let mut seen = u8x16::ZERO;
     while let Some((four, behind)) = rest.split_first_chunk::<{ 4 * LANES }>() {
         let (chunks, _) = four.as_chunks::<LANES>();
@@ -164,5 +165,27 @@ fn skip_wide<'a>(mut rest: &'a [u8], high: &mut u32) -> &'a [u8] {
         rest = behind;
     }
     *high |= seen.to_bitmask();
+    rest
+}
+
+/// Skips runs of four chunks of printable ASCII without a quote or backslash.
+///
+/// As signed numbers, control characters and all that is not ASCII are below the space: one comparison for both.
+#[inline]
+fn skip_ascii(mut rest: &[u8]) -> &[u8] {
+    while let Some((four, behind)) = rest.split_first_chunk::<{ 4 * LANES }>() {
+        let (chunks, _) = four.as_chunks::<LANES>();
+        let stop = chunks.iter().fold(i8x16::ZERO, |stop, chunk| {
+            let lanes = i8x16::new(chunk.map(u8::cast_signed));
+            let is_space_or_above = i8x16::splat(b' '.cast_signed());
+            stop | lanes.simd_lt(is_space_or_above)
+                | lanes.simd_eq(i8x16::splat(b'"'.cast_signed()))
+                | lanes.simd_eq(i8x16::splat(b'\\'.cast_signed()))
+        });
+        if stop.to_bitmask() != 0 {
+            break;
+        }
+        rest = behind;
+    }
     rest
 }

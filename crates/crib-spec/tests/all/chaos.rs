@@ -13,9 +13,11 @@ use crib_spec::{
 };
 use serde_json::{Value, json};
 
-/// How long a call may take by configuration.
-const TIMEOUT: &str = "3s";
+/// How long a call that fails may take by configuration, and how long until somebody hears of it.
+const SHORT: &str = "3s";
 const BOUND: Duration = Duration::from_secs(6);
+/// The same for a call that is answered: no machine is so busy.
+const LONG: &str = "60s";
 const RSS_KIB_MAX: u64 = 160 * 1024;
 
 struct Lab {
@@ -25,14 +27,14 @@ struct Lab {
     chaos: Option<Chaos>,
 }
 
-async fn lab(stdio: bool) -> Result<Lab> {
+async fn lab(stdio: bool, timeout: &str) -> Result<Lab> {
     let well = Fixture::of(Era::Legacy).await?;
     let chaos = if stdio { None } else { Some(Chaos::start().await?) };
     let mut server = match &chaos {
         None => stdio_server(&fixture_binary("fixture-chaos"), &[]),
         Some(chaos) => url_server(&chaos.url()),
     };
-    server["timeout"] = json!(TIMEOUT);
+    server["timeout"] = json!(timeout);
     let config = Config::new().server("ill", server).server("well", url_server(&well.url()));
     let gateway = Gateway::start(&config).await?;
     let client = Modern::new(gateway.address);
@@ -70,7 +72,9 @@ async fn provoke(lab: &Lab, mode: &str) -> Result<Value> {
     let name = format!("ill__{mode}");
     let (reply, others) = tokio::join!(lab.client.tool(&name, json!({})), others);
     others?;
-    ensure!(started.elapsed() < BOUND, "{mode}: answered after {:?}", started.elapsed());
+    if is_failure(reply.as_ref().unwrap_or(&Value::Null)) {
+        ensure!(started.elapsed() < BOUND, "{mode}: answered after {:?}", started.elapsed());
+    }
     if mode == "drip" && lab.chaos.is_none() {
         // The one pipe of the server is busy with the reply for as long as it drips.
         return reply;
@@ -84,7 +88,7 @@ async fn provoke(lab: &Lab, mode: &str) -> Result<Value> {
 }
 
 async fn fails(stdio: bool, mode: &str) -> Result<()> {
-    let lab = lab(stdio).await?;
+    let lab = lab(stdio, SHORT).await?;
     let reply = provoke(&lab, mode).await?;
     ensure!(is_failure(&reply), "{mode}: {reply}");
     let high = rss_kib(&lab.gateway)?;
@@ -94,7 +98,7 @@ async fn fails(stdio: bool, mode: &str) -> Result<()> {
 }
 
 async fn succeeds(stdio: bool, mode: &str, wanted: &str) -> Result<()> {
-    let lab = lab(stdio).await?;
+    let lab = lab(stdio, LONG).await?;
     let reply = provoke(&lab, mode).await?;
     ensure!(text(&reply) == wanted, "{mode}: {reply}");
     lab.gateway.stop().await?;
@@ -135,11 +139,11 @@ tests! {
 
 #[tokio::test]
 async fn a_dead_child_answers_its_calls_at_once() -> Result<()> {
-    let lab = lab(true).await?;
+    let lab = lab(true, LONG).await?;
     let started = Instant::now();
     let (waiting, crash) = tokio::join!(lab.client.tool("ill__hang", json!({})), lab.client.tool("ill__crash", json!({})));
-    // The bound is 100 ms; the rest is for a loaded machine.
-    ensure!(started.elapsed() < Duration::from_secs(1), "after {:?}", started.elapsed());
+    // Within 100 ms on an idle machine; by far before the deadline on any.
+    ensure!(started.elapsed() < SOON, "after {:?}", started.elapsed());
     ensure!(is_failure(&waiting?) && is_failure(&crash?), "both calls fail");
     lab.gateway.stop().await?;
     Ok(())

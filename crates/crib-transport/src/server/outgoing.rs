@@ -4,11 +4,10 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::events::Events;
-use crate::whole::Whole;
+use crate::whole::{Train, Whole};
 
 #[derive(Debug)]
 pub(crate) enum Outgoing {
@@ -17,13 +16,13 @@ pub(crate) enum Outgoing {
 }
 
 impl Body for Outgoing {
-    type Data = Bytes;
+    type Data = Train;
     type Error = Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Train>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(cx),
-            Self::Events(events) => events.poll_bytes(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
+            Self::Events(events) => events.poll_bytes(cx).map(|piece| piece.map(|piece| Ok(Frame::data(Train::from(piece))))),
         }
     }
 

@@ -1,10 +1,8 @@
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use crib_spec::{
     client::{Legacy, full_capabilities},
     fixture::Era,
-    wait::within,
+    wait::{SOON, within},
 };
 use serde_json::{Value, json};
 
@@ -37,10 +35,8 @@ async fn trap_05_a_client_without_elicitation_gets_a_tool_error_at_once() -> Res
     let (_fixture, gateway) = before(Era::Modern).await?;
     for (revision, capabilities) in [("2024-11-05", json!({ "sampling": {}, "roots": {} })), ("2025-11-25", json!({}))] {
         let client = Legacy::connect(gateway.address, revision, capabilities).await?;
-        let started = Instant::now();
-        let reply: Value =
-            within(Duration::from_secs(5), "an answer", client.tool("test_elicitation", json!({ "message": "hello" }))).await??;
-        assert!(started.elapsed() < Duration::from_secs(1), "{revision}: after {:?}", started.elapsed());
+        // A question that nobody can answer would keep the call for minutes.
+        let reply: Value = within(SOON, "an answer", client.tool("test_elicitation", json!({ "message": "hello" }))).await??;
         assert_eq!(reply["result"]["isError"], true, "{revision}: {reply}");
         let text = reply["result"]["content"][0]["text"].as_str().unwrap_or_default();
         assert!(text.contains("elicitation"), "{revision}: the text names what is missing: {text}");
