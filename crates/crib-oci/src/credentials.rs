@@ -1,15 +1,23 @@
 //! Who one is at a registry: what `docker login` and `podman login` have written.
 
+mod keeper;
+
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use keeper::Keeper;
+
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// What Docker calls its own registry.
+const HUB_ADDRESS: &str = "https://index.docker.io/v1/";
 
 /// The logins of one user.
 #[derive(Clone, Default)]
@@ -17,7 +25,14 @@ pub struct Credentials {
     logins: BTreeMap<String, Login>,
     /// Programs that keep logins, by registry; the one for all others has no name.
     helpers: BTreeMap<String, String>,
+    /// The variables that helpers are started with.
+    env: Vec<(OsString, OsString)>,
+    /// What helpers have answered.
+    answers: Arc<tokio::sync::Mutex<BTreeMap<String, Answer>>>,
 }
+
+/// A login where there is one, or why a helper does not say.
+type Answer = Result<Option<Login>, String>;
 
 /// A login at one registry.
 #[derive(Clone, PartialEq, Eq)]
@@ -77,13 +92,44 @@ impl Credentials {
         }
     }
 
-    pub(crate) fn login(&self, registry: &str) -> Option<&Login> {
-        self.logins.get(registry)
+    /// Has helpers be asked with these variables, `PATH` among them; without any none is found.
+    #[must_use]
+    pub fn with_env(mut self, env: Vec<(OsString, OsString)>) -> Self {
+        self.env = env;
+        self
     }
 
-    /// Returns the program that may have a login, which is not asked.
-    pub(crate) fn helper(&self, registry: &str) -> Option<&str> {
-        self.helpers.get(registry).or_else(|| self.helpers.get("")).map(String::as_str)
+    /// Returns the login at a registry: of the helper for it, of the files, or of the helper for all others. A helper
+    /// that does not answer is one whose registry nobody is logged in at, and why is told.
+    pub(crate) async fn login(&self, registry: &str) -> (Option<Login>, Option<String>) {
+        let own = self.helpers.get(registry);
+        if let (None, Some(login)) = (own, self.logins.get(registry)) {
+            return (Some(login.clone()), None);
+        }
+        let Some(name) = own.or_else(|| self.helpers.get("")) else { return (None, None) };
+        let mut answers = self.answers.lock().await;
+        let answer = match answers.get(registry) {
+            Some(answer) => answer.clone(),
+            None => {
+                let answer = Keeper::new(name, &self.env).ask(registry).await;
+                answers.insert(registry.to_owned(), answer.clone());
+                answer
+            }
+        };
+        match answer {
+            Ok(Some(login)) => (Some(login), None),
+            Ok(None) => (
+                self.logins.get(registry).cloned(),
+                Some(format!("`docker-credential-{}` has no login for it", crate::manifest::shown(name))),
+            ),
+            Err(why) => (self.logins.get(registry).cloned(), Some(why)),
+        }
+    }
+}
+
+impl Login {
+    fn of_pair(name: &str, password: &str) -> Self {
+        Self::Basic(STANDARD.encode(format!("{name}:{password}")))
     }
 }
 
@@ -98,7 +144,7 @@ impl Entry {
             return pair.contains(&b':').then(|| Login::Basic(STANDARD.encode(pair)));
         }
         let has_both = !self.username.is_empty() && !self.password.is_empty();
-        has_both.then(|| Login::Basic(STANDARD.encode(format!("{}:{}", self.username, self.password))))
+        has_both.then(|| Login::of_pair(&self.username, &self.password))
     }
 }
 
@@ -120,8 +166,8 @@ impl fmt::Debug for Credentials {
 mod tests {
     use super::*;
 
-    #[test]
-    fn logins_are_found_by_their_registries_and_never_shown() {
+    #[tokio::test]
+    async fn logins_are_found_by_their_registries_and_never_shown() {
         let folder = tempfile::tempdir().unwrap();
         let (first, second) = (folder.path().join("config.json"), folder.path().join("auth.json"));
         let text = r#"{ "auths": { "https://index.docker.io/v1/": { "auth": "bWU6c2VjcmV0" }, "ghcr.io": { "identitytoken": "refresh" },
@@ -129,10 +175,11 @@ mod tests {
         std::fs::write(&first, text).unwrap();
         std::fs::write(&second, r#"{ "auths": { "ghcr.io": { "auth": "b3RoZXI6b3RoZXI=" } } }"#).unwrap();
         let known = Credentials::read([first, second, folder.path().join("missing")]);
-        assert!(known.login("docker.io") == Some(&Login::Basic("bWU6c2VjcmV0".into())));
-        assert!(known.login("ghcr.io") == Some(&Login::Refresh("refresh".into())));
-        assert!(known.login("empty.io").is_none() && known.login("odd.io").is_none());
-        assert_eq!((known.helper("gcr.io"), known.helper("ghcr.io")), (Some("gcloud"), None));
+        assert!(known.login("docker.io").await.0 == Some(Login::Basic("bWU6c2VjcmV0".into())));
+        assert!(known.login("ghcr.io").await.0 == Some(Login::Refresh("refresh".into())));
+        assert!(known.login("empty.io").await == (None, None) && known.login("odd.io").await == (None, None));
+        let (login, why) = known.login("gcr.io").await;
+        assert!(login.is_none() && why.is_some_and(|why| why.contains("docker-credential-gcloud")));
         let shown = format!("{known:?}");
         assert!(!shown.contains("secret") && !shown.contains("bWU6") && !shown.contains("refresh"), "{shown}");
     }

@@ -1,7 +1,8 @@
 //! Images of containers: found in a registry, verified, and unpacked without running anything of them.
 //!
-//! [`Registry::resolve`] turns a [`Reference`] into the digest of the manifest for this machine, [`Registry::pull`]
-//! downloads what that manifest names and unpacks it into a folder. Starting it is somebody else's affair.
+//! [`Registry::resolve`] turns a [`Reference`] into the digest of the manifest for this machine, [`Registry::attached`]
+//! finds what others have signed of it, [`Registry::pull`] downloads what that manifest names and unpacks it into a
+//! folder. Believing it and starting it are somebody else's affair.
 //!
 //! Invariants
 //! - Every byte that is used has the digest and the size that its parent promised, up to the manifest; the manifest has
@@ -11,6 +12,7 @@
 //! - Every document, download and layer has a bound, and every wait a deadline.
 //! - Plain HTTP is spoken to this machine's loopback alone, and credentials are sent to their own registry alone.
 
+mod attached;
 mod config;
 mod credentials;
 mod digest;
@@ -21,6 +23,7 @@ mod reference;
 mod registry;
 mod rootfs;
 
+pub use attached::Attached;
 pub use config::Config;
 pub use credentials::Credentials;
 pub use digest::{Digest, NotADigest};

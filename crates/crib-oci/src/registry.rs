@@ -38,6 +38,8 @@ pub(crate) struct Session<'a> {
     /// `https://host`, or `http://host` on this machine's loopback.
     base: String,
     token: tokio::sync::Mutex<Option<HeaderValue>>,
+    /// Why the program that keeps the login did not give it.
+    unasked: tokio::sync::Mutex<Option<String>>,
 }
 
 /// What is asked for.
@@ -66,7 +68,7 @@ impl Registry {
                 base = format!("http://{host}");
             }
         }
-        Ok(Session { registry: self, reference, base, token: tokio::sync::Mutex::default() })
+        Ok(Session { registry: self, reference, base, token: tokio::sync::Mutex::default(), unasked: tokio::sync::Mutex::default() })
     }
 
     async fn send(&self, endpoint: &Endpoint, mut headers: HeaderMap) -> Result<Received, SendError> {
@@ -89,7 +91,7 @@ impl Session<'_> {
         let mut pause = PAUSE;
         for _ in 1..TRIES_MAX {
             match self.answer(ask).await {
-                Ok(received) if !matches!(received.status, 429 | 500 | 502 | 503 | 504) => return self.judge(received),
+                Ok(received) if !matches!(received.status, 429 | 500 | 502 | 503 | 504) => return self.judge(received).await,
                 Err(Refused::Send(error)) if error_may_pass(&error) => {}
                 Ok(_) => {}
                 Err(refused) => return Err(self.refused(refused)),
@@ -98,29 +100,28 @@ impl Session<'_> {
             pause *= 2;
         }
         let received = self.answer(ask).await.map_err(|refused| self.refused(refused))?;
-        self.judge(received)
+        self.judge(received).await
     }
 
-    fn judge(&self, received: Received) -> Result<Received, Fault> {
+    async fn judge(&self, received: Received) -> Result<Received, Fault> {
         let name = self.reference;
         match received.status {
             200 | 206 => Ok(received),
             404 => Err(Fault::new(Code::PackageMissing, format!("`{name}` is not in its registry"))),
-            401 | 403 => Err(self.denied()),
+            401 | 403 => Err(self.denied().await),
             429 => Err(self.failed("it answers 429: too many requests from here; log in, or try again later")),
             status => Err(self.failed(format!("it answered {status}"))),
         }
     }
 
-    fn denied(&self) -> Fault {
+    async fn denied(&self) -> Fault {
         let registry = self.reference.registry();
         let fault = Fault::new(Code::PackageMissing, format!("`{}` is not in its registry, or not for everybody", self.reference));
-        match self.registry.credentials.helper(registry) {
-            Some(helper) => fault
-                .because(format!("the login is kept by `docker-credential-{}`, which is not asked", crate::manifest::shown(helper)))
-                .hint("put a login for it into `auths` of ~/.docker/config.json"),
-            None => fault.hint(format!("log in, where one has to: docker login {registry}")),
-        }
+        let fault = match self.unasked.lock().await.clone() {
+            Some(why) => fault.because(why),
+            None => fault,
+        };
+        fault.hint(format!("log in, where one has to: docker login {registry}"))
     }
 
     pub(crate) fn failed(&self, why: impl std::fmt::Display) -> Fault {

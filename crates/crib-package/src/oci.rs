@@ -1,5 +1,7 @@
 //! Images: found in their registry, verified down to the last layer, unpacked, and started in their own root directory.
 
+mod vouched;
+
 use std::path::{Path, PathBuf};
 
 use crib_model::{Code, Fault};
@@ -9,7 +11,9 @@ use crate::lock::Image;
 use crate::pull::Job;
 use crate::start::Start;
 use crate::tool::Surroundings;
-use crate::{Engine, Entry, Event, Finding, FindingKind, Locked, Provenance};
+use crate::{Engine, Entry, Event, Finding, Locked, Provenance};
+
+use vouched::Vouched;
 
 /// Where an image says which server it is.
 const CLAIM: &str = "io.modelcontextprotocol.server.name";
@@ -33,8 +37,8 @@ pub(crate) async fn pull(job: &Job<'_>, image: &str) -> Result<(Locked, Vec<Find
     job.progress.tell(Event::Resolved { source: shown.clone(), version: name.version(), packages: 1 });
     job.progress.tell(Event::Verifying);
     check_sum(job, &shown, &found)?;
-    let unsigned = format!("nobody vouches for `{shown}`; its digest is {}", found.digest);
-    let findings = vec![Finding::new(FindingKind::Unsigned, unsigned)];
+    let mut findings = Vec::new();
+    let vouched = Vouched::look(job, &registry, &found, &shown, &mut findings).await?;
     job.judge(&findings)?;
     let bench = job.store.bench()?;
     let progress = job.progress.clone();
@@ -65,7 +69,10 @@ pub(crate) async fn pull(job: &Job<'_>, image: &str) -> Result<(Locked, Vec<Find
             integrity: Some(found.digest.to_string()),
             index: found.index.as_ref().map(ToString::to_string),
             repository: label(&pulled.config, REPOSITORY),
-            ..Provenance::default()
+            signature: vouched.signature,
+            attestation: vouched.attestation,
+            signer: vouched.signer,
+            publisher: None,
         },
         listed: None,
         packages: [(format!("{}@{}", name.name(), found.digest), Vec::new())].into(),
@@ -89,7 +96,10 @@ fn credentials(job: &Job<'_>) -> Credentials {
     let var = |name: &str| job.surroundings.var(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let docker = var("DOCKER_CONFIG").or_else(|| var("HOME").map(|home| home.join(".docker")));
     let podman = var("REGISTRY_AUTH_FILE").or_else(|| var("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json")));
-    Credentials::read(docker.map(|folder| folder.join("config.json")).into_iter().chain(podman))
+    let settings = var("XDG_CONFIG_HOME").or_else(|| var("HOME").map(|home| home.join(".config")));
+    let lasting = settings.map(|folder| folder.join("containers/auth.json"));
+    let files = docker.map(|folder| folder.join("config.json")).into_iter().chain(podman).chain(lasting);
+    Credentials::read(files).with_env(job.surroundings.all())
 }
 
 fn entry(pulled: &Pulled) -> Image {

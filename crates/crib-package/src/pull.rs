@@ -150,7 +150,7 @@ impl Packages {
         let mut findings: Vec<Finding> = names::look(source).into_iter().collect();
         findings.extend(listing.and_then(Listing::finding));
         job.judge(&findings)?;
-        let (mut locked, more) = Box::pin(fetch(&job, source)).await?;
+        let (mut locked, more) = fetch(&job, source).await?;
         findings.extend(more);
         if let Some(listing) = listing {
             let tree = locked.tree.as_ref().map(|tree| self.store.part(tree, Half::Tree));
@@ -290,14 +290,14 @@ impl Job<'_> {
 
 async fn fetch(job: &Job<'_>, source: &Source) -> Result<(Locked, Vec<Finding>), Fault> {
     match source {
-        Source::Npm { name, version, more } => npm::pull(job, &npm::Wanted { name, version: version.as_deref(), more }).await,
+        Source::Npm { name, version, more } => Box::pin(npm::pull(job, &npm::Wanted { name, version: version.as_deref(), more })).await,
         Source::Pypi { name, version, more } => pypi::pull(job, &pypi::Wanted { name, version: version.as_deref(), more }).await,
         Source::Mcpb { place, sha256 } => mcpb::pull(job, place, sha256.as_deref()).await,
         Source::Folder(folder) => local::folder(job.surroundings, Path::new(folder)).await,
         Source::Command { program, args } => local::command(job.surroundings, program, args),
         Source::Url(url) => Ok(local::url(url)),
         Source::Registry { name, .. } => Err(unsupported(source, format!("look `{name}` up in a registry first: toolcrib search {name}"))),
-        Source::Oci { image } => oci::pull(job, image).await,
+        Source::Oci { image } => Box::pin(oci::pull(job, image)).await,
         Source::Cargo { name, version } => Box::pin(cargo::pull(job, name, version.as_deref())).await,
     }
 }

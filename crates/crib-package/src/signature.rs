@@ -3,8 +3,10 @@
 //! A statement is verified in this order, and only all of it together counts:
 //! 1. the envelope is signed by the key of its certificate;
 //! 2. the statement is about the digest of the package;
-//! 3. the log promised to hold exactly this signature, and says when it came;
-//! 4. at that time the certificate led to an authority of the trusted root, and was for signing code.
+//! 3. the log holds exactly this signature: it has signed the root of a tree that has the entry in it, or has promised
+//!    to take it in; what of both is there must hold;
+//! 4. that promise or a trusted timestamp says when it was signed;
+//! 5. at each of those times the certificate led to an authority of the trusted root, and was for signing code.
 //!
 //! What contradicts itself is [`Attested::Bad`]; what nobody here can check is [`Attested::Unchecked`].
 
@@ -14,10 +16,12 @@ mod log;
 mod minisign;
 mod roots;
 mod signer;
+mod stamp;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
-use sha2::{Digest as _, Sha256};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 pub(crate) use bundle::Bundle;
@@ -66,7 +70,7 @@ pub(crate) fn verify(bundle: &Bundle, subject: Subject<'_>, roots: Option<&Roots
 
 fn examine(bundle: &Bundle, subject: Subject<'_>, roots: Option<&Roots>) -> Result<Attested, String> {
     let leaf = EndEntityCert::try_from(&bundle.certificate).map_err(|error| format!("its certificate cannot be read: {error}"))?;
-    let signed = pre_authentication(&bundle.kind, &bundle.payload);
+    let signed = bundle.signed();
     let is_signed = |algorithm: &&dyn SignatureVerificationAlgorithm| leaf.verify_signature(*algorithm, &signed, &bundle.signature).is_ok();
     if !ALGORITHMS.iter().any(is_signed) {
         return Err("its signature is not by the key of its certificate".to_owned());
@@ -77,25 +81,32 @@ fn examine(bundle: &Bundle, subject: Subject<'_>, roots: Option<&Roots>) -> Resu
     let signer = Signer::of(&leaf, &bundle.certificate);
     let unchecked = |why: &str| Ok(Attested::Unchecked { claims: signer.clone(), why: why.to_owned() });
     let Some(roots) = roots else { return unchecked("there is no trusted root to check the signer by") };
-    let promised = match log::promise(bundle, roots)? {
-        log::Promise::Kept { at } => at,
-        log::Promise::Unknown { why } => return unchecked(why),
-    };
-    match chain(&leaf, roots, promised)? {
-        Chain::Trusted => {}
-        Chain::Unknown => return unchecked("its certificate is by no authority of the trusted root"),
+    let mut times = Vec::new();
+    match log::look(bundle, roots)? {
+        log::Logged::Held { since } => times.extend(since),
+        log::Logged::Unknown { why } => return unchecked(why),
+    }
+    let mut is_stranger = false;
+    for stamp in &bundle.timestamps {
+        match stamp::check(stamp, &bundle.signature, roots)? {
+            stamp::Stamped::At(time) => times.push(time),
+            stamp::Stamped::Unknown => is_stranger = true,
+        }
+    }
+    if times.is_empty() {
+        let none = "nothing that can be checked says when it was signed";
+        return unchecked(if is_stranger { "its timestamp is by no authority of the trusted root" } else { none });
+    }
+    for at in times {
+        match chain(&leaf, roots, at)? {
+            Chain::Trusted => {}
+            Chain::Unknown => return unchecked("its certificate is by no authority of the trusted root"),
+        }
     }
     match signer {
         Some(signer) => Ok(Attested::Verified(signer)),
         None => unchecked("its certificate names no workflow"),
     }
-}
-
-/// Returns what is signed of an envelope (DSSE version 1).
-pub(crate) fn pre_authentication(kind: &str, payload: &[u8]) -> Vec<u8> {
-    let mut out = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
-    out.extend_from_slice(payload);
-    out
 }
 
 enum Chain {
@@ -107,7 +118,7 @@ enum Chain {
 fn chain(leaf: &EndEntityCert<'_>, roots: &Roots, at: u64) -> Result<Chain, String> {
     let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(at));
     let mut last = None;
-    for authority in &roots.authorities {
+    for authority in roots.authorities.iter().filter(|authority| authority.was_valid(at)) {
         let Some((root, between)) = authority.chain.split_last() else { continue };
         let Ok(anchor) = anchor_from_trusted_cert(root) else { continue };
         let anchors = [anchor];
@@ -123,10 +134,6 @@ fn chain(leaf: &EndEntityCert<'_>, roots: &Roots, at: u64) -> Result<Chain, Stri
         Some(error) => Err(format!("its certificate did not hold when it was used: {error}")),
         None => Ok(Chain::Unknown),
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    crate::digest::hex(&Sha256::digest(bytes))
 }
 
 fn same_certificate(one: &CertificateDer<'_>, pem: &str) -> bool {

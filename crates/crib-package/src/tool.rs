@@ -57,6 +57,11 @@ impl Surroundings {
         self.0.push((name.into(), value));
     }
 
+    /// Returns all of them, for a program that is asked by somebody else.
+    pub(crate) fn all(&self) -> Vec<(OsString, OsString)> {
+        self.0.clone()
+    }
+
     /// Finds a program in the search path.
     pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
         let path = self.var("PATH")?;

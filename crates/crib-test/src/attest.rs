@@ -1,8 +1,11 @@
-//! An authority that gives out certificates for a few minutes, a log that holds signatures, and statements signed by
-//! them, in sigstore's forms.
+//! An authority that gives out certificates for a few minutes, a log that holds signatures, an authority of timestamps,
+//! and statements signed by them, in sigstore's forms.
+
+mod log;
+mod stamp;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
@@ -13,18 +16,19 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::hex;
+use log::Log;
+use stamp::Stamper;
 
 /// 2026-01-01T00:05:00Z: within the day for which certificates hold.
 pub const NOON: u64 = 1_767_225_900;
-/// The head of a P-256 key.
-const SPKI: [u8; 26] = [48, 89, 48, 19, 6, 7, 42, 134, 72, 206, 61, 2, 1, 6, 8, 42, 134, 72, 206, 61, 3, 1, 7, 3, 66, 0];
 const KIND: &str = "application/vnd.in-toto+json";
 
 /// An authority and its log.
 pub struct Authority {
     root: CertifiedIssuer<'static, KeyPair>,
     between: CertifiedIssuer<'static, KeyPair>,
-    log: EcdsaKeyPair,
+    log: Log,
+    stamper: Stamper,
 }
 
 /// Who signs.
@@ -46,6 +50,7 @@ pub struct Attestation {
     pub certificate: Vec<u8>,
     /// The entry of the log.
     pub entry: Value,
+    pub timestamps: Vec<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Authority {
@@ -72,21 +77,21 @@ impl Authority {
         let mut params = authority(&format!("{name} between"));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
         let between = CertifiedIssuer::signed_by(params, key(), &root).expect("a certificate");
-        Self { root, between, log: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key") }
-    }
-
-    fn log_key(&self) -> Vec<u8> {
-        [&SPKI[..], self.log.public_key().as_ref()].concat()
+        Self { root, between, log: Log::new(), stamper: Stamper::new(name) }
     }
 
     /// Returns the document by which this authority is trusted.
     #[must_use]
     pub fn trusted_root(&self) -> String {
         let raw = |der: &[u8]| json!({ "rawBytes": STANDARD.encode(der) });
-        let key = self.log_key();
+        let key = self.log.public();
         json!({
             "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
             "certificateAuthorities": [{ "certChain": { "certificates": [raw(self.between.der()), raw(self.root.der())] } }],
+            "timestampAuthorities": [{
+                "certChain": { "certificates": self.stamper.chain().iter().map(|der| raw(der)).collect::<Vec<_>>() },
+                "validFor": { "start": "2025-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z" }
+            }],
             "tlogs": [{
                 "baseUrl": "http://127.0.0.1:1", "logId": { "keyId": STANDARD.encode(Sha256::digest(&key)) },
                 "publicKey": { "rawBytes": STANDARD.encode(&key), "keyDetails": "PKIX_ECDSA_P256_SHA_256", "validFor": { "start": "2021-01-12T11:53:27Z" } }
@@ -103,36 +108,78 @@ impl Authority {
             "subject": [{ "name": "a package", "digest": { algorithm: digest } }]
         });
         let payload = statement.to_string().into_bytes();
-        let key = KeyPair::generate().expect("a key");
-        let certificate = leaf(identity).signed_by(&key, &self.between).expect("a certificate").der().to_vec();
-        let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).expect("a key");
         let signed = [format!("DSSEv1 {} {KIND} {} ", KIND.len(), payload.len()).as_bytes(), &payload].concat();
-        let signature = signer.sign(&SystemRandom::new(), &signed).expect("a signature").as_ref().to_vec();
+        let (signature, certificate) = self.sign(identity, &signed);
         let entry = self.entry(&payload, &signature, &certificate, at);
-        Attestation { payload, signature, certificate, entry }
+        Attestation { payload, signature, certificate, entry, timestamps: Vec::new() }
     }
 
     /// Returns the log's entry of a signature.
     #[must_use]
     pub fn entry(&self, payload: &[u8], signature: &[u8], certificate: &[u8], at: u64) -> Value {
-        let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate));
         let body = json!({
             "apiVersion": "0.0.1", "kind": "dsse",
             "spec": {
                 "payloadHash": { "algorithm": "sha256", "value": hex(&Sha256::digest(payload)) },
-                "signatures": [{ "signature": STANDARD.encode(signature), "verifier": STANDARD.encode(pem) }]
+                "signatures": [{ "signature": STANDARD.encode(signature), "verifier": STANDARD.encode(pem(certificate)) }]
             }
         });
-        let body = STANDARD.encode(body.to_string());
-        let id = Sha256::digest(self.log_key());
-        let promise = json!({ "body": body, "integratedTime": at, "logID": hex(&id), "logIndex": 7 }).to_string();
-        let promise = self.log.sign(&SystemRandom::new(), promise.as_bytes()).expect("a signature");
-        json!({
-            "logIndex": "7", "logId": { "keyId": STANDARD.encode(id) }, "kindVersion": { "kind": "dsse", "version": "0.0.1" },
-            "integratedTime": at.to_string(), "inclusionPromise": { "signedEntryTimestamp": STANDARD.encode(promise) },
-            "canonicalizedBody": body
-        })
+        self.log.entry(("dsse", "0.0.1"), &body, at)
     }
+
+    /// Returns the log's entry of a signature over plain bytes.
+    #[must_use]
+    pub fn entry_of_bytes(&self, payload: &[u8], signature: &[u8], certificate: &[u8], at: u64) -> Value {
+        let body = json!({
+            "apiVersion": "0.0.1", "kind": "hashedrekord",
+            "spec": {
+                "data": { "hash": { "algorithm": "sha256", "value": hex(&Sha256::digest(payload)) } },
+                "signature": { "content": STANDARD.encode(signature), "publicKey": { "content": STANDARD.encode(pem(certificate)) } }
+            }
+        });
+        self.log.entry(("hashedrekord", "0.0.1"), &body, at)
+    }
+
+    /// Returns the log's entry in the form of its second version, which says no time.
+    #[must_use]
+    pub fn timeless_entry(&self, said: &Attestation) -> Value {
+        let body = json!({
+            "apiVersion": "0.0.2", "kind": "dsse",
+            "spec": { "dsseV002": {
+                "payloadHash": { "algorithm": "SHA2_256", "digest": STANDARD.encode(Sha256::digest(&said.payload)) },
+                "signatures": [{
+                    "content": STANDARD.encode(&said.signature),
+                    "verifier": { "keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": { "rawBytes": STANDARD.encode(&said.certificate) } }
+                }]
+            } }
+        });
+        let mut entry = self.log.entry(("dsse", "0.0.2"), &body, 0);
+        let object = entry.as_object_mut().expect("an object");
+        object.remove("inclusionPromise");
+        object.remove("integratedTime");
+        entry
+    }
+
+    /// Returns a timestamp of a signature.
+    #[must_use]
+    pub fn stamp(&self, signature: &[u8], at: u64) -> Vec<u8> {
+        self.stamper.stamp(signature, at)
+    }
+
+    /// Signs plain bytes, as an image is signed; returns the signature and the certificate.
+    #[must_use]
+    pub fn sign(&self, identity: Identity<'_>, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = leaf(identity).signed_by(&key, &self.between).expect("a certificate").der().to_vec();
+        let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).expect("a key");
+        (signer.sign(&SystemRandom::new(), bytes).expect("a signature").as_ref().to_vec(), certificate)
+    }
+}
+
+/// Writes a certificate in its armour.
+#[must_use]
+pub fn pem(certificate: &[u8]) -> String {
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate))
 }
 
 /// A certificate for one day, as an authority writes what it knows of a workflow.
@@ -161,7 +208,12 @@ impl Attestation {
     pub fn for_npm(&self) -> Value {
         json!({
             "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-            "verificationMaterial": { "certificate": { "rawBytes": STANDARD.encode(&self.certificate) }, "tlogEntries": [self.entry] },
+            "verificationMaterial": {
+                "certificate": { "rawBytes": STANDARD.encode(&self.certificate) }, "tlogEntries": [self.entry],
+                "timestampVerificationData": {
+                    "rfc3161Timestamps": self.timestamps.iter().map(|stamp| json!({ "signedTimestamp": STANDARD.encode(stamp) })).collect::<Vec<_>>()
+                }
+            },
             "dsseEnvelope": {
                 "payload": STANDARD.encode(&self.payload), "payloadType": KIND, "signatures": [{ "sig": STANDARD.encode(&self.signature) }]
             }

@@ -23,11 +23,14 @@ struct Answer {
 impl Session<'_> {
     /// Returns the header that a challenge asks for; none where nobody is logged in and somebody would have to be.
     pub(super) async fn token(&self, challenge: &Challenge) -> Result<Option<HeaderValue>, Refused> {
-        let login = self.registry.credentials.login(self.reference.registry());
+        let (login, why) = self.registry.credentials.login(self.reference.registry()).await;
+        *self.unasked.lock().await = why;
         match (challenge, login) {
             (Challenge::Basic, Some(Login::Basic(pair))) => Ok(Some(self.secret(&format!("Basic {pair}"))?)),
             (Challenge::Basic, Some(Login::Refresh(_)) | None) => Ok(None),
-            (Challenge::Bearer { realm, service, scope }, login) => self.bearer(&query(realm, service, scope, self.scope()), login).await,
+            (Challenge::Bearer { realm, service, scope }, login) => {
+                self.bearer(&query(realm, service, scope, self.scope()), login.as_ref()).await
+            }
         }
     }
 
@@ -48,7 +51,7 @@ impl Session<'_> {
         let received = self.registry.send(&endpoint, headers).await.map_err(Refused::Send)?;
         match received.status {
             200 => {}
-            400..=499 if received.status != 429 => return Err(self.denied().into()),
+            400..=499 if received.status != 429 => return Err(self.denied().await.into()),
             status => return Err(self.failed(format!("its tokens are not to be had: {endpoint} answered {status}")).into()),
         }
         let body = received.body.collect(ANSWER_BYTES_MAX).await.map_err(Refused::Send)?;

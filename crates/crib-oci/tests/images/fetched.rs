@@ -62,8 +62,27 @@ fn a_login_of_docker_is_used_for_its_registry() {
     assert!(fault.remedy().is_some_and(|hint| hint.contains("docker login 127.0.0.1:")), "{fault}");
     let helped = World::new().with_login(r#"{"credHelpers":{"HOST":"safe"}}"#);
     helped.shelf.ask_for_token(Some("Basic x"));
-    let fault = helped.pull("x:1").expect_err("a helper is not asked");
-    assert!(fault.to_string().contains("docker-credential-safe"), "{fault}");
+    let fault = helped.pull("x:1").expect_err("there is no such helper");
+    assert!(fault.to_string().contains("docker-credential-safe`, which keeps the login, is not in the search path"), "{fault}");
+}
+
+#[test]
+fn a_login_that_a_helper_keeps_is_used_for_its_registry_and_asked_for_once() {
+    let world = World::new().with_login(r#"{"auths":{"HOST":{}},"credsStore":"safe"}"#);
+    let script = r#"read place; echo "$place" >> "$ASKED"; printf '{"Username":"ada","Secret":"secret"}'"#;
+    let (world, asked) = world.with_helper("safe", script);
+    world.shelf.image(("x", "1"), &json!({}), &[layer()]);
+    world.shelf.ask_for_token(Some("Basic YWRhOnNlY3JldA=="));
+    world.pull("x:1").expect("it is pulled");
+    assert_eq!(std::fs::read_to_string(asked).expect("it was asked"), format!("{}\n", world.shelf.host));
+    assert!(!format!("{:?}", world.registry()).contains("secret"));
+
+    let empty = World::new().with_login(r#"{"credHelpers":{"HOST":"safe"}}"#);
+    let (empty, _) = empty.with_helper("safe", "echo 'the secret is gone' >&2; exit 1");
+    empty.shelf.ask_for_token(Some("Basic YWRhOnNlY3JldA=="));
+    let fault = empty.pull("x:1").expect_err("nobody is logged in");
+    let text = format!("{fault}");
+    assert!(text.contains("`docker-credential-safe` has no login for it") && !text.contains("the secret"), "{text}");
 }
 
 #[test]

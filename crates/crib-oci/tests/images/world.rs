@@ -90,6 +90,19 @@ impl World {
         self
     }
 
+    /// Puts a helper into the search path; returns the file in which it may note what it was asked.
+    pub(crate) fn with_helper(mut self, name: &str, script: &str) -> (Self, PathBuf) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let asked = self.folder.path().join("asked");
+        let path = self.folder.path().join(format!("docker-credential-{name}"));
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("writable");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("ours");
+        let search = format!("{}:/usr/bin:/bin", self.folder.path().display());
+        let env = [("PATH", search), ("ASKED", asked.display().to_string())].map(|(name, value)| (name.into(), value.into()));
+        self.credentials = self.credentials.with_env(env.into());
+        (self, asked)
+    }
+
     /// Where images are unpacked.
     pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().join("root")

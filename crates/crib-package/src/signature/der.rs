@@ -1,15 +1,18 @@
-//! As much of DER as it takes to find the extensions of a certificate. Who signed it is checked elsewhere.
+//! As much of DER as it takes to find the extensions of a certificate and the parts of a timestamp. Who signed them is
+//! checked elsewhere.
 
-const SEQUENCE: u8 = 0x30;
-const OBJECT: u8 = 0x06;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const OBJECT: u8 = 0x06;
 const BOOLEAN: u8 = 0x01;
-const OCTETS: u8 = 0x04;
+pub(super) const OCTETS: u8 = 0x04;
 const UTF8: u8 = 0x0c;
 /// Where a certificate has its extensions.
 const EXTENSIONS: u8 = 0xa3;
 
 /// One element: its tag, what is in it, and what comes after.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = match first {
@@ -24,12 +27,22 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, after))
 }
 
-fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+pub(super) fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
         let (tag, content, after) = element(bytes)?;
         bytes = after;
         Some((tag, content))
     })
+}
+
+/// Returns the elements with their heads.
+pub(super) fn whole(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    while let Some((_, _, after)) = element(bytes) {
+        found.extend(bytes.get(..bytes.len() - after.len()));
+        bytes = after;
+    }
+    found
 }
 
 /// Returns the value of an extension of a certificate, by the bytes of its identifier.

@@ -25,12 +25,23 @@ const ED25519_HEAD: usize = 12;
 pub(crate) struct Roots {
     pub(super) authorities: Vec<Authority>,
     pub(super) logs: Vec<Log>,
+    pub(super) stampers: Vec<Stamper>,
+}
+
+/// An authority of timestamps: its certificates from the one that signs to the one that is trusted.
+#[derive(Clone, Debug)]
+pub(super) struct Stamper {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) start: u64,
+    pub(super) end: u64,
 }
 
 /// An authority: its certificates from the one that signs to the one that is trusted.
 #[derive(Clone, Debug)]
 pub(super) struct Authority {
     pub(super) chain: Vec<CertificateDer<'static>>,
+    start: u64,
+    end: u64,
 }
 
 /// The key of a log.
@@ -61,18 +72,39 @@ impl Roots {
         Ok(Some(roots))
     }
 
-    fn read(root: &Value) -> Option<Self> {
+    pub(super) fn read(root: &Value) -> Option<Self> {
         let list = |name: &str| root.get(name).and_then(Value::as_array).into_iter().flatten();
-        let authority = |entry: &Value| {
+        let chain = |entry: &Value| {
             let certificates = entry.pointer("/certChain/certificates")?.as_array()?;
             let chain: Option<Vec<_>> = certificates.iter().map(|one| Some(decoded(one.get("rawBytes")?)?.into())).collect();
-            Some(Authority { chain: chain.filter(|chain| !chain.is_empty())? })
+            chain.filter(|chain| !chain.is_empty())
+        };
+        let authority = |entry: &Value| {
+            let (start, end) = valid(entry.get("validFor"));
+            Some(Authority { chain: chain(entry)?, start, end })
+        };
+        let stamper = |entry: &Value| {
+            let (start, end) = valid(entry.get("validFor"));
+            Some(Stamper { chain: chain(entry)?, start, end })
         };
         let this = Self {
             authorities: list("certificateAuthorities").filter_map(authority).collect(),
             logs: list("tlogs").filter_map(Log::read).collect(),
+            stampers: list("timestampAuthorities").filter_map(stamper).collect(),
         };
         (!this.authorities.is_empty() && !this.logs.is_empty()).then_some(this)
+    }
+}
+
+/// Reads from when to when something is trusted.
+fn valid(span: Option<&Value>) -> (u64, u64) {
+    let at = |name: &str| span.and_then(|span| span.get(name)).and_then(Value::as_str).and_then(time::read);
+    (at("start").unwrap_or(0), at("end").unwrap_or(u64::MAX))
+}
+
+impl Authority {
+    pub(super) fn was_valid(&self, at: u64) -> bool {
+        (self.start..=self.end).contains(&at)
     }
 }
 
@@ -84,13 +116,13 @@ impl Log {
             "PKIX_ED25519" => true,
             _ => return None,
         };
-        let at = |name: &str| entry.pointer(&format!("/publicKey/validFor/{name}")).and_then(Value::as_str).and_then(time::read);
+        let (start, end) = valid(entry.pointer("/publicKey/validFor"));
         Some(Self {
             id: decoded(entry.pointer("/logId/keyId")?)?,
             key: key.get(if is_ed25519 { ED25519_HEAD } else { P256_HEAD }..)?.to_vec(),
             is_ed25519,
-            start: at("start").unwrap_or(0),
-            end: at("end").unwrap_or(u64::MAX),
+            start,
+            end,
         })
     }
 

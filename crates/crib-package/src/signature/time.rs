@@ -1,4 +1,4 @@
-//! Times as trusted roots write them.
+//! Times as trusted roots and timestamps write them.
 
 const DAY: u64 = 24 * 3600;
 
@@ -9,6 +9,17 @@ pub(super) fn read(text: &str) -> Option<u64> {
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
     let mut time = time.split('.').next()?.splitn(3, ':').map(|part| part.parse::<u64>().ok());
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    seconds([year, month, day], [hour, minute, second])
+}
+
+/// Reads `20210307032029Z`.
+pub(super) fn read_generalized(text: &str) -> Option<u64> {
+    let digits = text.strip_suffix('Z')?.split('.').next().filter(|digits| digits.len() == 14 && digits.is_ascii())?;
+    let part = |from: usize, to: usize| digits.get(from..to)?.parse::<u64>().ok();
+    seconds([part(0, 4)?, part(4, 6)?, part(6, 8)?], [part(8, 10)?, part(10, 12)?, part(12, 14)?])
+}
+
+fn seconds([year, month, day]: [u64; 3], [hour, minute, second]: [u64; 3]) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -34,5 +45,8 @@ mod tests {
         ] {
             assert_eq!(super::read(text), seconds, "{text}");
         }
+        assert_eq!(super::read_generalized("20210112115327Z"), Some(1_610_452_407));
+        assert_eq!(super::read_generalized("20210112115327.5Z"), Some(1_610_452_407));
+        assert_eq!(super::read_generalized("202101121153Z"), None);
     }
 }
