@@ -20,6 +20,7 @@ use crate::failure::{Exit, Failure};
 use crate::instance::{Instance, PlainHttp};
 use crate::output::Output;
 use crate::signals::Signals;
+use crate::world;
 
 /// Largest answer taken.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -100,7 +101,10 @@ impl Client {
     async fn running(target: &Target, deadline: Instant) -> Result<Option<Carrier>, Failure> {
         let http = HttpClient::new(ClientOptions::default())?;
         let own = if target.url.is_none() { background::find().map(|gateway| gateway.url) } else { None };
-        let base = target.url.as_deref().or(own.as_deref()).unwrap_or(USUAL).trim_end_matches('/').trim_end_matches("/mcp").to_owned();
+        // Whoever has gateways listen elsewhere has none of them at the usual place.
+        let usual = world::variable("TOOLCRIB_LISTEN").is_none().then_some(USUAL);
+        let Some(base) = target.url.as_deref().or(own.as_deref()).or(usual) else { return Ok(None) };
+        let base = base.trim_end_matches('/').trim_end_matches("/mcp").to_owned();
         let endpoint = Endpoint::parse(&format!("{base}/healthz"))?;
         let near = deadline.min(Instant::now() + Duration::from_secs(10));
         match http.send(&endpoint, Method::GET, HeaderMap::new(), Chunks::default(), near).await {

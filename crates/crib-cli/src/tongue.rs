@@ -39,6 +39,14 @@ pub(crate) fn said(text: &str) -> Cow<'_, str> {
     crib_words::translate(tongue(), text)
 }
 
+/// Says a word of a table: the `state` that is `running`.
+pub(crate) fn word<'a>(kind: &str, word: &'a str) -> &'a str {
+    match tongue() {
+        Tongue::English => word,
+        Tongue::Chinese => crib_words::chinese_word(kind, word).unwrap_or(word),
+    }
+}
+
 /// Puts the command line into the user's language.
 pub(crate) fn command(root: Command) -> Command {
     match tongue() {
@@ -142,6 +150,22 @@ mod tests {
         let missing: Vec<&str> =
             crib_model::Code::ALL.iter().map(|code| code.short()).filter(|short| crib_words::chinese(short).is_none()).collect();
         assert!(missing.is_empty(), "add to crib-words/src/chinese/codes.rs: {missing:#?}");
+    }
+
+    #[test]
+    fn every_word_of_a_table_has_a_translation() {
+        let codes = crib_model::Code::ALL;
+        let mut words: Vec<(&str, &str)> =
+            codes.iter().flat_map(|code| [("side", code.side().as_str()), ("retry", code.retry().as_str())]).collect();
+        words.extend(["running", "idle", "sleeping", "stopped", "failed", "needs key"].map(|state| ("state", state)));
+        words.extend(["held", "dropped", "warned", "odd", "lookalike"].map(|state| ("left out", state)));
+        words.extend(["missing", "file", "keyring"].map(|store| ("store", store)));
+        words.extend(["deprecated", "deleted"].map(|status| ("status", status)));
+        words.extend(["imported", "renamed", "same", "skipped"].map(|fate| ("import", fate)));
+        let endings = ["ok", "tool error", "input required", "task", "abandoned", "upstream error", "failed"];
+        words.extend(endings.map(|outcome| ("outcome", outcome)));
+        words.retain(|(kind, word)| crib_words::chinese_word(kind, word).is_none());
+        assert!(words.is_empty(), "add to crib-words/src/chinese/shown.rs: {words:?}");
     }
 
     #[test]

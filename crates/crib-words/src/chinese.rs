@@ -1,7 +1,9 @@
 //! 简体中文.
 
+mod causes;
 mod codes;
 mod failures;
+mod faults;
 mod help;
 mod inspect;
 mod pages;
@@ -13,5 +15,8 @@ pub(crate) use pages::page;
 pub(crate) type Entry = (&'static str, &'static str);
 
 pub(crate) fn all() -> impl Iterator<Item = Entry> {
-    [help::ENTRIES, shown::ENTRIES, inspect::ENTRIES, failures::ENTRIES, codes::ENTRIES].into_iter().flatten().copied()
+    [help::ENTRIES, shown::ENTRIES, inspect::ENTRIES, failures::ENTRIES, faults::ENTRIES, causes::ENTRIES, codes::ENTRIES]
+        .into_iter()
+        .flatten()
+        .copied()
 }

@@ -24,6 +24,13 @@ pub fn chinese(english: &str) -> Option<&'static str> {
     phrase::find(english)
 }
 
+/// Returns a word of a table in Chinese, such as the `state` that is `running`. A word alone is often somebody's name, so
+/// what it is a word of belongs to it.
+#[must_use]
+pub fn chinese_word(kind: &str, word: &str) -> Option<&'static str> {
+    phrase::find(&format!("[{kind}] {word}"))
+}
+
 /// Returns the page of an error code such as `TC0203` in Chinese.
 #[must_use]
 pub fn chinese_page(code: &str) -> Option<&'static str> {

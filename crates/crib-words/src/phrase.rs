@@ -8,6 +8,8 @@ use crate::{Tongue, chinese};
 
 /// A hole in a pattern.
 const HOLE: &str = "{}";
+/// Stands before what is wrong with a place in a file.
+const POINTER: &str = "╰── ";
 
 /// A message with holes, split at them.
 #[derive(Debug)]
@@ -77,9 +79,27 @@ fn line_of(line: &str) -> Option<String> {
     if let Some(found) = find_filled(inner) {
         return Some([margin, &found].concat());
     }
-    let (command, comment) = example?;
-    let found = find_filled(comment)?;
-    Some([margin, command, "  ", &found].concat())
+    if let Some((command, found)) = example.and_then(|(command, comment)| Some((command, find_filled(comment)?))) {
+        return Some([margin, command, "  ", &found].concat());
+    }
+    // What is wrong with a place in a file, below a picture of it.
+    if let Some((picture, found)) = inner.split_once(POINTER).and_then(|(picture, wrong)| Some((picture, sentence(wrong)?))) {
+        return Some([margin, picture, POINTER, &found].concat());
+    }
+    Some([margin, &sentence(inner)?].concat())
+}
+
+/// Translates a message with its causes behind it, each after a colon; what is nobody's message stays.
+fn sentence(text: &str) -> Option<String> {
+    if let Some(found) = find_filled(text) {
+        return Some(found);
+    }
+    let (before, after) = text.split_once(": ")?;
+    // A word alone is often a name, or the last word of a server.
+    let known = Some(before).filter(|before| before.contains(' ')).and_then(find_filled);
+    let cause = Some(after).filter(|after| after.contains(' ')).and_then(sentence);
+    let is_any = known.is_some() || cause.is_some();
+    is_any.then(|| [known.as_deref().unwrap_or(before), "：", cause.as_deref().unwrap_or(after)].concat())
 }
 
 fn find_filled(text: &str) -> Option<String> {
@@ -113,10 +133,13 @@ fn next_hole(text: &'static str) -> Option<(&'static str, Option<usize>, &'stati
     })
 }
 
-/// Translates what stands in a hole: a message, or a number of things. Anything else is somebody's own.
+/// Translates a message, a list of them, or a number of things. Anything else is somebody's own.
 fn inside(hole: &str) -> Cow<'_, str> {
     if let Some(found) = BOOK.whole.get(hole) {
         return Cow::Borrowed(found);
+    }
+    if let Some(list) = hole.contains(", ").then(|| hole.split(", ").map(|one| BOOK.whole.get(one).copied()).collect::<Option<Vec<_>>>()) {
+        return list.map_or(Cow::Borrowed(hole), |list| Cow::Owned(list.join("、")));
     }
     let is_count = hole.split_once(' ').is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()));
     let counted = || BOOK.patterns.iter().filter(|pattern| pattern.parts.first() == Some(&"")).find_map(|pattern| pattern.fill(hole));
@@ -129,6 +152,16 @@ impl Pattern {
     fn new(english: &'static str, chinese: &'static str) -> Self {
         let parts: Vec<&str> = english.split(HOLE).collect();
         Self { weight: parts.iter().map(|part| part.len()).sum(), parts, chinese, pieces: pieces(chinese) }
+    }
+
+    /// Translates what stands in a hole: a cause is a message with causes of its own, and a name stays.
+    fn inside<'a>(&self, at: usize, hole: &'a str) -> Cow<'a, str> {
+        let (before, after) = (self.parts.get(at).copied().unwrap_or_default(), &self.parts.get(at + 1..).unwrap_or_default());
+        match after {
+            _ if before.ends_with('`') => Cow::Borrowed(hole),
+            [""] if before.ends_with(": ") => sentence(hole).map_or_else(|| inside(hole), Cow::Owned),
+            _ => inside(hole),
+        }
     }
 
     /// Translates a text that fits.
@@ -147,12 +180,16 @@ impl Pattern {
         if holes.iter().any(|hole| hole.contains('\n')) {
             return None;
         }
+        // What begins with a hole begins with a name, and not with a message before this one.
+        if first.is_empty() && holes.first().is_some_and(|hole| hole.contains(": ")) {
+            return None;
+        }
         // `{} servers` counts something; it is not the end of a sentence.
         let is_count = first.is_empty() && inner.is_empty() && !last.trim_start().contains(' ');
         if is_count && !rest.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        let mut holes: Vec<Cow<'_, str>> = holes.into_iter().map(inside).collect();
+        let mut holes: Vec<Cow<'_, str>> = holes.into_iter().enumerate().map(|(at, hole)| self.inside(at, hole)).collect();
         let mut out = String::new();
         let mut pieces = self.pieces.iter();
         out.push_str(pieces.next()?.1);
@@ -195,6 +232,16 @@ mod tests {
         check("the configuration is valid: 1 server, 0 keys", "配置有效：1 个服务器，0 个密钥");
         check("removed  nothing was written", "已移除   什么都没有写入");
         check("written  /tmp/4 keys", "已写入   /tmp/4 keys");
+    }
+
+    #[test]
+    fn causes_are_translated_behind_their_message_and_names_are_not() {
+        check("cannot connect: 127.0.0.1:1: Connection refused (os error 111)", "无法连接：127.0.0.1:1：连接被拒绝（系统错误 111）");
+        check("`/a/server`: No such file or directory (os error 2)", "`/a/server`：没有这个文件或目录（系统错误 2）");
+        check("~/a.json is damaged: its checksum does not fit", "~/a.json 已损坏：校验和不符");
+        check("   ·     ╰── unknown field `comand`", "   ·     ╰── 未知的字段 `comand`");
+        check("`servers` cannot be started", "无法启动 `servers`");
+        check("ValueError: invalid literal for int()", "ValueError: invalid literal for int()");
     }
 
     #[test]

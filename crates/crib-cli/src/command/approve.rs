@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::Output;
 use crate::pins;
+use crate::tongue::{said, word};
 
 #[derive(Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
@@ -142,7 +143,7 @@ fn show(report: &Report, takes: bool, args: &Approve, output: &Output) -> Result
     let mut text = String::new();
     for row in &report.waiting {
         let path = format!("{}.{}", row.server, visible(&row.tool));
-        text.extend([path.as_str(), " ", &row.message, "\n"]);
+        text.extend([path.as_str(), " ", &said(&row.message), "\n"]);
         if let HeldWhy::Suspicious { findings } = &row.why {
             text.extend(findings.iter().map(|finding| format!("  {} {}: {}\n", finding.rule.as_str(), finding.place, finding.excerpt)));
         }
@@ -164,7 +165,7 @@ fn show(report: &Report, takes: bool, args: &Approve, output: &Output) -> Result
 /// Says what of a server clients do not see, or should look at twice.
 pub(super) fn say_left_out(server: &str, rows: &[LeftOutRow], output: &Output) {
     for row in rows {
-        output.warn(&format!("{server}.{} {}: {}", row.name, row.state, row.message));
+        output.warn(&format!("{server}.{} {}: {}", row.name, word("left out", &row.state), said(&row.message)));
     }
     if rows.iter().any(|row| row.state == "held") {
         output.say(&format!("review   toolcrib approve {server} --diff"));

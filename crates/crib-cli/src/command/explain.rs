@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::args::Explain;
 use crate::failure::{self, Failure};
 use crate::output::{Output, table};
-use crate::tongue::{said, tongue};
+use crate::tongue::{said, tongue, word};
 
 #[derive(Serialize)]
 struct Entry {
@@ -59,8 +59,10 @@ fn all(output: &Output) -> Result<(), Failure> {
     if output.is_json {
         return output.document("codes", &Codes { codes });
     }
-    let rows: Vec<Vec<String>> =
-        codes.iter().map(|e| vec![e.code.to_owned(), e.side.to_owned(), e.retry.to_owned(), said(e.short).into_owned()]).collect();
+    let rows: Vec<Vec<String>> = codes
+        .iter()
+        .map(|e| vec![e.code, word("side", e.side), word("retry", e.retry), &said(e.short)].into_iter().map(str::to_owned).collect())
+        .collect();
     output.data(&table(&["CODE", "SIDE", "RETRY", "MEANING"], &rows))
 }
 

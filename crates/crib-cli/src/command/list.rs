@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::{Output, table};
 use crate::signals::Signals;
-use crate::tongue::said;
+use crate::tongue::{said, word};
 use crate::{amount, config, runtime};
 
 /// How often a list that is watched is written anew.
@@ -148,7 +148,8 @@ fn row(server: &ServerRow, is_wide: bool) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(dash);
     let millis = |ms: Option<f64>| or_dash(ms.map(amount::millis));
     let note = server.error.as_ref().map(|why| format!("{} {}", why.code, said(&why.message))).unwrap_or_default();
-    let mut row = vec![server.name.clone(), state(server).to_owned(), or_dash(server.revision.as_deref().map(str::to_owned))];
+    let mut row =
+        vec![server.name.clone(), word("state", state(server)).to_owned(), or_dash(server.revision.as_deref().map(str::to_owned))];
     row.extend([or_dash(server.tools.map(|tools| tools.to_string())), server.calls.to_string()]);
     if is_wide {
         row.extend([server.failures.to_string(), millis(server.p50_ms)]);
@@ -162,8 +163,13 @@ fn row(server: &ServerRow, is_wide: bool) -> Vec<String> {
         };
         row.extend([processes, server.parked.to_string(), or_dash(server.grade.clone())]);
     }
-    row.extend([or_dash(server.source.clone()), note]);
+    row.extend([or_dash(server.source.as_deref().map(source)), note]);
     row
+}
+
+/// What is built in has no source of its own that could be shown.
+fn source(source: &str) -> String {
+    word("source", source).to_owned()
 }
 
 /// Returns the state in the word that says most.

@@ -10,6 +10,7 @@ use crate::args::{Search, StatusName};
 use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
 use crate::output::{Output, table};
+use crate::tongue::word;
 use crate::{market, runtime, shop};
 
 /// What fits beside the other columns.
@@ -219,7 +220,7 @@ fn cells(entry: &Entry, graded: &Graded) -> Vec<String> {
         Status::Active => String::new(),
         Status::Deprecated | Status::Deleted => {
             let why = entry.status_message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            format!("[{}{why}] ", entry.status.as_str())
+            format!("[{}{why}] ", word("status", entry.status.as_str()))
         }
     };
     let text = shown(&format!("{mark}{text}"), DESCRIPTION_LETTERS);

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::output::{Output, table};
 use crate::pins::{PASSPHRASE, secrets, secrets_with};
+use crate::tongue;
 
 /// Largest value that is read.
 const VALUE_BYTES_MAX: u64 = 64 * 1024;
@@ -160,7 +161,8 @@ fn list(args: &Ls, output: &Output) -> Result<(), Failure> {
         output.say("no secrets   toolcrib secret set NAME");
         return Ok(());
     }
-    let line = |row: &Row| vec![row.name.clone(), row.store.map_or("missing", word).to_owned(), row.used_by.join(", ")];
+    let line =
+        |row: &Row| vec![row.name.clone(), tongue::word("store", row.store.map_or("missing", word)).to_owned(), row.used_by.join(", ")];
     output.data(&table(&["NAME", "STORE", "USED BY"], &rows.secrets.iter().map(line).collect::<Vec<_>>()))
 }
 

@@ -10,6 +10,7 @@ use crate::args::{self, Connect};
 use crate::failure::Failure;
 use crate::gateway::{self, Running};
 use crate::output::{Output, table};
+use crate::tongue::{said, word};
 use crate::{config, runtime, world};
 
 /// What programs are told.
@@ -78,9 +79,11 @@ fn card(task: &Task<'_>, running: Option<&Running>, standing: &[Standing], steps
     }
     if let Some(Running { servers: Some(servers) }) = running {
         let tools = |server: &ServerRow| server.tools.map_or_else(|| "-".to_owned(), |tools| tools.to_string());
-        let note = |server: &ServerRow| server.error.as_ref().map(|why| format!("{} {}", why.code, why.message)).unwrap_or_default();
-        let rows: Vec<Vec<String>> =
-            servers.iter().map(|server| vec![server.name.clone(), server.state.to_string(), tools(server), note(server)]).collect();
+        let note = |server: &ServerRow| server.error.as_ref().map(|why| format!("{} {}", why.code, said(&why.message))).unwrap_or_default();
+        let rows: Vec<Vec<String>> = servers
+            .iter()
+            .map(|server| vec![server.name.clone(), word("state", &server.state).to_owned(), tools(server), note(server)])
+            .collect();
         out.push('\n');
         out.push_str(&table(&["NAME", "STATE", "TOOLS", ""], &rows));
     }

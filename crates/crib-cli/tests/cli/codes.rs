@@ -82,6 +82,9 @@ impl Scene {
             let shown = if flags.is_empty() { tongue } else { "--json" };
             let stderr = String::from_utf8_lossy(&done.stderr);
             let (status, failure) = (done.status.code().unwrap_or(-1), failure(&stderr));
+            if shown == "zh-CN" {
+                all_is_chinese(code, &failure);
+            }
             write!(told, "\n--- {shown}   -> {status}\n{failure}\n").expect("a text takes it");
         }
         self.keep(code, &told);
@@ -119,6 +122,23 @@ fn named(text: &str, (mark, name): (&str, &str)) -> String {
         let is_known = ["1", "8665", ""].contains(&part.strip_suffix(rest).unwrap_or_default());
         if is_known { [&told, mark, part].concat() } else { [&told, mark, name, rest].concat() }
     })
+}
+
+/// What servers and files say themselves.
+const THEIRS: &[&str] =
+    &["out of luck", "no such thing", "come again", "Ignore all previous instructions", "not a lockfile", "the server says no"];
+
+/// Checks that nothing but names, commands and the words of others is in English.
+#[track_caller]
+fn all_is_chinese(code: &str, failure: &str) {
+    let is_word = |word: &str| word.len() > 1 && word.chars().all(|c| c.is_ascii_lowercase());
+    for line in failure.lines().filter(|line| !THEIRS.iter().any(|theirs| line.contains(theirs))) {
+        let said: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
+        let said = said.split("toolcrib ").next().unwrap_or_default();
+        let words: Vec<&str> = said.split([' ', '：', '，']).collect();
+        let english = words.windows(3).find(|three| three.iter().all(|word| is_word(word)));
+        assert!(english.is_none(), "{code}: add to crib-words/src/chinese: {line}");
+    }
 }
 
 /// Returns the failure without what was told on the way to it.

@@ -151,6 +151,19 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("try again in a moment", "稍后再试"),
     ("process {} does not end", "进程 {} 没有结束"),
     // Servers and tools
+    (
+        "/mcp speaks MCP; /v1/tools lists tools; /openapi.json describes the rest",
+        "/mcp 使用 MCP；/v1/tools 列出工具；/openapi.json 描述其余部分",
+    ),
+    ("give it by `env`: env: {}", "请用 `env` 给出：env: {}"),
+    ("give it by `headers`: headers: {}", "请用 `headers` 给出：headers: {}"),
+    ("`{}` has to be told {}", "需要告诉 `{}`：{}"),
+    ("`{}` has to be told `{}`: set the variable {}", "需要告诉 `{}` 的有 `{}`：请设置变量 {}"),
+    ("`{}` needs {}", "`{}` 需要 {}"),
+    (
+        "nothing was changed; mend the file, or put the entry in by hand: toolcrib connect {} --print",
+        "没有任何改动；请修正文件，或手动写入条目：toolcrib connect {} --print",
+    ),
     ("there is no server `{}`", "没有服务器 `{}`"),
     ("there is no server called `{}`", "没有名为 `{}` 的服务器"),
     ("there is no server called `{}` here", "这里没有名为 `{}` 的服务器"),

@@ -12,6 +12,7 @@ use super::{Task, consent, file, outcome};
 use crate::failure::Failure;
 use crate::output::{Output, table};
 use crate::places::shown;
+use crate::tongue::{said, word};
 
 /// What became of one server of a client.
 #[derive(Debug, Serialize)]
@@ -248,7 +249,7 @@ fn finish(task: &Task<'_>, harvest: Harvest, backup: Option<&Path>, path: &Path,
                 Fate::Same => "same",
                 Fate::Skipped => "skipped",
             };
-            vec![row.name.clone(), done.to_owned(), row.client.to_owned(), row.to.clone(), row.words.clone()]
+            vec![row.name.clone(), word("import", done).to_owned(), row.client.to_owned(), row.to.clone(), said(&row.words).into_owned()]
         };
         output.data(&table(&["NAME", "", "FROM", "TO", ""], &rows.iter().map(cells).collect::<Vec<_>>()))?;
     }

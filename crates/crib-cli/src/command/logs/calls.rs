@@ -8,7 +8,7 @@ use crate::instance::Calls;
 use crate::output::{Output, padded};
 use crate::signals::Signals;
 use crate::telemetry::Call;
-use crate::tongue::said;
+use crate::tongue::{said, word};
 
 use super::super::call::encode;
 use super::{LOOK, clock, since};
@@ -75,14 +75,15 @@ fn line(call: &Call) -> String {
         (Some(one), None) | (None, Some(one)) => one.clone(),
         (None, None) => "-".to_owned(),
     };
-    let outcome = if call.code.is_empty() { call.outcome.replace('_', " ") } else { call.code.clone() };
+    let outcome = call.outcome.replace('_', " ");
+    let outcome = if call.code.is_empty() { word("outcome", &outcome) } else { &call.code };
     let trace = call.trace_id.as_deref().and_then(|id| id.get(..TRACE)).map(|id| format!("trace {id}"));
     let why = call.known_code().map(|code| said(code.short()).into_owned());
     let cells = [
         clock(call.time),
         padded(call.client.as_deref().unwrap_or("-"), CLIENT),
         padded(&target, TARGET),
-        padded(&outcome, 6),
+        padded(outcome, 6),
         format!("{:>6}", amount::millis(call.latency_ms)),
     ];
     let rest = trace.into_iter().chain(why);
