@@ -104,6 +104,7 @@ impl Instance {
 
     /// Goes over to another configuration. Servers that did not change run on; calls under way are not disturbed.
     pub(crate) fn reload(&self, compiled: &Compiled) -> Result<(), Fault> {
+        let believed = Believed::of(&compiled.packages)?;
         let (shop, lock) = shop(compiled, self.shop.lock().clone())?;
         self.shop.lock().clone_from(&shop);
         let mut running = self.servers.lock();
@@ -117,6 +118,9 @@ impl Instance {
         let parts = setup::Parts { shared: &self.connectors, catalogue: &self.catalogue, shop, lock };
         let servers: Vec<Server> = setup::servers(&compiled.servers, &mut next, &parts)?;
         self.plane.swap(setup::setup(compiled, servers, &Machine)?);
+        if let Some(shop) = &*self.shop.lock() {
+            shop.believe(believed);
+        }
         self.plane.warm();
         let old = std::mem::replace(&mut *running, next);
         let is_kept = |old: &Arc<dyn Upstream>| running.values().any(|new| Arc::ptr_eq(&new.upstream, old));

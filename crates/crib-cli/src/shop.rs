@@ -113,6 +113,11 @@ impl Shop {
         Ok(Self { packages: Packages::new(options)?, data })
     }
 
+    /// Goes by another configuration from the next pull on.
+    pub(crate) fn believe(&self, believed: Believed) {
+        self.packages.believe(believed.policy, believed.trust);
+    }
+
     /// Reads the lockfile.
     pub(crate) fn lock(&self) -> Result<Lock, Fault> {
         lock(&self.data)
@@ -139,8 +144,8 @@ impl Shop {
     pub(crate) async fn pull(&self, name: &str, source: &Source, listing: Option<&Listing>, progress: &Progress) -> Result<Pulled, Fault> {
         let before = self.lock()?.servers.remove(name);
         let pulled = match listing {
-            Some(listing) => self.packages.pull_listed(source, listing, before.as_ref(), progress).await?,
-            None => self.packages.pull(source, before.as_ref(), progress).await?,
+            Some(listing) => Box::pin(self.packages.pull_listed(source, listing, before.as_ref(), progress)).await?,
+            None => Box::pin(self.packages.pull(source, before.as_ref(), progress)).await?,
         };
         self.change(|lock| lock.servers.insert(name.to_owned(), pulled.locked.clone()))?;
         Ok(pulled)

@@ -31,7 +31,7 @@ pub use date::{ago, moment};
 pub use document::{Argument, ArgumentKind, Input, KeyValue, Package, Remote, Repository, ServerJson, Transport, TransportKind};
 pub use entry::{Entry, Status};
 pub use market::{Answer, Market, MarketOptions, Reveal};
-pub use plan::{Given, Missing, Piece, Recipe, Value, Way, choose, plan, requirements};
+pub use plan::{Beside, Given, Missing, Piece, Recipe, Value, Way, beside, choose, plan};
 pub use rank::Words;
 pub use resolve::Resolved;
 pub use search::{Facets, Found, Hit, Query};

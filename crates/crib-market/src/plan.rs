@@ -7,7 +7,7 @@ mod input;
 use crib_model::{Code, Fault};
 
 use crate::document::{Argument, ArgumentKind, Package, Remote, ServerJson, TransportKind};
-pub use beside::requirements;
+pub use beside::{Beside, beside};
 use input::Inputs;
 pub use input::{Given, Missing, Piece, Value};
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crib_model::{Code, Fault};
 use crib_transport::HttpClient;
@@ -49,12 +50,18 @@ pub struct Packages {
     store: Store,
     surroundings: Surroundings,
     http: HttpClient,
-    policy: Policy,
-    trust: Trust,
+    belief: RwLock<Arc<Belief>>,
     build: Build,
     launcher: Option<PathBuf>,
     /// Where interpreters of our own are.
     runtimes: PathBuf,
+}
+
+/// What is done about findings, and whom to believe: as it was when something was begun.
+#[derive(Debug)]
+struct Belief {
+    policy: Policy,
+    trust: Trust,
 }
 
 /// A package that is in the store.
@@ -100,8 +107,7 @@ impl Packages {
             store: Store::new(&data),
             surroundings,
             http: options.http,
-            policy: options.policy,
-            trust: options.trust,
+            belief: RwLock::new(Arc::new(Belief { policy: options.policy, trust: options.trust })),
             build: options.build,
             launcher: options.launcher,
             runtimes,
@@ -139,14 +145,15 @@ impl Packages {
                 |error| Fault::new(Code::PackageUnverified, format!("`{source}` is listed with a digest that is none")).because(error);
             sum.parse().map_err(odd)
         });
-        let roots = Roots::find(self.trust.root.as_deref(), &self.surroundings)?;
-        let mut trust = self.trust.clone();
+        let belief = self.belief();
+        let roots = Roots::find(belief.trust.root.as_deref(), &self.surroundings)?;
+        let mut trust = belief.trust.clone();
         // Whoever signed the version before may sign the next one; `--key` asks for another one on purpose.
         if let Some(key) = before.and_then(Locked::minisign_key).filter(|_| !trust.needs_key) {
             trust.keys.push(key);
         }
         let file_sha256 = file_sha256.transpose()?;
-        let job = Job { trust: &trust, roots: roots.as_ref(), file_sha256, before, ..self.job(progress) };
+        let job = Job { trust: &trust, roots: roots.as_ref(), file_sha256, before, ..self.job(&belief, progress) };
         let mut findings: Vec<Finding> = names::look(source).into_iter().collect();
         findings.extend(listing.and_then(Listing::finding));
         job.judge(&findings)?;
@@ -165,19 +172,28 @@ impl Packages {
             locked.listed = locked.listed.or_else(|| before.listed.clone());
         }
         job.judge(&findings)?;
-        findings.retain(|finding| self.policy.verdict(finding.kind) != crate::Verdict::Allow);
+        findings.retain(|finding| belief.policy.verdict(finding.kind) != crate::Verdict::Allow);
         let changes = before.map(|before| Changes::between(&self.store, before, &locked));
         Ok(Pulled { locked, findings, changes })
     }
 
-    fn job<'a>(&'a self, progress: &'a Progress) -> Job<'a> {
+    /// Goes by another policy and trust from now on. What is being pulled is judged by those it was begun with.
+    pub fn believe(&self, policy: Policy, trust: Trust) {
+        *self.belief.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Belief { policy, trust });
+    }
+
+    fn belief(&self) -> Arc<Belief> {
+        Arc::clone(&self.belief.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn job<'a>(&'a self, belief: &'a Belief, progress: &'a Progress) -> Job<'a> {
         Job {
             store: &self.store,
             surroundings: &self.surroundings,
             http: &self.http,
-            policy: &self.policy,
+            policy: &belief.policy,
             progress,
-            trust: &self.trust,
+            trust: &belief.trust,
             roots: None,
             built: &self.build,
             launcher: self.launcher.as_deref(),
@@ -211,13 +227,14 @@ impl Packages {
     /// policy refuses.
     pub async fn install_runtime(&self, name: &str, progress: &Progress) -> Result<(String, Vec<Finding>), Fault> {
         let mut findings = Vec::new();
-        let job = self.job(progress);
+        let belief = self.belief();
+        let job = self.job(&belief, progress);
         let version = match name {
             "node" => npm::install_node(&job, &self.runtimes, &mut findings).await?,
             "python" => pypi::install_python(&job, &self.runtimes).await?,
             other => return Err(Fault::new(Code::RuntimeMissing, format!("`{other}` is not on this machine"))),
         };
-        findings.retain(|finding| self.policy.verdict(finding.kind) != crate::Verdict::Allow);
+        findings.retain(|finding| belief.policy.verdict(finding.kind) != crate::Verdict::Allow);
         Ok((version, findings))
     }
 

@@ -4,7 +4,7 @@ mod values;
 
 use std::time::Duration;
 
-use crib_market::{Entry, Recipe, Resolved, Status, Way, ago, choose, plan, requirements};
+use crib_market::{Entry, Recipe, Resolved, Status, Way, ago, beside, choose, plan};
 use crib_model::{Clock as _, Code};
 use crib_package::{Listed, Listing, Source, Standing};
 
@@ -79,8 +79,10 @@ impl Choice {
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let (version, sha256) = (text(&package.version), text(&package.file_sha256));
         let mut source = Source::of_package(&package.registry_type, &package.identifier, version.as_deref(), sha256.as_deref())?;
-        if let Source::Pypi { more, .. } = &mut source {
-            more.with.extend(requirements(package));
+        if let Source::Npm { more, .. } | Source::Pypi { more, .. } = &mut source {
+            let wanted = beside(package);
+            more.with.extend(wanted.with);
+            more.python = wanted.python;
         }
         let why = self.entry.status_message.clone();
         let listing = Listing {

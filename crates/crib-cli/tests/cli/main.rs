@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on may stop")]
 
 mod audit;
+mod believed;
 mod codes;
 mod connect;
 mod crates;

@@ -177,13 +177,14 @@ fn what_an_image_wants_of_its_engine_is_given_where_it_can_be() {
 }
 
 #[test]
-fn what_an_author_wants_beside_a_python_package_is_a_requirement_and_the_rest_is_said() {
-    let of = |arguments: serde_json::Value| {
+fn what_an_author_wants_beside_a_package_is_done_where_it_can_be_and_the_rest_is_said() {
+    let of = |kind: &str, arguments: serde_json::Value| {
         let entry =
-            json!({ "packages": [{ "registryType": "pypi", "identifier": "weather", "version": "1.0.0", "runtimeArguments": arguments }] });
+            json!({ "packages": [{ "registryType": kind, "identifier": "weather", "version": "1.0.0", "runtimeArguments": arguments }] });
         let server = server(&entry);
         let package = &server.packages[0];
-        (super::requirements(package), super::beside::ignored(package))
+        let beside = super::beside(package);
+        (beside.with, beside.python.unwrap_or_default(), super::beside::ignored(package))
     };
     let named = |name: &str, value: &str| json!({ "type": "named", "name": name, "value": value });
     let plain = |value: &str| json!({ "type": "positional", "value": value });
@@ -191,10 +192,16 @@ fn what_an_author_wants_beside_a_python_package_is_a_requirement_and_the_rest_is
     for (arguments, requirements, ignored) in [
         (json!([named("--with", "mcp<2"), named("--from", "weather")]), texts(&["mcp<2"]), texts(&[])),
         (json!([plain("--with"), plain("mcp<2"), plain("--with=a[b]==1.0,c>2")]), texts(&["mcp<2", "a[b]==1.0", "c>2"]), texts(&[])),
-        (json!([named("--python", "3.12"), plain("-q")]), texts(&[]), texts(&["--python 3.12"])),
         (json!([named("--with", "x @ https://e")]), texts(&[]), texts(&["--with x @ https://e"])),
         (json!([named("--with", "--index-url=http://e")]), texts(&[]), texts(&["--with --index-url=http://e"])),
+        (json!([named("--from", "another")]), texts(&[]), texts(&["--from another"])),
+        (json!([named("--python", "/bin/sh")]), texts(&[]), texts(&["--python /bin/sh"])),
     ] {
-        assert_eq!(of(arguments), (requirements, ignored));
+        assert_eq!(of("pypi", arguments), (requirements, String::new(), ignored));
     }
+    for arguments in [json!([named("--python", "3.12"), plain("-q")]), json!([plain("-p"), plain("python3.12")])] {
+        assert_eq!(of("pypi", arguments), (texts(&[]), "3.12".to_owned(), texts(&[])));
+    }
+    let npx = json!([plain("-y"), named("-p", "weather"), named("--package", "@scope/more@1"), named("-p", "file:../x")]);
+    assert_eq!(of("npm", npx), (texts(&["@scope/more@1"]), String::new(), texts(&["-p file:../x"])));
 }

@@ -25,9 +25,14 @@ pub(super) fn entry(tree: &Path, package: &str, wanted: Option<&str>) -> Result<
     let only = scripts.first().filter(|_| scripts.len() == 1 && wanted.is_none());
     let (script, module, function) = named.or(only).ok_or_else(|| {
         let names: Vec<&str> = scripts.iter().map(|(script, ..)| script.as_str()).collect();
-        let several = || format!("it has several programs: {}", names.join(", "));
-        let fault = bad(if names.is_empty() { "it has no console script".to_owned() } else { several() });
-        if names.is_empty() { fault } else { fault.hint(format!("name one: toolcrib run pypi:{package}#PROGRAM")) }
+        let has = format!("it has: {}", names.join(", "));
+        match wanted {
+            _ if names.is_empty() => bad("it has no console script".to_owned()),
+            Some(wanted) => bad(format!("it has no program `{wanted}`")).because(has),
+            None => bad("it has several programs, none of which has its name".to_owned())
+                .because(has)
+                .hint(format!("name one: toolcrib run pypi:{package}#PROGRAM")),
+        }
     })?;
     Ok(Entry::Python { module: module.clone(), function: function.clone(), script: script.clone() })
 }

@@ -186,3 +186,27 @@ fn what_is_not_there_is_told() {
         refused(bare.pull(&packages, "npm:absent-server", None), Code::RuntimeMissing, "npm");
     }
 }
+
+#[test]
+fn the_program_that_is_named_is_started_with_the_packages_beside_it() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("helper", &Made { says: "the helper", ..good() });
+    let manifest = r#"{"name":"tools","version":"1.0.0","bin":{"first":"first.js","second":"second.js"}}"#;
+    let second = "try { require('helper') } catch { console.log('alone') }\n";
+    let files = [("package.json", manifest), ("first.js", "console.log('first')\n"), ("second.js", second)];
+    registry.npm.publish_archive(&Package::new("tools", "1.0.0", ""), crib_test::npm::packed(&files));
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    let fault = registry.world.pull(&packages, "npm:tools", None).expect_err("it cannot be told which");
+    assert!(fault.remedy().is_some_and(|hint| hint.contains("npm:tools#PROGRAM")), "{fault}");
+    let locked = registry.world.pull(&packages, "npx://-y -p tools first", None).expect("it is pulled").locked;
+    assert_eq!((locked.program.as_deref(), run(&packages, &locked).as_str()), (Some("first"), "first"));
+    assert_eq!(locked.marks(), "#first");
+    let alone = registry.world.pull(&packages, "npm:tools#second", None).expect("it is pulled").locked;
+    assert_eq!(run(&packages, &alone), "alone");
+    let locked = registry.world.pull(&packages, "npx://-p tools -p helper@1.2.0 second", None).expect("it is pulled").locked;
+    assert_eq!((run(&packages, &locked).as_str(), locked.with), ("the helper", vec!["helper@1.2.0".to_owned()]));
+    refused(registry.world.pull(&packages, "npm:tools#third", None), Code::PullFailed, "it has no program `third`");
+}

@@ -87,3 +87,23 @@ fn what_is_listed_is_the_file_and_the_server_it_says() {
         refused(pull("io.github.a/listed", Digest::of(&good).hex()), Code::PackageRefused, "misclaimed");
     });
 }
+
+#[test]
+fn the_python_and_the_program_that_are_named_are_used() {
+    each(|world, tools| {
+        let good = wheel("good_server", "hello");
+        publish(world, "good-server", "good_server-1.0-py3-none-any.whl", good.clone(), &good);
+        let packages = world.packages(Policy::default(), tools);
+        let pulled = world.pull(&packages, "uvx://--from good-server==1.0 good-server", None).expect("it is pulled").locked;
+        assert_eq!((pulled.marks().as_str(), run(&packages, &pulled).as_str()), ("", "hello"));
+        let version = pulled.runtime.as_ref().expect("an interpreter").version.clone();
+        let series = version.rsplit_once('.').expect("numbers").0.to_owned();
+        // The interpreter may be known by its series only where there is uv to be asked, or a program of that name.
+        if let Ok(same) = world.pull(&packages, &format!("uvx://--python {series} good-server"), None) {
+            assert!(same.locked.runtime.expect("an interpreter").version.starts_with(&format!("{series}.")));
+            assert_eq!(same.locked.python, Some(series));
+        }
+        refused(world.pull(&packages, "pypi:good-server?python=3.99", None), Code::RuntimeMissing, "there is no Python 3.99");
+        refused(world.pull(&packages, "pypi:good-server#other", None), Code::PullFailed, "it has no program `other`");
+    });
+}
