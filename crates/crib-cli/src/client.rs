@@ -78,7 +78,7 @@ impl Client {
                 if let Some(server) = server.and_then(|name| known(&compiled, name)) {
                     compiled.keep_only(&server)?;
                 }
-                here(compiled)?
+                here(compiled, target.config.is_empty())?
             }
         };
         Ok(Self { carrier, key, deadline })
@@ -170,9 +170,9 @@ fn key(target: &Target) -> Result<Option<HeaderValue>, Failure> {
 }
 
 /// Starts a gateway for this command. Who may start the servers may use them: keys are for those who come by network.
-fn here(mut compiled: Compiled) -> Result<Carrier, Failure> {
+fn here(mut compiled: Compiled, is_own: bool) -> Result<Carrier, Failure> {
     compiled.needs_key = false;
-    let instance = Instance::new(&compiled)?;
+    let instance = if is_own { Instance::own(&compiled)? } else { Instance::new(&compiled)? };
     let routes = instance.routes(&compiled);
     Ok(Carrier::Here { instance, routes })
 }

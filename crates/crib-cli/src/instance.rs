@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crib_control::audit::AuditLog;
 use crib_control::secrets::Mark;
-use crib_control::{Catalogue, Compiled, CompiledServer, Figures, Metrics, Source};
+use crib_control::{Catalogue, Compiled, CompiledServer, Figures, Metrics, Source, Switches};
 use crib_model::{Clock, Code, Entropy, Fault, Slug, Upstream};
 use crib_package::{Lock, Locked};
 use crib_policy::Seal;
@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::machine::Machine;
+use crate::pins;
 use crate::shop::{Believed, Shop};
 use crate::telemetry::{AccessLog, Exporter, Gauges, Spans, Telemetry, expose};
 
@@ -35,6 +36,7 @@ pub(crate) struct Instance {
     telemetry: Arc<Telemetry>,
     connectors: Arc<crib_connect::Shared>,
     catalogue: Catalogue,
+    switches: Arc<Switches>,
     exporter: Option<Exporter>,
     tracker: TaskTracker,
     servers: Mutex<HashMap<Slug, Running>>,
@@ -74,6 +76,16 @@ fn shop(compiled: &Compiled, known: Option<Arc<Shop>>) -> Result<(Option<Arc<Sho
 impl Instance {
     /// Puts the parts together. Starts no server.
     pub(crate) fn new(compiled: &Compiled) -> Result<Self, Fault> {
+        Self::with(compiled, Switches::default())
+    }
+
+    /// Does so with the user's own configuration: what somebody stopped stays so.
+    pub(crate) fn own(compiled: &Compiled) -> Result<Self, Fault> {
+        Self::with(compiled, pins::data_directory().map(|data| Switches::of(&data)).unwrap_or_default())
+    }
+
+    fn with(compiled: &Compiled, switches: Switches) -> Result<Self, Fault> {
+        let switches = Arc::new(switches);
         let clock: Arc<dyn Clock> = Arc::new(Machine);
         let entropy: Arc<dyn Entropy> = Arc::new(Machine);
         let http = HttpClient::new(ClientOptions::default())?;
@@ -92,14 +104,15 @@ impl Instance {
             Arc::new(crib_connect::Shared { http, clock: Arc::clone(&clock), entropy: Arc::clone(&entropy), tracker: tracker.clone() });
         let mut running = HashMap::new();
         let (shop, lock) = shop(compiled, None)?;
-        let parts = setup::Parts { shared: &connectors, catalogue: &catalogue, shop: shop.clone(), lock };
+        let parts = setup::Parts { shared: &connectors, catalogue: &catalogue, switches: &switches, shop: shop.clone(), lock };
         let servers = setup::servers(&compiled.servers, &mut running, &parts)?;
         let setup = setup::setup(compiled, servers, &*entropy)?;
         let seal = Seal::random(Arc::clone(&entropy));
         let ledger = Arc::clone(&telemetry) as Arc<dyn crib_model::Ledger>;
         let plane = Plane::new(Parts { setup, ledger, clock, entropy, seal });
         catalogue.attach(&plane);
-        Ok(Self { plane, telemetry, connectors, catalogue, exporter, tracker, servers: Mutex::new(running), shop: Mutex::new(shop) })
+        let (servers, shop) = (Mutex::new(running), Mutex::new(shop));
+        Ok(Self { plane, telemetry, connectors, catalogue, switches, exporter, tracker, servers, shop })
     }
 
     /// Goes over to another configuration. Servers that did not change run on; calls under way are not disturbed.
@@ -115,13 +128,14 @@ impl Instance {
                 next.insert(server.slug.clone(), same.clone());
             }
         }
-        let parts = setup::Parts { shared: &self.connectors, catalogue: &self.catalogue, shop, lock };
+        let parts = setup::Parts { shared: &self.connectors, catalogue: &self.catalogue, switches: &self.switches, shop, lock };
         let servers: Vec<Server> = setup::servers(&compiled.servers, &mut next, &parts)?;
         self.plane.swap(setup::setup(compiled, servers, &Machine)?);
         if let Some(shop) = &*self.shop.lock() {
             shop.believe(believed);
         }
         self.plane.warm();
+        self.forget_others(compiled);
         let old = std::mem::replace(&mut *running, next);
         let is_kept = |old: &Arc<dyn Upstream>| running.values().any(|new| Arc::ptr_eq(&new.upstream, old));
         for Running { upstream, .. } in old.into_values().filter(|old| !is_kept(&old.upstream)) {
@@ -131,6 +145,11 @@ impl Instance {
             });
         }
         Ok(())
+    }
+
+    /// Forgets who was stopped and is not there any more: what comes again by that name was stopped by nobody.
+    pub(crate) fn forget_others(&self, compiled: &Compiled) {
+        self.switches.keep_only(compiled.servers.iter().map(|server| &server.slug));
     }
 
     /// Goes over to new files where logs were moved away.

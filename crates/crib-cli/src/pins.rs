@@ -20,7 +20,7 @@ use crate::world::variable;
 pub(crate) const PASSPHRASE: &str = "TOOLCRIB_PASSPHRASE";
 
 /// Returns the directory of what this program keeps; `None` where there is no home.
-fn data_directory() -> Option<PathBuf> {
+pub(crate) fn data_directory() -> Option<PathBuf> {
     places::places().ok().map(|places| places::own(&places).data)
 }
 

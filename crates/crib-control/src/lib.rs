@@ -45,5 +45,5 @@ pub use restart::{AtStart, Pending};
 pub use rotation::is_moved_away;
 pub use schema::schema;
 pub use screen::screen;
-pub use switch::switch;
+pub use switch::{Switches, switch};
 pub use world::{Fixed, World};

@@ -62,7 +62,7 @@ fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
 
 async fn serve(args: &Serve, compiled: Compiled, output: &Output) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let instance = Instance::new(&compiled)?;
+    let instance = if is_own(args) { Instance::own(&compiled)? } else { Instance::new(&compiled)? };
     let ended = if args.stdio {
         on_stdio(&instance, &mut signals).await.map(|wish| (wish, None))
     } else {
@@ -121,6 +121,7 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
     // One person's gateway: whoever asks what was called is the one who called.
     if registration.is_some() {
         instance.keep_calls();
+        instance.forget_others(compiled);
     }
     let shutdown = CancellationToken::new();
     let gateway = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
@@ -167,9 +168,14 @@ fn read_again(
     }
 }
 
+/// Tells whether it is the user's own configuration that is served, and the whole of it.
+fn is_own(args: &Serve) -> bool {
+    args.config.is_empty() && args.server.is_none() && !alone::is_named(args)
+}
+
 /// Lets other commands find the gateway that serves the user's own configuration.
 fn register(args: &Serve, addresses: &[SocketAddr]) -> Result<Option<Registration>, Failure> {
-    if !args.config.is_empty() || args.server.is_some() || alone::is_named(args) {
+    if !is_own(args) {
         return Ok(None);
     }
     let Some(address) = addresses.first() else { return Ok(None) };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crib_connect::{ConnectorOptions, Shared, Source as Way};
 use crib_control::config::{Builtin, Transport};
 use crib_control::secrets::{Bound, Unready, filled_text};
-use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, ToolNames, screen, switch};
+use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, Switches, ToolNames, screen, switch};
 use crib_model::{Code, Entropy, Fault, Slug, Upstream};
 use crib_package::Lock;
 use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
@@ -23,6 +23,7 @@ use crate::shop::Shop;
 pub(super) struct Parts<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) catalogue: &'a Catalogue,
+    pub(super) switches: &'a Arc<Switches>,
     /// Where there is a server from a package.
     pub(super) shop: Option<Arc<Shop>>,
     pub(super) lock: Lock,
@@ -45,7 +46,7 @@ pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Run
                     }
                     Err(fault) => Arc::new(Unready(fault)) as Arc<dyn Upstream>,
                 };
-                let upstream = switch(&server.slug, upstream);
+                let upstream = switch(&server.slug, upstream, parts.switches);
                 let locked = parts.lock.servers.get(&server.name).cloned();
                 running.insert(server.slug.clone(), Running { server: server.clone(), secrets, locked, upstream: Arc::clone(&upstream) });
                 upstream

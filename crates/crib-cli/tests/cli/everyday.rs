@@ -95,6 +95,33 @@ fn a_server_that_was_stopped_stays_so_until_it_is_run() {
 }
 
 #[test]
+fn what_was_stopped_stays_so_in_the_next_gateway() {
+    let home = Home::new("stopped_for_good");
+    home.good(&["run", "demo"]);
+    home.good(&["stop", "demo"]);
+    home.good(&["stop"]);
+    // Without a gateway, too.
+    let refused = home.run(&["call", "demo.add", "a=1", "b=2"]);
+    assert!(refused.status == 4 && refused.stderr.contains("error[TC0212]: `demo` was stopped"), "{}", refused.stderr);
+    home.write(".config/toolcrib/config.yaml", "servers:\n  demo: { builtin: demo }\n  second: { builtin: demo }\n");
+    home.good(&["run", "second"]);
+    assert_eq!([row(&home, "demo"), row(&home, "second")].map(|row| row["state"].clone()), ["stopped", "running"]);
+    let refused = home.run(&["call", "demo.add", "a=1", "b=2"]);
+    assert!(refused.status == 4 && refused.stderr.contains("toolcrib run demo"), "{}", refused.stderr);
+    home.good(&["run", "demo"]);
+    home.good(&["stop"]);
+    assert_eq!(home.good(&["call", "demo.add", "a=1", "b=2"]).stdout.trim(), "3");
+    // What was removed and comes again was stopped by nobody.
+    home.good(&["run", "second"]);
+    home.good(&["stop", "second"]);
+    home.good(&["rm", "second"]);
+    home.good(&["stop"]);
+    home.write(".config/toolcrib/config.yaml", "servers:\n  demo: { builtin: demo }\n  second: { builtin: demo }\n");
+    home.good(&["run", "demo"]);
+    assert_eq!(row(&home, "second")["state"], "running");
+}
+
+#[test]
 fn calls_are_listed_with_who_made_them_and_how_they_ended() {
     let home = Home::new("calls");
     home.good(&["run", "demo"]);

@@ -228,6 +228,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("the list of files is not what was locked", "文件列表与锁定的不同"),
     ("`{}` is required and does not hold: {}", "需要 `{}`，而它不成立：{}"),
     // Manifests, indexes and archives.
+    ("a hash is none", "有散列不是散列"),
+    ("it is longer than any tree is deep", "它比任何树的深度都长"),
+    ("the signature of `{}` is not to be believed: {}", "`{}` 的签名不可信：{}"),
     ("invalid Zip archive: {}", "无效的 Zip 归档：{}"),
     ("manifest.json: {}", "manifest.json：{}"),
     ("`manifest_version` is `{}`; known are {}", "`manifest_version` 是 `{}`；已知的有 {}"),
