@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::machine::Machine;
 use crate::pins;
 use crate::shop::{Believed, Shop};
-use crate::telemetry::{AccessLog, Exporter, Gauges, Spans, Telemetry, expose};
+use crate::telemetry::{AccessLog, Book, Exporter, Gauges, Spans, Telemetry, expose};
 
 /// How long calls under way may still use a server that is no longer configured.
 const RETIRE: Duration = Duration::from_secs(30);
@@ -149,7 +149,7 @@ impl Instance {
 
     /// Forgets who was stopped and is not there any more: what comes again by that name was stopped by nobody.
     pub(crate) fn forget_others(&self, compiled: &Compiled) {
-        self.switches.keep_only(compiled.servers.iter().map(|server| &server.slug));
+        self.switches.keep_only(|slug| compiled.servers.iter().any(|server| server.slug == *slug));
     }
 
     /// Goes over to new files where logs were moved away.
@@ -178,8 +178,8 @@ impl Instance {
     }
 
     /// Keeps calls from now on, for people who ask what was called.
-    pub(crate) fn keep_calls(&self) {
-        self.telemetry.recent.keep();
+    pub(crate) fn keep_calls(&self, compiled: &Compiled) {
+        self.telemetry.recent.keep(&Book::of(compiled));
     }
 
     /// Ends everything and waits for it.

@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //! - Settling never blocks: what a slow disk or collector cannot take is counted and dropped.
-//! - Settling a call of a tool that was called before takes no lock and allocates nothing, unless it is kept, logged or traced.
+//! - Settling a call of a tool that was called before takes no lock and allocates nothing, unless it is logged or traced.
 
 mod access;
 mod exporter;
@@ -21,7 +21,7 @@ use crib_model::{Entry, Ledger};
 pub(crate) use access::AccessLog;
 pub(crate) use exporter::Exporter;
 pub(crate) use exposition::{Gauges, expose};
-pub(crate) use recent::{Call, Recent, Wanted};
+pub(crate) use recent::{Book, Call, Recent, Wanted};
 pub(crate) use series::Meter;
 pub(crate) use spans::Spans;
 
@@ -42,6 +42,7 @@ impl Telemetry {
 
     /// Writes what is still waiting.
     pub(crate) fn close(&self) {
+        self.recent.close();
         if let Some(access) = &self.access {
             access.close();
         }

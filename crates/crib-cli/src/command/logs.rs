@@ -5,6 +5,7 @@ mod calls;
 use std::time::Duration;
 
 use crib_model::Clock as _;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::call::encode;
@@ -20,38 +21,84 @@ use crate::signals::Signals;
 /// How often it is asked whether there is more.
 const LOOK: Duration = Duration::from_millis(300);
 
+/// Rows in the order in which they came, as the gateway answers them.
+trait Page: DeserializeOwned + Serialize {
+    /// The kind of the document for programs.
+    const KIND: &'static str;
+    /// Said where there is nothing.
+    const NOTHING: &'static str;
+    type Row: Serialize;
+
+    fn rows(&self) -> &[Self::Row];
+
+    /// Counts the rows.
+    fn number(row: &Self::Row) -> u64;
+
+    /// Says a row in one line.
+    fn told(row: &Self::Row) -> String;
+
+    /// Leaves out what the gateway does not leave out, and says what is wrong with the rest.
+    fn check(&mut self, args: &Logs, output: &Output) -> Result<(), Failure>;
+}
+
 #[derive(Debug, Deserialize, Serialize)]
-struct Page {
+struct Lines {
     server: String,
     lines: Vec<Line>,
 }
 
+impl Page for Lines {
+    const KIND: &'static str = "logs";
+    const NOTHING: &'static str = "nothing was written";
+    type Row = Line;
+
+    fn rows(&self) -> &[Line] {
+        &self.lines
+    }
+
+    fn number(row: &Line) -> u64 {
+        row.number
+    }
+
+    fn told(row: &Line) -> String {
+        format!("{}  {}", clock(row.time), row.text)
+    }
+
+    fn check(&mut self, args: &Logs, _: &Output) -> Result<(), Failure> {
+        let since = since(args);
+        self.lines.retain(|line| line.time >= since);
+        Ok(())
+    }
+}
+
 pub(super) fn run(args: &Logs, output: &Output) -> Result<(), Failure> {
+    let server = args.server.as_ref().filter(|_| !args.calls && args.trace.is_none());
     runtime::on_all_cores(async {
-        let client = Client::running_only(&args.target).await?;
-        let result = match &args.server {
-            Some(server) if !args.calls && args.trace.is_none() => show(args, server, client, output).await,
-            Some(_) | None => calls::show(args, client, output).await,
+        let client = match Client::running_only(&args.target).await {
+            Ok(client) => client,
+            Err(failure) if server.is_none() => return calls::of_the_last(args, failure, output),
+            Err(failure) => return Err(failure),
+        };
+        let result = match server {
+            Some(server) => {
+                let path = |tail: usize, from: u64| format!("/v1/servers/{}/logs?tail={tail}&from={from}", encode(server));
+                show::<Lines>(args, client, path, output).await
+            }
+            None => calls::show(args, client, output).await,
         };
         if matches!(&result, Err(failure) if args.follow && failure.exit() == Exit::Interrupted) { Ok(()) } else { result }
     })
 }
 
-async fn show(args: &Logs, server: &str, mut client: Client, output: &Output) -> Result<(), Failure> {
-    let path = |tail: usize, from: u64| format!("/v1/servers/{}/logs?tail={tail}&from={from}", encode(server));
-    let mut page: Page = client.get(&path(args.tail, 0)).await?.read()?;
-    let since = since(args);
-    page.lines.retain(|line| line.time >= since);
-    if output.is_json && !args.follow {
-        return output.document("logs", &page);
-    }
-    if page.lines.is_empty() && !args.follow {
-        output.say("nothing was written");
-    }
-    let mut next = print(&page.lines, 0, output)?;
+/// Shows what there is; `path` asks for so many of the last rows, from a number on.
+async fn show<P: Page>(args: &Logs, mut client: Client, path: impl Fn(usize, u64) -> String, output: &Output) -> Result<(), Failure> {
+    let mut page: P = client.get(&path(args.tail, 0)).await?.read()?;
+    page.check(args, output)?;
     if !args.follow {
-        return Ok(());
+        client.close().await;
+        return whole(&page, output);
     }
+    let mut next = print(&page, 0, output)?;
     let mut signals = Signals::new()?;
     loop {
         tokio::select! {
@@ -59,21 +106,32 @@ async fn show(args: &Logs, server: &str, mut client: Client, output: &Output) ->
             _ = signals.stop() => return Ok(()),
         }
         client.renew(args.target.timeout);
-        let page: Page = client.get(&path(usize::MAX, next)).await?.read()?;
-        next = print(&page.lines, next, output)?;
+        let page: P = client.get(&path(usize::MAX, next)).await?.read()?;
+        next = print(&page, next, output)?;
     }
 }
 
-/// Prints lines; returns the number of the next one.
-fn print(lines: &[Line], next: u64, output: &Output) -> Result<u64, Failure> {
-    for line in lines {
+/// Shows a page that nothing follows.
+fn whole<P: Page>(page: &P, output: &Output) -> Result<(), Failure> {
+    if output.is_json {
+        return output.document(P::KIND, page);
+    }
+    if page.rows().is_empty() {
+        output.say(P::NOTHING);
+    }
+    print(page, 0, output).map(drop)
+}
+
+/// Prints rows; returns the number of the next one.
+fn print<P: Page>(page: &P, next: u64, output: &Output) -> Result<u64, Failure> {
+    for row in page.rows() {
         if output.is_json {
-            output.data(&serde_json::to_string(line).unwrap_or_default())?;
+            Output::line(&serde_json::to_string(row).unwrap_or_default())?;
         } else {
-            output.data(&format!("{}  {}", clock(line.time), line.text))?;
+            output.data(&P::told(row))?;
         }
     }
-    Ok(lines.last().map_or(next, |line| line.number + 1))
+    Ok(page.rows().last().map_or(next, |row| P::number(row) + 1))
 }
 
 /// Returns the first moment that is wanted, in milliseconds of Unix time.

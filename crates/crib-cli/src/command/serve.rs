@@ -120,7 +120,7 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
     announce(&server.local_addrs(), compiled, output)?;
     // One person's gateway: whoever asks what was called is the one who called.
     if registration.is_some() {
-        instance.keep_calls();
+        instance.keep_calls(compiled);
         instance.forget_others(compiled);
     }
     let shutdown = CancellationToken::new();

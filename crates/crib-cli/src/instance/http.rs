@@ -32,6 +32,9 @@ pub(crate) struct Calls {
     /// Whether this gateway keeps them.
     #[serde(rename = "kept")]
     pub(crate) is_kept: bool,
+    /// How many came faster than they could be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dropped: Option<u64>,
     pub(crate) calls: Vec<Call>,
 }
 
@@ -60,21 +63,28 @@ impl PlainHttp {
     }
 
     /// Answers `GET /v1/calls?server=NAME&trace=ID&since=MS&tail=N&from=NUMBER`.
-    fn calls(&self, request: &Request<Bytes>) -> Option<Response<Chunks>> {
+    fn calls(&self, request: &Request<Bytes>) -> Option<BoxFuture<'static, Response<Chunks>>> {
         if request.uri().path() != "/v1/calls" || request.method() != Method::GET {
             return None;
         }
         let principal = self.plane.authenticate(request.headers()).ok()?;
-        let recent = &self.telemetry.recent;
         let asked = Asked(request.uri().query().unwrap_or_default());
         let wanted = Wanted {
-            server: asked.text("server"),
-            trace: asked.text("trace"),
+            server: asked.text("server").map(str::to_owned),
+            trace: asked.text("trace").map(str::to_owned),
             since: asked.number("since"),
             from: asked.number("from"),
             tail: asked.tail(),
         };
-        Some(page(&Calls { is_kept: recent.is_kept(), calls: recent.last(&principal, &wanted) }))
+        let telemetry = Arc::clone(&self.telemetry);
+        Some(Box::pin(async move {
+            let recent = &telemetry.recent;
+            page(&Calls {
+                is_kept: recent.is_kept(),
+                dropped: Some(recent.dropped()).filter(|dropped| *dropped > 0),
+                calls: recent.last(&principal, &wanted).await,
+            })
+        }))
     }
 }
 
@@ -104,9 +114,9 @@ fn page<T: Serialize>(page: &T) -> Response<Chunks> {
 
 impl Routes for PlainHttp {
     fn handle(&self, request: Request<Bytes>, _: IpAddr) -> BoxFuture<'static, Response<Chunks>> {
-        match self.logs(&request).or_else(|| self.calls(&request)) {
-            Some(page) => Box::pin(std::future::ready(page)),
-            None => Box::pin(Arc::clone(&self.rest).handle(request)),
+        if let Some(page) = self.logs(&request) {
+            return Box::pin(std::future::ready(page));
         }
+        self.calls(&request).unwrap_or_else(|| Box::pin(Arc::clone(&self.rest).handle(request)))
     }
 }

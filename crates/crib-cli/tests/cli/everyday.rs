@@ -147,6 +147,27 @@ fn calls_are_listed_with_who_made_them_and_how_they_ended() {
 }
 
 #[test]
+fn calls_outlive_the_gateway() {
+    let home = Home::new("calls_kept");
+    home.good(&["run", "demo"]);
+    assert_eq!(home.run(&["logs", "--calls"]).stderr, "nothing was called\n");
+    home.good(&["call", "demo.add", "a=88", "b=22"]);
+    home.good(&["stop"]);
+    let alone = home.good(&["logs", "--calls"]);
+    assert_eq!(alone.stderr, "no gateway is running; these are the calls of the last one\n");
+    assert!(alone.stdout.lines().count() == 1 && alone.stdout.contains("demo.add"), "{}", alone.stdout);
+    home.good(&["run", "demo"]);
+    home.run(&["call", "demo.add", "a=x"]);
+    let both = home.good(&["logs", "--calls"]).stdout;
+    let lines: Vec<&str> = both.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains("  ok  ") && lines[1].contains("  TC0311  "), "{both}");
+    home.good(&["stop"]);
+    let unknown = home.run(&["logs", "--calls", "dmeo"]);
+    assert!(unknown.status == 5 && unknown.stderr.contains("did you mean `demo`?"), "{}", unknown.stderr);
+    assert_eq!(home.run(&["logs", "--calls", "-f"]).status, 4, "nobody adds to it");
+}
+
+#[test]
 fn tools_are_called_at_a_prompt_or_from_standard_input() {
     let home = Home::new("prompt");
     let mut command = home.command(&["run", "-i", "demo"]);

@@ -150,6 +150,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("stopped  {}   (toolcrib run {})", "已停止   {}   （toolcrib run {}）"),
     ("there are no servers", "没有服务器"),
     ("nothing was called", "没有调用"),
+    ("no gateway is running; these are the calls of the last one", "没有网关在运行；这是上一个网关的调用"),
+    ("{} calls came faster than they could be kept", "有 {} 次调用来得太快，没有保留"),
     (
         "TOOL k=v k:=JSON   call a tool; text is typed by the tool's schema, tab completes names",
         "TOOL k=v k:=JSON   调用工具；文本按工具的 schema 转换类型，Tab 键补全名称",

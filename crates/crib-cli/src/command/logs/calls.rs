@@ -1,17 +1,15 @@
-//! The last calls of the running gateway: who called what, how it ended, how long it took.
+//! The last calls of the gateway: who called what, how it ended, how long it took.
 
-use crate::amount;
+use super::super::call::encode;
+use super::{Page, clock, since};
 use crate::args::Logs;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::instance::Calls;
 use crate::output::{Output, padded};
-use crate::signals::Signals;
-use crate::telemetry::Call;
+use crate::telemetry::{Book, Call, Wanted};
 use crate::tongue::{said, word};
-
-use super::super::call::encode;
-use super::{LOOK, clock, since};
+use crate::{amount, config};
 
 /// Columns of the client and of what it called; longer ones push the rest.
 const CLIENT: usize = 22;
@@ -19,7 +17,36 @@ const TARGET: usize = 28;
 /// Letters of a trace's id that are shown: enough to tell it from the others that are kept.
 const TRACE: usize = 8;
 
-pub(super) async fn show(args: &Logs, mut client: Client, output: &Output) -> Result<(), Failure> {
+impl Page for Calls {
+    const KIND: &'static str = "calls";
+    const NOTHING: &'static str = "nothing was called";
+    type Row = Call;
+
+    fn rows(&self) -> &[Call] {
+        &self.calls
+    }
+
+    fn number(row: &Call) -> u64 {
+        row.number
+    }
+
+    fn told(row: &Call) -> String {
+        line(row)
+    }
+
+    fn check(&mut self, _: &Logs, output: &Output) -> Result<(), Failure> {
+        if !self.is_kept {
+            let failure = Failure::usage("this gateway keeps no calls: only the one that serves your own configuration does");
+            return Err(failure.hint("have it write them down: toolcrib serve --access-log=calls.log"));
+        }
+        if let Some(dropped) = self.dropped {
+            output.warn(&format!("{dropped} calls came faster than they could be kept"));
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn show(args: &Logs, client: Client, output: &Output) -> Result<(), Failure> {
     let since = since(args);
     let path = |tail: usize, from: u64| {
         let of = |name: &str, value: Option<&String>| value.map(|value| format!("&{name}={}", encode(value))).unwrap_or_default();
@@ -29,44 +56,26 @@ pub(super) async fn show(args: &Logs, mut client: Client, output: &Output) -> Re
         // A name that is none is said to be none.
         client.get(&format!("/v1/tools?server={}&limit=1", encode(server))).await?.success()?;
     }
-    let page: Calls = client.get(&path(args.tail, 0)).await?.read()?;
-    if !page.is_kept {
-        let failure = Failure::usage("this gateway keeps no calls: only the one that serves your own configuration does");
-        return Err(failure.hint("have it write them down: toolcrib serve --access-log=calls.log"));
-    }
-    if output.is_json && !args.follow {
-        return output.document("calls", &page);
-    }
-    if page.calls.is_empty() && !args.follow {
-        output.say("nothing was called");
-    }
-    let mut next = print(&page.calls, 0, output)?;
-    if !args.follow {
-        client.close().await;
-        return Ok(());
-    }
-    let mut signals = Signals::new()?;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            _ = signals.stop() => return Ok(()),
-        }
-        client.renew(args.target.timeout);
-        let page: Calls = client.get(&path(usize::MAX, next)).await?.read()?;
-        next = print(&page.calls, next, output)?;
-    }
+    super::show::<Calls>(args, client, path, output).await
 }
 
-/// Prints calls; returns the number of the next one.
-fn print(calls: &[Call], next: u64, output: &Output) -> Result<u64, Failure> {
-    for call in calls {
-        if output.is_json {
-            Output::line(&serde_json::to_string(call).unwrap_or_default())?;
-        } else {
-            output.data(&line(call))?;
-        }
+/// Shows the calls of a gateway that is gone, where it wrote any down; `none` says that there is no other.
+pub(super) fn of_the_last(args: &Logs, none: Failure, output: &Output) -> Result<(), Failure> {
+    if args.follow || args.target.url.is_some() {
+        return Err(none);
     }
-    Ok(calls.last().map_or(next, |call| call.number + 1))
+    let mut compiled = config::own()?;
+    let told = Book::of(&compiled).read();
+    if told.is_empty() {
+        return Err(none);
+    }
+    if let Some(server) = &args.server {
+        compiled.keep_only(server)?;
+    }
+    let wanted = Wanted { server: args.server.clone(), trace: args.trace.clone(), since: since(args), from: 0, tail: args.tail };
+    output.say("no gateway is running; these are the calls of the last one");
+    let calls = wanted.of(told.iter().map(|told| &told.call));
+    super::whole(&Calls { is_kept: true, dropped: None, calls }, output)
 }
 
 fn line(call: &Call) -> String {
