@@ -56,6 +56,13 @@ impl Output {
         finish(out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }))
     }
 
+    /// Prints what a server said: byte for byte where programs read; on a terminal nothing in it is a command to that.
+    pub(crate) fn foreign(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let text = if out.is_terminal() { harmless(text) } else { Cow::Borrowed(text) };
+        finish(out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }))
+    }
+
     /// Prints text with styles in it.
     pub(crate) fn data_ansi(&self, text: &str) -> Result<(), Failure> {
         self.data(text)
@@ -131,9 +138,25 @@ impl Output {
         if self.is_json {
             to_stderr(&format!("{}\n", failure.to_json()));
         } else {
-            to_stderr(&format!("{RED}{}{RESET}: {}\n", failure.label(), failure.told()));
+            // Causes are often the words of others, colours included.
+            let told = anstream::adapter::strip_str(&failure.told()).to_string();
+            to_stderr(&format!("{RED}{}{RESET}: {}\n", failure.label(), harmless(&told)));
         }
     }
+}
+
+/// Spells out what a terminal would obey or be deceived by: control characters and turns of the writing direction.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    let is_harmful =
+        |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.replace("\r\n", "\n").chars() {
+        if is_harmful(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
 }
 
 /// Writes over the line on a terminal.
@@ -178,4 +201,17 @@ pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
         out.push_str(&line(row.iter().map(String::as_str).collect()));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_given_no_commands() {
+        assert_eq!(harmless("加 88\n\tand 22 👩‍💻"), "加 88\n\tand 22 👩‍💻");
+        assert_eq!(harmless("\u{1b}]0;evil\u{7}\u{9b}2Jx"), "\\u{1b}]0;evil\\u{7}\\u{9b}2Jx");
+        assert_eq!(harmless("a\r\nb\rc"), "a\nb\\u{d}c");
+        assert_eq!(harmless("x\u{202e}cod.exe"), "x\\u{202e}cod.exe");
+    }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 use crib_oci::Reference;
 use crib_package::{
-    Build, FindingKind, Key, Listing, Lock, Locked, More, NetGrant, Packages, PackagesOptions, Policy, Progress, Provenance, Pulled,
-    Source, Start, Trust, Verdict,
+    Build, FindingKind, Grants, Key, Listing, Lock, Locked, More, NetGrant, Packages, PackagesOptions, Policy, Progress, Provenance,
+    Pulled, Source, Start, Trust, Verdict,
 };
 use crib_transport::{ClientOptions, HttpClient};
 
@@ -161,6 +161,25 @@ impl Shop {
 pub(crate) fn data() -> Result<PathBuf, Fault> {
     let places = places::places().map_err(|failure| Fault::new(Code::LockInvalid, failure.one_line()))?;
     Ok(places::own(&places).data)
+}
+
+/// Refuses grants that reach our own folders: a server that writes there is confined no longer, and one that reads there
+/// has the key of the secrets.
+pub(crate) fn keep_apart(grants: &Grants) -> Result<(), Fault> {
+    let places = places::places().map_err(|failure| Fault::new(Code::LockInvalid, failure.one_line()))?;
+    let places::Own { config, data } = places::own(&places);
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_gone| path.to_owned());
+    let own: Vec<PathBuf> = config.parent().into_iter().chain([data.as_path()]).map(real).collect();
+    for granted in grants.read.iter().chain(&grants.write) {
+        let path = real(granted);
+        if let Some(own) = own.iter().find(|own| own.starts_with(&path) || path.starts_with(own)) {
+            let message =
+                format!("`{}` cannot be granted: Toolcrib keeps its configuration and its keys in `{}`", granted.display(), own.display());
+            return Err(Fault::new(Code::SandboxFailed, message)
+                .hint("grant the folders that are needed, one by one: --allow-read DIR, --allow-write DIR"));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the lockfile of a data directory.

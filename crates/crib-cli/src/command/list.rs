@@ -18,8 +18,8 @@ use crate::{amount, config, runtime};
 
 /// How often a list that is watched is written anew.
 const LOOK: Duration = Duration::from_secs(1);
-/// Takes a terminal to its first place, and away what stands there.
-const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
+/// Takes a terminal to its first place, and away what stands there; what was said before stays.
+const CLEAR: &str = "\x1b[H\x1b[J";
 
 pub(super) fn run(args: &List, output: &Output) -> Result<(), Failure> {
     runtime::on_all_cores(async {

@@ -33,9 +33,12 @@ pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
     let (name, gateway) = runtime::on_all_cores(async {
         let mut wanted = want(args, &configuration, output).await?;
         keep::settle(args, &mut wanted, &configuration)?;
+        // A download takes its time: what others have written meanwhile stays.
+        configuration = configuration.renewed(&wanted.name).await?;
         if configuration.put(&wanted.name, &wanted.entry)? {
             output.say(&format!("written  {}", configuration.shown()));
         }
+        configuration.release();
         let gateway = gateway(output).await?;
         ready::show(&wanted, args, &gateway, output).await?;
         if args.interactive {
@@ -128,15 +131,28 @@ fn command<'a>(args: &Run, known: &impl Fn(&str) -> Option<&'a Value>) -> Result
     checked(Wanted { name, entry: Value::Map(members), origin: source.to_string() }, known)
 }
 
-/// Refuses to take the name of another server.
-fn checked<'a>(wanted: Wanted, known: &impl Fn(&str) -> Option<&'a Value>) -> Result<Wanted, Failure> {
-    let way = |entry: &Value| {
-        ["run", "command", "url", "builtin"].iter().find_map(|way| Some(format!("{way} {}", entry.member(way)?.as_text()?)))
-    };
-    match known(&wanted.name) {
-        Some(entry) if way(entry) != way(&wanted.entry) => Err(taken(&wanted.name, entry)),
-        Some(_) | None => Ok(wanted),
+/// Refuses to take the name of another server, and keeps what the configuration says of the same one.
+fn checked<'a>(mut wanted: Wanted, known: &impl Fn(&str) -> Option<&'a Value>) -> Result<Wanted, Failure> {
+    let Some(entry) = known(&wanted.name) else { return Ok(wanted) };
+    // A program with other arguments is another server: that of `npx` is what it is told to start.
+    if ["run", "command", "args", "url", "builtin"].iter().any(|way| entry.member(way) != wanted.entry.member(way)) {
+        return Err(taken(&wanted.name, entry));
     }
+    wanted.entry = merged(entry, &wanted.entry);
+    Ok(wanted)
+}
+
+/// Returns `before` with the members of `now`; maps, such as `env`, member by member.
+fn merged(before: &Value, now: &Value) -> Value {
+    let (Value::Map(before), Value::Map(now)) = (before, now) else { return now.clone() };
+    let mut members = before.clone();
+    for (name, value) in now {
+        match members.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = merged(known, value),
+            None => members.push((name.clone(), value.clone())),
+        }
+    }
+    Value::Map(members)
 }
 
 fn taken(name: &str, entry: &Value) -> Failure {
@@ -147,7 +163,13 @@ fn taken(name: &str, entry: &Value) -> Failure {
 /// Returns where a server of the configuration comes from.
 fn origin(entry: &Value) -> String {
     let text = |way: &&str| entry.member(way).and_then(Value::as_text).map(str::to_owned);
-    ["run", "command", "url", "builtin"].iter().find_map(text).unwrap_or_default()
+    let mut origin = ["run", "command", "url", "builtin"].iter().find_map(text).unwrap_or_default();
+    if let Some(Value::List(args)) = entry.member("args") {
+        for arg in args.iter().filter_map(Value::as_text) {
+            origin.extend([" ", arg]);
+        }
+    }
+    origin
 }
 
 fn refuse_package_flags(args: &Run, text: &str) -> Result<(), Failure> {

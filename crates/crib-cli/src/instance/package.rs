@@ -343,11 +343,16 @@ pub(crate) fn source(package: &Package) -> Result<Source, Fault> {
 
 /// Returns what a server may have: the configuration's word, else the lockfile's.
 pub(crate) fn grants(package: &Package, locked: &Locked) -> Result<Grants, Fault> {
-    let Some(own) = &package.sandbox else { return Ok(locked.grants.clone()) };
+    let Some(own) = &package.sandbox else {
+        shop::keep_apart(&locked.grants)?;
+        return Ok(locked.grants.clone());
+    };
     let net = NetGrant::try_from(own.net.clone()).map_err(|why| {
         Fault::new(Code::ConfigInvalid, format!("`{}` may not be reached by what stands there", package.run)).because(why)
     })?;
-    Ok(Grants { read: own.read.clone(), write: own.write.clone(), net, env: own.env.clone(), engine: locked.grants.engine })
+    let grants = Grants { read: own.read.clone(), write: own.write.clone(), net, env: own.env.clone(), engine: locked.grants.engine };
+    shop::keep_apart(&grants)?;
+    Ok(grants)
 }
 
 /// Returns what a bundle was told. Several values are one text in a configuration.

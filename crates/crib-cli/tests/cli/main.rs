@@ -163,7 +163,6 @@ cli!(
 );
 cli!(call_a_gateway_that_is_not_there, ["call", "demo.add", "--url", "http://127.0.0.1:1"]);
 cli!(call_for_a_picture, ["call", "demo.image", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
-cli!(call_and_save_a_picture, ["call", "demo.image", "-c", "a.yaml", "--save", "pictures"], "", [("a.yaml", DEMO)]);
 cli!(call_a_tool_that_asks, ["call", "demo.ask_name", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
 cli!(call_raw, ["call", "demo.echo", "message=hi", "--raw", "-c", "a.yaml"], "", [("a.yaml", DEMO)]);
 
@@ -215,4 +214,28 @@ fn what_came_before_the_end_of_the_input_is_answered() {
     assert!(text.starts_with("exit 0") && first.contains("\"protocolVersion\":\"2025-06-18\"") && second.contains("\"3\""), "{text}");
     // Nothing waits for the end of the drain time.
     assert!(begin.elapsed() < std::time::Duration::from_secs(8), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn what_is_saved_takes_no_name_that_is_taken() {
+    let test = "save_twice";
+    with_file(test, "a.yaml", DEMO);
+    let pictures = folder(test).join("pictures");
+    drop(std::fs::remove_dir_all(&pictures));
+    let save = |folder: &str| out(test, &["call", "demo.image", "-c", "a.yaml", "--save", folder], "");
+    assert_eq!(save("pictures"), "exit 0\n--- stdout\npictures/image-0.png\n--- stderr\n");
+    std::fs::write(pictures.join("image-0.png"), "precious").expect("writable");
+    assert_eq!(save("pictures"), "exit 0\n--- stdout\npictures/image-0-2.png\n--- stderr\n");
+    assert_eq!(std::fs::read(pictures.join("image-0.png")).expect("still there"), b"precious");
+    let refused = save("a.yaml");
+    assert!(refused.starts_with("exit 2") && refused.contains("the image cannot be saved in a.yaml"), "{refused}");
+}
+
+#[test]
+fn what_a_tool_said_reaches_programs_byte_for_byte() {
+    let test = "byte_for_byte";
+    with_file(test, "a.yaml", DEMO);
+    let text = "A\u{1b}[31mred\u{1b}[0m\u{7}\u{8}";
+    let done = toolcrib(test).args(["call", "demo.echo", "-c", "a.yaml", &format!("message={text}")]).output().expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&done.stdout).trim_end_matches('\n'), text);
 }

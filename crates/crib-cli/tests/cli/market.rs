@@ -114,7 +114,7 @@ fn a_server_of_a_private_registry_is_found_told_what_it_needs_and_run() {
     let config = home.config();
     assert!(config.contains("run: npm:reader-server@1.0.0") && config.contains("${secret:READER_KEY}"), "{config}");
     let line = home.good(&["call", "reader.read", "path=/proc/self/cmdline"]).stdout;
-    assert!(line.contains("--cityNew ${env:HOME} York"), "one argument, and nothing put in for what stands in it: {line:?}");
+    assert!(line.contains("--city\0New ${env:HOME} York\0"), "one argument, and nothing put in for what stands in it: {line:?}");
     let variables = home.good(&["call", "reader.read", "path=/proc/self/environ", "--raw"]).stdout;
     assert!(variables.contains("READER_KEY="), "{variables}");
 
@@ -223,7 +223,7 @@ fn a_bundle_is_told_what_it_wants_to_know() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(home.config().contains("${secret:MY_KEY}") && !home.config().contains("s3cret"), "{}", home.config());
     let line = home.good(&["call", "reader.read", "path=/proc/self/cmdline"]).stdout;
-    assert!(line.contains(&format!("--dirs{one}{two}")), "{line}");
+    assert!(line.contains(&format!("--dirs\0{one}\0{two}")), "{line}");
     assert_eq!(home.good(&["call", "reader.read", &format!("path={two}/b.txt")]).stdout.trim(), "the second");
     let variables = home.good(&["call", "reader.read", "path=/proc/self/environ"]).stdout;
     assert!(variables.contains("API_KEY=") && !variables.contains("user_config"), "{variables}");

@@ -284,6 +284,66 @@ pub(crate) fn write_anyway(path: &Path, text: &str) {
 }
 
 #[test]
+fn a_command_does_not_take_the_place_of_another() {
+    let home = Home::new("taken_by_command");
+    let before = "version: 1\nservers:\n  mine: { command: python3, args: [/tmp/none.py], env: { KEEP: me }, timeout: 9s }\n";
+    home.write(".config/toolcrib/config.yaml", before);
+    let other = home.run(&["run", "--name", "mine", "--", "python3", "/tmp/other.py"]);
+    assert_eq!(other.status, 2, "{}", other.stderr);
+    assert!(other.stderr.contains("there is another server called `mine`: python3 /tmp/none.py"), "{}", other.stderr);
+    assert_eq!(home.config(), before);
+    // The same one again, with more: what was there stays. It cannot start, which is not the question.
+    home.run(&["run", "--name", "mine", "-e", "MORE=x", "--", "python3", "/tmp/none.py"]);
+    let after = home.config();
+    assert!(
+        ["KEEP: me", "MORE: x", "tools: [ one ]"].iter().all(|kept| after.replace('"', "").replace("[one]", "[ one ]").contains(kept)),
+        "{after}"
+    );
+}
+
+#[test]
+fn our_own_folders_are_granted_to_nobody() {
+    if lacks("npm") || lacks("node") {
+        return;
+    }
+    let home = Home::new("own_folders");
+    let (base, pages) = registry();
+    publish(&pages, "reader-server", "1.0.0");
+    let own = home.0.join(".local/share/toolcrib");
+    for place in [home.0.clone(), own.clone(), own.join("store")] {
+        fs::create_dir_all(&place).expect("writable");
+        let place = place.display().to_string();
+        for flag in ["--allow-read", "--allow-write"] {
+            let refused = of_registry(&home, &base, &["run", "npm:reader-server", flag, &place]);
+            assert_ne!(refused.status, 0);
+            assert!(refused.stderr.contains(&format!("`{place}` cannot be granted")), "{}", refused.stderr);
+        }
+    }
+    // Nor by the configuration.
+    let everything =
+        format!("version: 1\nservers:\n  reader: {{ run: npm:reader-server@1.0.0, sandbox: {{ read: [\"{}\"] }} }}\n", home.0.display());
+    home.write(".config/toolcrib/config.yaml", &everything);
+    let refused = home.run(&["call", "reader.read", "path=/x"]);
+    assert!(refused.status != 0 && refused.stderr.contains("cannot be granted"), "{}", refused.stderr);
+}
+
+#[test]
+fn two_servers_that_are_added_at_once_are_both_there() {
+    let home = Home::new("two_at_once");
+    home.good(&["run", "demo"]);
+    let add = |name: &str| {
+        home.command(&["run", "builtin:demo", "--name", name]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs")
+    };
+    let children: Vec<_> = ["one", "two", "three", "four"].map(add).into_iter().collect();
+    for child in children {
+        let done = child.wait_with_output().expect("it ends");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let config = home.config();
+    assert!(["one:", "two:", "three:", "four:"].iter().all(|name| config.contains(name)), "{config}");
+}
+
+#[test]
 fn a_real_server_tells_the_time() {
     if lacks("uv") {
         return;

@@ -1,5 +1,7 @@
 //! What a tool answered, for people or for programs.
 
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -10,11 +12,13 @@ use serde_json::Value;
 use crate::args::Call;
 use crate::client::Answer;
 use crate::failure::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, harmless};
 use crate::tool::Tool;
 
 /// How the gateway begins what it says about arguments that do not fit the schema.
 const ARGUMENTS: &str = "The arguments for ";
+/// How many names are tried for a file before the folder is given up.
+const NAMES_MAX: usize = 10_000;
 
 pub(super) fn show(args: &Call, tool: &Tool, answer: &Answer, output: &Output) -> Result<(), Failure> {
     let is_result = matches!(answer.status, 200 | 202 | 422);
@@ -41,12 +45,13 @@ fn print(save: Option<&Path>, result: &Value, output: &Output) -> Result<(), Fai
     let blocks = result.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for (at, block) in blocks.iter().enumerate() {
         match text(block) {
-            Some(text) => output.data(text)?,
-            None => attachment(save, at, block, output)?,
+            // A file that is text is saved as well.
+            Some(text) if save.is_none() || block.get("resource").is_none() => output.foreign(text)?,
+            Some(_) | None => attachment(save, at, block, output)?,
         }
     }
     if let (true, Some(structured)) = (blocks.is_empty(), result.get("structuredContent")) {
-        output.data(&serde_json::to_string_pretty(structured).unwrap_or_default())?;
+        output.foreign(&serde_json::to_string_pretty(structured).unwrap_or_default())?;
     }
     if let Some(task) = result.get("taskId").and_then(Value::as_str) {
         output.say(&format!("the tool goes on as task {task}"));
@@ -58,24 +63,64 @@ fn text(block: &Value) -> Option<&str> {
     block.get("text").or_else(|| block.get("resource")?.get("text"))?.as_str()
 }
 
-/// What is not text: saved where the user wants it, else named.
+/// What is a file: saved where the user wants it, else named.
 fn attachment(save: Option<&Path>, at: usize, block: &Value, output: &Output) -> Result<(), Failure> {
     let part = |name: &str| block.get(name).or_else(|| block.get("resource")?.get(name)).and_then(Value::as_str);
     let kind = part("type").unwrap_or("content");
-    let Some(data) = part("data").or_else(|| part("blob")) else {
-        return output.data(part("uri").unwrap_or(kind));
+    let bytes = match (part("data").or_else(|| part("blob")), part("text")) {
+        (Some(data), _) => {
+            STANDARD.decode(data).map_err(|error| Failure::new(Exit::Tool, "tool_error", format!("the {kind} is no base64: {error}")))?
+        }
+        (None, Some(text)) => text.as_bytes().to_vec(),
+        (None, None) => return output.foreign(part("uri").unwrap_or(kind)),
     };
-    let mime = part("mimeType").unwrap_or("application/octet-stream");
-    let bytes = STANDARD.decode(data).unwrap_or_default();
+    let usual = if part("text").is_some() { "text/plain" } else { "application/octet-stream" };
+    let mime = part("mimeType").unwrap_or(usual);
     let Some(folder) = save else {
-        output.say(&format!("[{kind} {mime}, {} bytes; keep it with --save DIR]", bytes.len()));
+        output.say(&harmless(&format!("[{kind} {mime}, {} bytes; keep it with --save DIR]", bytes.len())));
         return Ok(());
     };
-    std::fs::create_dir_all(folder)?;
-    let ending = mime.rsplit(['/', '+']).next().unwrap_or("bin");
-    let path: PathBuf = folder.join(format!("{kind}-{at}.{}", ending.replace(|c: char| !c.is_ascii_alphanumeric(), "")));
-    std::fs::write(&path, &bytes)?;
+    let kept = |error: io::Error| {
+        Failure::usage(format!("the {kind} cannot be saved in {}", folder.display()))
+            .because(error.to_string())
+            .hint("choose a folder you may write to: --save DIR")
+    };
+    std::fs::create_dir_all(folder).map_err(kept)?;
+    let path =
+        save_as(folder, &format!("{kind}-{at}").replace(|c: char| !c.is_ascii_alphanumeric(), "-"), ending(mime), &bytes).map_err(kept)?;
     output.data(&path.display().to_string())
+}
+
+/// Writes a file under a name that was free.
+fn save_as(folder: &Path, stem: &str, ending: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let name = if number == 1 { format!("{stem}.{ending}") } else { format!("{stem}-{number}.{ending}") };
+        let path = folder.join(name);
+        match File::create_new(&path) {
+            Ok(mut file) => return file.write_all(bytes).map(|()| path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < NAMES_MAX => number += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Returns what the name of a file of a media type ends with.
+fn ending(mime: &str) -> &str {
+    let kind = mime.split(';').next().unwrap_or_default().trim();
+    match kind {
+        "text/plain" => "txt",
+        "text/markdown" => "md",
+        "text/javascript" | "application/javascript" => "js",
+        "image/svg+xml" => "svg",
+        "image/jpeg" => "jpg",
+        "audio/mpeg" => "mp3",
+        "application/octet-stream" => "bin",
+        other => {
+            let last = other.rsplit(['/', '+', '.', '-']).next().unwrap_or_default();
+            if !last.is_empty() && last.chars().all(|c| c.is_ascii_alphanumeric()) { last } else { "bin" }
+        }
+    }
 }
 
 fn failure(tool: &Tool, result: &Value) -> Failure {

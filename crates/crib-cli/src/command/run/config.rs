@@ -1,7 +1,9 @@
 //! Our own configuration file, changed without touching a byte that is not about the server in question.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crib_clients::{Language, Places, Refusal, Spot, Value};
 use crib_control::Problem;
@@ -13,6 +15,11 @@ use crate::places::{self, shown};
 
 /// What a file begins with that did not exist.
 const EMPTY: &str = "version: 1\n";
+/// Whoever changes the file holds this one.
+const LOCK: &str = "config.lock";
+/// Changing the file takes milliseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The user's configuration as it was found.
 pub(crate) struct Configuration {
@@ -20,6 +27,7 @@ pub(crate) struct Configuration {
     path: PathBuf,
     bytes: Option<Vec<u8>>,
     text: String,
+    turn: Option<File>,
 }
 
 impl Configuration {
@@ -37,12 +45,50 @@ impl Configuration {
         };
         let text =
             text.map_err(|refusal| broken(&path, &places, &String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()), &refusal))?;
-        Ok(Self { places, path, bytes, text })
+        Ok(Self { places, path, bytes, text, turn: None })
     }
 
     /// Returns the servers it has.
     pub(crate) fn servers(&self) -> Result<Vec<(String, Value)>, Failure> {
         crib_clients::entries(&self.text, Language::Yaml, OUR_SERVERS).map_err(|refusal| self.broken(&refusal))
+    }
+
+    /// Reads the file again and keeps other commands of ours from it; refused when it says something else of the server
+    /// `name` now.
+    pub(crate) async fn renewed(self, name: &str) -> Result<Self, Failure> {
+        let turn = self.turn().await;
+        let entry = |configuration: &Self| {
+            let servers = configuration.servers()?;
+            Ok::<_, Failure>(servers.into_iter().find(|(known, _)| known == name).map(|(_, entry)| entry))
+        };
+        let now = Self { turn, ..Self::read()? };
+        if entry(&now)? == entry(&self)? {
+            return Ok(now);
+        }
+        let message = format!("{} says something else of `{name}` than a moment ago", self.shown());
+        Err(Failure::usage(message).hint("run it again"))
+    }
+
+    /// Lets other commands of ours change the file again.
+    pub(crate) fn release(&mut self) {
+        self.turn = None;
+    }
+
+    /// Waits until no other command of ours is changing the file. Whoever cannot lock goes on without: what was changed
+    /// meanwhile is seen when the file is replaced.
+    async fn turn(&self) -> Option<File> {
+        let data = places::own(&self.places).data;
+        std::fs::create_dir_all(&data).ok()?;
+        let lock = File::options().create(true).truncate(false).write(true).open(data.join(LOCK)).ok()?;
+        let end = Instant::now() + LOCK_WAIT;
+        while Instant::now() < end {
+            match lock.try_lock() {
+                Ok(()) => return Some(lock),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
+                Err(TryLockError::Error(_)) => return None,
+            }
+        }
+        None
     }
 
     /// Puts a server in, or changes the one that is there; returns whether anything is different.

@@ -8,7 +8,7 @@ use crib_package::{Engine, Entry, Grants, Locked, NetGrant};
 use crate::args::{Run, Sandbox};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::shop::Shop;
+use crate::shop::{self, Shop};
 
 /// What is known when grants are settled.
 pub(super) struct Case<'a> {
@@ -50,6 +50,7 @@ pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result
             Answer::No => {}
         }
     }
+    shop::keep_apart(&grants)?;
     if case.is_first || grants != locked.grants {
         for line in grants.to_string().lines() {
             output.say(&format!("sandbox  {line}"));

@@ -67,7 +67,7 @@ pub(super) async fn package<'a>(
     let is_first = before.is_none();
     let locked = match before.filter(|locked| is_built(locked, args) && shop.start(locked).is_ok()) {
         Some(locked) => locked,
-        None => pull::pull(&shop, &wish, output).await?.locked,
+        None => Box::pin(pull::pull(&shop, &wish, output)).await?.locked,
     };
     set(&shop, &locked, &mut own, known(name), output)?;
     own.args.extend(grant::arguments(&args.more));
