@@ -295,10 +295,7 @@ fn a_command_does_not_take_the_place_of_another() {
     // The same one again, with more: what was there stays. It cannot start, which is not the question.
     home.run(&["run", "--name", "mine", "-e", "MORE=x", "--", "python3", "/tmp/none.py"]);
     let after = home.config();
-    assert!(
-        ["KEEP: me", "MORE: x", "tools: [ one ]"].iter().all(|kept| after.replace('"', "").replace("[one]", "[ one ]").contains(kept)),
-        "{after}"
-    );
+    assert!(["KEEP: me", "MORE: x", "timeout:"].iter().all(|kept| after.contains(kept)), "{after}");
 }
 
 #[test]
