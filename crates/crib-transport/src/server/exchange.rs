@@ -18,7 +18,7 @@ use super::events::Events;
 use super::guard::Guard;
 use super::outgoing::Outgoing;
 use super::pulse::{Phase, Pulse};
-use super::refusal::{JSON, closing, method_not_allowed, refusal};
+use super::refusal::{JSON, Speech, closing, method_not_allowed, refusal};
 use super::{Routes, ServerOptions};
 use crate::whole::Whole;
 
@@ -88,18 +88,20 @@ impl Exchange {
     /// Decides what needs no more than the head. Also returns the web origin that may read the answer.
     fn begin(&self, request: Request<Incoming>) -> (Option<HeaderValue>, Begun) {
         let done = |response| Begun::Done(Box::new(response));
+        let place = endpoint::place(request.uri().path());
+        let speech = if place == Place::Other { Speech::Plain } else { Speech::Rpc };
         if self.pulse.is_refused() {
             let text = "the request is framed ambiguously".to_owned();
-            return (None, done(closing(refusal(StatusCode::BAD_REQUEST, None, text))));
+            return (None, done(closing(refusal(speech, StatusCode::BAD_REQUEST, None, text))));
         }
         let guard = &self.front.guard;
         let (head, body) = request.into_parts();
         if let Err(refused) = guard.check(&head, self.ends.local) {
             let text = format!("{} is not allowed", refused.field());
-            return (None, done(refusal(StatusCode::FORBIDDEN, Some(Code::OriginRefused), text)));
+            return (None, done(refusal(speech, StatusCode::FORBIDDEN, Some(Code::OriginRefused), text)));
         }
         let reader = guard.reader(&head.headers).cloned();
-        let begun = match endpoint::place(head.uri.path()) {
+        let begun = match place {
             Place::Mcp(scope) => match act(&head) {
                 Ok((verb, carrier)) => {
                     // The rest of the head is not kept while the call is under way.
@@ -109,7 +111,7 @@ impl Exchange {
                 }
                 Err(response) => Begun::Done(response),
             },
-            Place::Nowhere => done(refusal(StatusCode::NOT_FOUND, Some(Code::UnknownTarget), "no such server".to_owned())),
+            Place::Nowhere => done(refusal(speech, StatusCode::NOT_FOUND, Some(Code::UnknownTarget), "no such server".to_owned())),
             Place::Other => Begun::Other(Box::new(Request::from_parts(head, body))),
         };
         (reader, begun)
@@ -118,7 +120,7 @@ impl Exchange {
     async fn mcp(&self, mut inbound: Box<Inbound>, body: Incoming) -> Response<Outgoing> {
         let verb = inbound.verb;
         if verb == Verb::Post {
-            inbound.body = match self.read(&inbound.headers, body).await {
+            inbound.body = match self.read(Speech::Rpc, &inbound.headers, body).await {
                 Ok(body) => body,
                 Err(response) => return *response,
             };
@@ -148,7 +150,7 @@ impl Exchange {
 
     async fn other(&self, request: Request<Incoming>) -> Response<Outgoing> {
         let (head, body) = request.into_parts();
-        let body = match self.read(&head.headers, body).await {
+        let body = match self.read(Speech::Plain, &head.headers, body).await {
             Ok(body) => body,
             Err(response) => return *response,
         };
@@ -158,7 +160,7 @@ impl Exchange {
         response.map(|body| Outgoing::Whole(Whole::from(body)))
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Box<Response<Outgoing>>> {
+    async fn read(&self, speech: Speech, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Box<Response<Outgoing>>> {
         self.pulse.enter(Phase::Body);
         let max = self.front.options.body_bytes_max;
         let unread = match body::read(headers, body, max, &self.pulse).await {
@@ -168,10 +170,10 @@ impl Exchange {
         let response = match unread {
             Unread::TooLarge => {
                 let text = format!("the request is larger than {max} bytes");
-                refusal(StatusCode::PAYLOAD_TOO_LARGE, Some(Code::BodyTooLarge), text)
+                refusal(speech, StatusCode::PAYLOAD_TOO_LARGE, Some(Code::BodyTooLarge), text)
             }
-            Unread::Late => refusal(StatusCode::REQUEST_TIMEOUT, None, "the request body did not arrive in time".to_owned()),
-            Unread::Broken => refusal(StatusCode::BAD_REQUEST, None, "the request body could not be read".to_owned()),
+            Unread::Late => refusal(speech, StatusCode::REQUEST_TIMEOUT, None, "the request body did not arrive in time".to_owned()),
+            Unread::Broken => refusal(speech, StatusCode::BAD_REQUEST, None, "the request body could not be read".to_owned()),
         };
         Err(Box::new(closing(response)))
     }
@@ -199,7 +201,7 @@ fn act(head: &Parts) -> Result<(Verb, Carrier), Box<Response<Outgoing>>> {
     match head.method {
         Method::POST if !is_json(&head.headers) => {
             let text = "Content-Type must be application/json".to_owned();
-            refuse(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, text))
+            refuse(refusal(Speech::Rpc, StatusCode::UNSUPPORTED_MEDIA_TYPE, None, text))
         }
         Method::POST => match endpoint::session(head.uri.query()) {
             Some(session) => Ok((Verb::Post, Carrier::Sse { session: Some(session) })),

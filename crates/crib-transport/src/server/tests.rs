@@ -151,7 +151,8 @@ impl Plain {
     /// The TC code in the data of the error.
     pub(super) fn code(&self) -> Option<String> {
         let error = Json::parse(&self.body).ok()?.to_object().ok()?.get("error")?.to_object().ok()?;
-        Some(error.get("data")?.to_object().ok()?.text("code")?.into_owned())
+        let rpc = error.get("data").and_then(|data| data.to_object().ok()?.text("code").map(|code| code.into_owned()));
+        rpc.or_else(|| error.text("code").map(|code| code.into_owned()))
     }
 }
 

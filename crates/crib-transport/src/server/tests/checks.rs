@@ -89,7 +89,10 @@ async fn foreign_hosts_and_origins_are_refused_on_every_path() {
     for path in ["/mcp", "/mcp/git", "/mcp?sessionId=x", "/v1/tools", "/metrics"] {
         for fields in ["Host: evil.example", "Host: localhost\r\nOrigin: https://evil.example", "Host: localhost\r\nOrigin: null"] {
             wire.write(format!("GET {path} HTTP/1.1\r\n{fields}\r\nAccept: text/event-stream\r\n\r\n").as_bytes()).await;
-            assert_refused(&wire.response().await, 403, Some("TC0314"));
+            let response = wire.response().await;
+            assert_refused(&response, 403, Some("TC0314"));
+            // Plain HTTP does not speak JSON-RPC.
+            assert_eq!(String::from_utf8_lossy(&response.body).contains("jsonrpc"), path.starts_with("/mcp"), "{path}");
         }
     }
     wire.write(b"GET http://evil.example/mcp HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
