@@ -122,7 +122,7 @@ impl Source {
             Self::Mcpb { place, .. } => place.trim_end_matches(".mcpb"),
             Self::Url(url) => url.split("//").nth(1).and_then(|rest| rest.split(['/', ':', '?']).next()).unwrap_or(url),
             Self::Folder(path) => path.file_name().and_then(|name| name.to_str()).unwrap_or("server"),
-            Self::Command { program, .. } => program.as_str(),
+            Self::Command { program, args } => started(program, args),
         };
         let last = long.trim_end_matches('/').rsplit('/').next().unwrap_or(long).to_lowercase();
         let mut short = last.as_str();
@@ -132,7 +132,48 @@ impl Source {
         for affix in ["-mcp-server", "-mcp", "-server"] {
             short = short.strip_suffix(affix).filter(|rest| !rest.is_empty()).unwrap_or(short);
         }
-        short.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' }).collect()
+        let name: String = short.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' }).collect();
+        // As the gateway calls it, so that it has no second name.
+        crib_model::Slug::from_name(&name).to_string()
+    }
+}
+
+/// Returns what a command really starts: the package or module that its runner is told to run.
+fn started<'a>(program: &'a str, args: &'a [String]) -> &'a str {
+    let runner = program.rsplit(['/', '\\']).next().unwrap_or(program).trim_end_matches(".exe");
+    let first = |args: &'a [String]| {
+        let is_valued = |flag: &str| matches!(flag, "--from" | "--with" | "--python" | "-p" | "--package");
+        let mut rest = args.iter().map(String::as_str);
+        while let Some(arg) = rest.next() {
+            if is_valued(arg) {
+                rest.next();
+            } else if !arg.starts_with('-') {
+                return Some(arg);
+            }
+        }
+        None
+    };
+    let found = match runner {
+        "npx" | "bunx" | "uvx" | "pnpx" => first(args),
+        "pipx" | "pnpm" | "yarn" | "uv" => {
+            let verbs = args.iter().take_while(|arg| matches!(arg.as_str(), "run" | "dlx" | "exec" | "tool")).count();
+            args.get(verbs..).filter(|_| verbs > 0).and_then(first)
+        }
+        _ if runner.starts_with("python") => {
+            let module = args.iter().position(|arg| arg == "-m").and_then(|at| args.get(at + 1));
+            module.map(String::as_str)
+        }
+        _ => None,
+    };
+    found.map_or(program, unversioned)
+}
+
+/// Takes the version off the name of a package.
+fn unversioned(name: &str) -> &str {
+    let name = name.split("==").next().unwrap_or(name);
+    match name.rsplit_once('@') {
+        Some((name, _)) if !name.is_empty() => name,
+        Some(_) | None => name,
     }
 }
 
