@@ -78,6 +78,21 @@ impl Registry {
             .any(|loopback| host.strip_prefix(loopback).is_some_and(|port| port.is_empty() || port.starts_with(':')));
         !is_loopback
     }
+
+    /// Returns the names of the secrets that its headers refer to.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<SecretName> {
+        let mut names: Vec<SecretName> = Vec::new();
+        for part in self.headers.values().filter_map(|value| references(value).ok()).flatten() {
+            if let Part::Secret(name) = part
+                && let Ok(name) = SecretName::parse(name)
+                && !names.contains(&name)
+            {
+                names.push(name);
+            }
+        }
+        names
+    }
 }
 
 fn address(url: &str) -> Result<String, Fault> {
@@ -91,8 +106,11 @@ fn address(url: &str) -> Result<String, Fault> {
     Ok(text.strip_suffix("/v0.1").unwrap_or(text).trim_end_matches('/').to_owned())
 }
 
-/// Reads `Name: value`.
-fn header(text: &str) -> Result<(String, String), Fault> {
+/// Reads `Name: value`. A credential is named, by `${secret:NAME}` or `${env:NAME}`.
+///
+/// # Errors
+/// TC0443: it is no header, or its value is a secret that stands there in the clear.
+pub fn header(text: &str) -> Result<(String, String), Fault> {
     let shape = || invalid("a header is written `Name: value`").hint("--header 'Authorization: Bearer ${secret:NAME}'");
     let (name, value) = text.split_once(':').ok_or_else(shape)?;
     let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());

@@ -26,7 +26,7 @@ mod search;
 mod tests;
 mod text;
 
-pub use book::{OFFICIAL, OFFICIAL_URL, Registries, Registry};
+pub use book::{OFFICIAL, OFFICIAL_URL, Registries, Registry, header};
 pub use date::{ago, moment};
 pub use document::{Argument, ArgumentKind, Input, KeyValue, Package, Remote, Repository, ServerJson, Transport, TransportKind};
 pub use entry::{Entry, Status};
