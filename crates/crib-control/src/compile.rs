@@ -15,7 +15,7 @@ use crib_registry::pins::{Policies, Policy};
 use secrecy::SecretString;
 
 pub use package::{Package, SandboxGrants};
-pub use server::{CompiledServer, Source};
+pub use server::{CompiledServer, Missing, Source};
 
 use crate::config::{Config, Gateway, Observability, Packages, Tools};
 use crate::problem::Problem;
@@ -123,6 +123,7 @@ pub fn default_config() -> Compiled {
         tools: Tools::default(),
         pins: Policy::off(),
         describe: "A little of everything, to try clients with".to_owned(),
+        missing: None,
     }];
     compiled
 }

@@ -33,7 +33,8 @@ mod world;
 
 pub use catalogue::Catalogue;
 pub use compile::{
-    AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Package, SandboxGrants, Source, ToolNames, Traces, compile, default_config,
+    AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Missing, Package, SandboxGrants, Source, ToolNames, Traces, compile,
+    default_config,
 };
 pub use figures::{Figure, Figures, Latency, ServerFigure};
 pub use machine::Machine;

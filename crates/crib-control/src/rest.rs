@@ -94,6 +94,7 @@ impl Rest {
                 ask.only(&[Method::POST])?;
                 power::change(self, ask, name, deed).await
             }
+            ["v1", "servers", name, _] => Err(tools::no_page_of(self, ask, name, whole)),
             ["v1", "tools"] => {
                 ask.only(&[Method::GET, Method::HEAD])?;
                 tools::list(self, ask).await

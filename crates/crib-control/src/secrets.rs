@@ -110,8 +110,16 @@ impl CompiledServer {
     /// Puts values in the place of secrets.
     ///
     /// # Errors
-    /// TC0302 where one has no value, TC0304 where they cannot be read.
+    /// TC0302 where one has no value, or a variable has none; TC0304 where they cannot be read.
     pub fn bind(&self, secrets: &dyn SecretSource) -> Result<Bound, Fault> {
+        if let Some(missing) = &self.missing {
+            let fault =
+                Fault::new(Code::SecretMissing, format!("`{}` needs a value that is not there", self.slug)).because(&missing.message);
+            return Err(match &missing.hint {
+                Some(hint) => fault.hint(hint),
+                None => fault,
+            });
+        }
         let wanted: BTreeSet<SecretName> = self.secrets().into_keys().collect();
         if wanted.is_empty() {
             return Ok(Bound { source: self.source.clone(), mark: Mark::default(), values: Arc::default() });

@@ -32,6 +32,8 @@ pub(crate) fn stray_secret(node: &Node, may: &[&str]) -> Option<Span> {
 /// A variable that has no value, and where it is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Unset {
+    /// What is written can be right: another environment has a value for it.
+    pub(crate) may_be_set: bool,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     pub(crate) span: Span,
@@ -42,7 +44,7 @@ pub(crate) fn expand(node: &mut Node, source: &str, spelling: Spelling, world: &
     match &mut node.value {
         Value::Text(text) if secrets::is_marked(text) => {
             let message = "U+FDD0 or U+FDD1 is no character: this program has a use of its own for it".to_owned();
-            Err(Unset { message, hint: None, span: node.span.clone() })
+            Err(Unset { may_be_set: false, message, hint: None, span: node.span.clone() })
         }
         Value::Text(text) => {
             let expanded = expand_text(text, spelling, world).map_err(|missing| missing.place(source, &node.span))?;
@@ -55,8 +57,35 @@ pub(crate) fn expand(node: &mut Node, source: &str, spelling: Spelling, world: &
     }
 }
 
+/// The same for one server of many: what has no value here becomes empty, and is returned.
+///
+/// # Errors
+/// Something is written that has no value anywhere.
+pub(crate) fn expand_server(node: &mut Node, source: &str, spelling: Spelling, world: &dyn World) -> Result<Option<Unset>, Unset> {
+    let mut first = None;
+    each_text(node, &mut |node| match expand(node, source, spelling, world) {
+        Err(unset) if unset.may_be_set => {
+            node.value = Value::Text(String::new());
+            first.get_or_insert(unset);
+            Ok(())
+        }
+        other => other,
+    })?;
+    Ok(first)
+}
+
+/// Does something to every text below a node.
+fn each_text(node: &mut Node, deed: &mut impl FnMut(&mut Node) -> Result<(), Unset>) -> Result<(), Unset> {
+    match &mut node.value {
+        Value::List(elements) => elements.iter_mut().try_for_each(|element| each_text(element, deed)),
+        Value::Map(members) => members.iter_mut().try_for_each(|(_, member)| each_text(member, deed)),
+        Value::Text(_) | Value::Null | Value::Bool(_) | Value::Number(_) => deed(node),
+    }
+}
+
 #[derive(Debug)]
 struct Missing {
+    may_be_set: bool,
     /// The variable as written, `${env:NAME}`.
     written: String,
     message: String,
@@ -68,7 +97,7 @@ impl Missing {
     fn place(self, source: &str, span: &Span) -> Unset {
         let inside = source.get(span.clone()).and_then(|text| text.find(&self.written));
         let span = inside.map_or_else(|| span.clone(), |at| span.start + at..span.start + at + self.written.len());
-        Unset { message: self.message, hint: self.hint, span }
+        Unset { may_be_set: self.may_be_set, message: self.message, hint: self.hint, span }
     }
 }
 
@@ -127,13 +156,13 @@ fn resolved(written: &str, inner: &str, world: &dyn World) -> Result<String, Mis
     let value = resolve(written, inner, world)?;
     if secrets::is_marked(&value) && !inner.starts_with("secret:") {
         let message = "the value holds U+FDD0 or U+FDD1, which is no character".to_owned();
-        return Err(Missing { written: written.to_owned(), message, hint: None });
+        return Err(Missing { may_be_set: false, written: written.to_owned(), message, hint: None });
     }
     Ok(value)
 }
 
 fn resolve(written: &str, inner: &str, world: &dyn World) -> Result<String, Missing> {
-    let missing = |message: String, hint: Option<String>| Missing { written: written.to_owned(), message, hint };
+    let missing = |message: String, hint: Option<String>| Missing { may_be_set: true, written: written.to_owned(), message, hint };
     let (inner, default) = match inner.split_once(":-") {
         Some((inner, default)) => (inner, Some(default)),
         None => (inner, None),
@@ -168,7 +197,8 @@ fn resolve(written: &str, inner: &str, world: &dyn World) -> Result<String, Miss
         "secret" => match SecretName::parse(name) {
             Ok(name) => Ok(secrets::reference(&name)),
             Err(error) => {
-                Err(missing(error.to_string(), Some("write ${secret:NAME}, and give it a value: toolcrib secret set NAME".to_owned())))
+                let hint = "write ${secret:NAME}, and give it a value: toolcrib secret set NAME".to_owned();
+                Err(Missing { may_be_set: false, ..missing(error.to_string(), Some(hint)) })
             }
         },
         "file" => {
@@ -176,10 +206,10 @@ fn resolve(written: &str, inner: &str, world: &dyn World) -> Result<String, Miss
             let text = world.read(&path).map_err(|error| missing(format!("cannot read `{name}`: {error}"), None))?;
             Ok(text.trim_end_matches(['\r', '\n']).to_owned())
         }
-        _ => Err(missing(
-            format!("`{written}` is not a variable"),
-            Some("write ${NAME}, ${NAME:-default}, ${env:NAME}, ${secret:NAME} or ${file:PATH}; a literal ${ is $${".to_owned()),
-        )),
+        _ => {
+            let hint = "write ${NAME}, ${NAME:-default}, ${env:NAME}, ${secret:NAME} or ${file:PATH}; a literal ${ is $${".to_owned();
+            Err(Missing { may_be_set: false, ..missing(format!("`{written}` is not a variable"), Some(hint)) })
+        }
     }
 }
 
@@ -187,6 +217,7 @@ fn home(written: &str, world: &dyn World) -> Result<String, Missing> {
     match world.home() {
         Some(home) => Ok(home.display().to_string()),
         None => Err(Missing {
+            may_be_set: true,
             written: written.to_owned(),
             message: "there is no home directory".to_owned(),
             hint: Some("set HOME".to_owned()),

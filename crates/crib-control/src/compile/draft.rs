@@ -1,5 +1,6 @@
 //! A configuration that is being put together from several files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crib_registry::pins::Policy;
 
 use super::Compiled;
 use super::check;
-use super::server::{self, CompiledServer};
+use super::server::{self, CompiledServer, Missing};
 use crate::config::{Auth, Config, Server, VERSION};
 use crate::dialect;
 use crate::problem::{File, Problem};
@@ -41,6 +42,8 @@ struct Entry {
     key: Span,
     node: Node,
     is_foreign: bool,
+    /// What it needs and has no value here.
+    missing: Option<Unset>,
 }
 
 impl<'w> Draft<'w> {
@@ -83,21 +86,27 @@ impl<'w> Draft<'w> {
             let problem = Problem::at(file, version.span.clone(), format!("this program reads version {VERSION}"));
             return self.problems.push(problem);
         }
-        if let Err(unset) = expand_own(&mut root, &file.text, self.world) {
-            return self.problems.push(unset_problem(file, unset));
-        }
+        let mut missing = match expand_own(&mut root, &file.text, self.world) {
+            Ok(missing) => missing,
+            Err(unset) => return self.problems.push(unset_problem(file, unset)),
+        };
         if let Some(span) = stray_secret(&root) {
             let problem = Problem::at(file, span, "this is not the place for a secret");
             return self.problems.push(problem.hint("secrets go into `env` and `headers` of servers, and into `secret` of keys"));
         }
         let config: Config = match tree::read(&root) {
             Ok(config) => config,
-            Err(error) => return self.problems.push(Problem::read(file, error)),
+            Err(error) => {
+                // Where a value is missing, what is read there is wrong for that alone.
+                let unset = missing.into_values().next().map(|unset| unset_problem(file, unset));
+                return self.problems.push(unset.unwrap_or_else(|| Problem::read(file, error)));
+            }
         };
         self.includes(file, path, &root, &config.include);
         for (name, server) in config.servers {
             let node = root.get("servers").and_then(|servers| servers.get(&name)).unwrap_or(&root).clone();
-            self.add(Entry { key: root.locate(&["servers", &name]), name, server, file: Arc::clone(file), node, is_foreign: false });
+            let (key, missing) = (root.locate(&["servers", &name]), missing.remove(&name));
+            self.add(Entry { key, name, server, file: Arc::clone(file), node, is_foreign: false, missing });
         }
         if root.get("gateway").is_some() {
             self.config.gateway = config.gateway;
@@ -162,12 +171,17 @@ impl<'w> Draft<'w> {
             if !dialect::is_enabled(&node) {
                 continue;
             }
-            if let Err(unset) = variables::expand(&mut node, &file.text, Spelling::Foreign, self.world) {
-                self.problems.push(unset_problem(file, unset));
-                continue;
-            }
+            let missing = match variables::expand_server(&mut node, &file.text, Spelling::Foreign, self.world) {
+                Ok(missing) => missing,
+                Err(Unset { span, message, hint, .. }) => {
+                    let mut problem = Problem::at(file, span, format!("`{name}` is left out: {message}"));
+                    problem.hint = hint;
+                    self.warnings.push(problem);
+                    continue;
+                }
+            };
             match dialect::server(&node, self.world) {
-                Ok(Some(server)) => self.add(Entry { name, server, file: Arc::clone(file), key, node, is_foreign: true }),
+                Ok(Some(server)) => self.add(Entry { name, server, file: Arc::clone(file), key, node, is_foreign: true, missing }),
                 Ok(None) => {}
                 Err((span, why)) => self.warnings.push(Problem::at(file, span, format!("`{name}` is left out: {why}"))),
             }
@@ -191,8 +205,16 @@ impl<'w> Draft<'w> {
         for entry in entries.into_iter().filter(|entry| entry.server.enabled) {
             match server::source(&entry.server, self.world) {
                 Ok(source) => {
+                    if let Some(unset) = entry.missing.clone() {
+                        self.warnings.push(unset_problem(&entry.file, unset));
+                    }
                     let slug = self.slug(&entry, &servers);
                     servers.push(self.server(entry, slug, source));
+                }
+                // Something else than an address, say, because a value is missing in it.
+                Err(_) if entry.missing.is_some() => {
+                    let left_out = |unset: Unset| Unset { message: format!("`{}` is left out: {}", entry.name, unset.message), ..unset };
+                    self.warnings.extend(entry.missing.map(left_out).map(|unset| unset_problem(&entry.file, unset)));
                 }
                 Err(complaint) => {
                     let span = complaint.member.map_or_else(|| entry.key.clone(), |member| entry.node.locate(&[member]));
@@ -219,7 +241,7 @@ impl<'w> Draft<'w> {
 
     fn server(&self, entry: Entry, slug: Slug, source: server::Source) -> CompiledServer {
         let gateway = &self.config.gateway;
-        let Entry { name, server, .. } = entry;
+        let Entry { name, server, missing, .. } = entry;
         let pins = match source {
             // Part of this program, which nobody else can change.
             server::Source::Builtin(_) => Policy::off(),
@@ -238,6 +260,7 @@ impl<'w> Draft<'w> {
             tools: server.tools,
             pins,
             describe: server.describe,
+            missing: missing.map(|unset| Missing { message: unset.message, hint: unset.hint }),
         }
     }
 
@@ -260,22 +283,25 @@ impl<'w> Draft<'w> {
     }
 }
 
-/// Puts values in the place of variables; servers that are switched off may use what is not set.
-fn expand_own(root: &mut Node, source: &str, world: &dyn World) -> Result<(), Unset> {
-    let Value::Map(members) = &mut root.value else { return Ok(()) };
+/// Puts values in the place of variables; servers that are switched off may use what is not set. Returns what other
+/// servers need that has no value, by their names.
+fn expand_own(root: &mut Node, source: &str, world: &dyn World) -> Result<BTreeMap<String, Unset>, Unset> {
+    let mut missing = BTreeMap::new();
+    let Value::Map(members) = &mut root.value else { return Ok(missing) };
     for (key, node) in members {
         if key.name == "servers"
             && let Value::Map(servers) = &mut node.value
         {
             let enabled = servers.iter_mut().filter(|(_, server)| server.get("enabled").and_then(Node::as_bool) != Some(false));
-            for (_, server) in enabled {
-                variables::expand(server, source, Spelling::Braces, world)?;
+            for (name, server) in enabled {
+                let unset = variables::expand_server(server, source, Spelling::Braces, world)?;
+                missing.extend(unset.map(|unset| (name.name.clone(), unset)));
             }
         } else {
             variables::expand(node, source, Spelling::Braces, world)?;
         }
     }
-    Ok(())
+    Ok(missing)
 }
 
 /// Finds a secret where none belongs; servers are looked at one by one later.

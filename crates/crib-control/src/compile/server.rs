@@ -32,6 +32,15 @@ pub struct CompiledServer {
     /// How its tools are judged.
     pub pins: Policy,
     pub describe: String,
+    /// What it needs and has no value here; it is not started.
+    pub missing: Option<Missing>,
+}
+
+/// A variable without a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    pub message: String,
+    pub hint: Option<String>,
 }
 
 /// How a server is reached.

@@ -99,10 +99,10 @@ impl Trouble {
         trouble
     }
 
-    pub(super) fn no_tool(name: &str, near: Option<&str>) -> Self {
+    pub(super) fn no_tool(name: &str, hint: String) -> Self {
         let mut trouble = Self::new(StatusCode::NOT_FOUND, Code::UnknownTarget.as_str(), format!("there is no tool `{name}`"));
         trouble.body.side = Some("client".to_owned());
-        trouble.body.hint = near.map(|near| format!("did you mean `{near}`?"));
+        trouble.body.hint = Some(hint);
         trouble
     }
 
@@ -111,6 +111,7 @@ impl Trouble {
         trouble.body.side = Some("client".to_owned());
         trouble.body.hint = Some(match crate::nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "there are none yet: toolcrib run NAME".to_owned(),
             None => format!("servers: {}", names.join(", ")),
         });
         trouble

@@ -1,5 +1,6 @@
 //! Paths and queries of URLs.
 
+use super::answer::Trouble;
 use crate::percent::{Plus, decode};
 
 /// The parameters after the `?`.
@@ -16,8 +17,13 @@ impl Query {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn number(&self, name: &str) -> Option<usize> {
-        self.get(name)?.parse().ok()
+    /// Returns a number, if one is given.
+    ///
+    /// # Errors
+    /// Something else is given.
+    pub(super) fn number(&self, name: &str) -> Result<Option<usize>, Trouble> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_odd| Trouble::bad_request(format!("`{name}` is a number, not `{}`", text.escape_debug())))
     }
 }
 
@@ -35,6 +41,6 @@ mod tests {
         assert_eq!(path("/v1/tools/a%2Fb%20c/"), ["v1", "tools", "a/b c"]);
         let query = Query::parse("q=two+words%21&server=x&limit=5&odd=%zz&flag");
         assert_eq!(query.get("q"), Some("two words!"));
-        assert_eq!((query.get("odd"), query.get("flag"), query.number("limit")), (Some("%zz"), Some(""), Some(5)));
+        assert_eq!((query.get("odd"), query.get("flag"), query.number("limit").ok()), (Some("%zz"), Some(""), Some(Some(5))));
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use crib_mcp::{Chunks, Json, Kind, Pieces};
 use crib_model::{Code, Scope, Slug};
-use crib_proxy::{Called, ToolInfo};
+use crib_proxy::{Called, ServerInfo, ToolInfo};
 use http::{Response, StatusCode};
 
 use super::answer::Trouble;
@@ -15,8 +15,8 @@ const LIMIT: usize = 1000;
 /// `GET /v1/tools?server=&q=&limit=&offset=`
 pub(super) async fn list(rest: &Rest, ask: &Ask) -> Reply {
     let principal = rest.principal(ask)?;
-    let limit = ask.query.number("limit").unwrap_or(LIMIT).clamp(1, LIMIT);
-    let offset = ask.query.number("offset").unwrap_or(0);
+    let limit = ask.query.number("limit")?.unwrap_or(LIMIT).clamp(1, LIMIT);
+    let offset = ask.query.number("offset")?.unwrap_or(0);
     let scope = match ask.query.get("server") {
         Some(server) => Scope::One(known_server(rest, server)?),
         None => Scope::All,
@@ -102,10 +102,18 @@ pub(super) async fn find(rest: &Rest, ask: &Ask, name: &str) -> Result<ToolInfo,
     let exposed = || crate::nearest(name, tools.iter().map(|tool| &*tool.name));
     let dotted = || crate::nearest(name, names.iter().map(String::as_str));
     let near = if name.contains('.') { dotted().or_else(exposed) } else { exposed().or_else(dotted) };
-    match broken_server(rest, name) {
-        Some(trouble) => Err(trouble),
-        None => Err(Trouble::no_tool(name, near)),
+    if let Some(trouble) = broken_server(rest, name) {
+        return Err(trouble);
     }
+    let servers = rest.plane.servers();
+    let is_server = |text: &str| servers.iter().any(|server| server.slug.as_str().eq_ignore_ascii_case(text));
+    let hint = match (name.split_once(['.', '/']), near) {
+        _ if is_server(name) => format!("`{name}` is a server; its tools: toolcrib show {name}"),
+        (_, Some(near)) => format!("did you mean `{near}`?"),
+        (Some((server, _)), None) if is_server(server) => format!("its tools: toolcrib show {server}"),
+        (Some(_) | None, None) => "servers: toolcrib list   their tools: toolcrib show SERVER".to_owned(),
+    };
+    Err(Trouble::no_tool(name, hint))
 }
 
 /// A tool cannot be found when its server did not start; then that is the answer.
@@ -122,14 +130,20 @@ fn broken_server(rest: &Rest, name: &str) -> Option<Trouble> {
 fn known_server(rest: &Rest, name: &str) -> Result<Slug, Trouble> {
     let servers = rest.plane.servers();
     let found = servers.iter().find(|server| server.slug.as_str().eq_ignore_ascii_case(name));
-    found.map(|server| server.slug.clone()).ok_or_else(|| {
-        let near = crate::nearest(name, servers.iter().map(|server| server.slug.as_str()));
-        let fault = crib_model::Fault::new(Code::UnknownTarget, format!("there is no server `{name}`"));
-        Trouble::of(&match near {
-            Some(near) => fault.hint(format!("did you mean `{near}`?")),
-            None => fault,
-        })
-    })
+    found.map(|server| server.slug.clone()).ok_or_else(|| no_server(&servers, name))
+}
+
+fn no_server(servers: &[ServerInfo], name: &str) -> Trouble {
+    let names: Vec<&str> = servers.iter().map(|server| server.slug.as_str()).collect();
+    Trouble::no_server(name, &names)
+}
+
+/// Answers for a page of one server that is not answered here: there is no such page, or no such server.
+pub(super) fn no_page_of(rest: &Rest, ask: &Ask, name: &str, whole: &str) -> Trouble {
+    match rest.principal(ask).and_then(|_| known_server(rest, name)) {
+        Ok(_) => Trouble::no_page(whole),
+        Err(trouble) => trouble,
+    }
 }
 
 /// The `Tool` object with the names of its server in it.
