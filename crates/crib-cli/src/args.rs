@@ -22,7 +22,7 @@ pub(crate) use connect::{Connect, Doctor, ScopeName};
 pub(crate) use inspect::Inspect;
 pub(crate) use market::{Registry, RegistryAdd, RegistryCommand, Search, StatusName};
 pub(crate) use new::New;
-pub(crate) use package::{Fetch, Logs, Pull, Remove, Run, Sandbox, Stop};
+pub(crate) use package::{Fetch, Logs, Pull, Remove, Run, Sandbox, Stop, Transport};
 
 pub(crate) const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());

@@ -123,7 +123,7 @@ impl Client {
         let mut signals = Signals::new()?;
         tokio::select! {
             answer = tokio::time::timeout_at(self.deadline.into(), self.send(method, path, body)) => {
-                answer.unwrap_or_else(|_| Err(Failure::coded(Code::DeadlineExceeded, "no answer in time").hint("wait longer: --timeout 5m")))
+                answer.unwrap_or_else(|_| Err(too_late()))
             }
             _ = signals.stop() => Err(Failure::shown(Exit::Interrupted)),
         }
@@ -139,9 +139,9 @@ impl Client {
                 headers.extend(self.key.clone().map(|key| (AUTHORIZATION, key)));
                 let endpoint = Endpoint::parse(&format!("{base}{path}"))?;
                 let received = http.send(&endpoint, method, headers, body.into(), self.deadline).await;
-                let received = received.map_err(|error| unreachable(base, &error))?;
+                let received = received.map_err(|error| lost(base, &error))?;
                 let status = received.status;
-                let body = received.body.collect(ANSWER_BYTES_MAX).await.map_err(|error| unreachable(base, &error))?;
+                let body = received.body.collect(ANSWER_BYTES_MAX).await.map_err(|error| lost(base, &error))?;
                 Ok(Answer { status, body })
             }
             Carrier::Here { routes, .. } => {
@@ -181,6 +181,15 @@ fn here(mut compiled: Compiled, is_own: bool) -> Result<Carrier, Failure> {
 fn known(compiled: &Compiled, name: &str) -> Option<String> {
     let mut slugs = compiled.servers.iter().map(|server| server.slug.as_str());
     slugs.find(|slug| name == *slug || name.strip_prefix(slug).is_some_and(|rest| rest.starts_with(['.', '/']))).map(str::to_owned)
+}
+
+fn too_late() -> Failure {
+    Failure::coded(Code::DeadlineExceeded, "no answer in time").hint("wait longer: --timeout 5m")
+}
+
+/// Why a gateway that is there did not answer.
+fn lost(base: &str, error: &SendError) -> Failure {
+    if matches!(error, SendError::TimedOut) { too_late() } else { unreachable(base, error) }
 }
 
 fn unreachable(base: &str, error: &SendError) -> Failure {

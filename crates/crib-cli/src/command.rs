@@ -52,7 +52,10 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::List(args)) => list::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Show(args)) => show::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Call(args)) => call::run(&args, quiet_log(&cli.show, output)),
-        Some(Command::Connect(args)) => connect::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Connect(mut args)) => {
+            args.clients.append(&mut args.named);
+            connect::run(&args, quiet_log(&cli.show, output))
+        }
         Some(Command::New(args)) => new::run(&args, output),
         Some(Command::Doctor(args)) => doctor::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Admin(args)) => admin::run(&args, output),

@@ -25,6 +25,11 @@ pub(crate) fn load(files: &[PathBuf], output: &Output) -> Result<Compiled, Failu
     Ok(compiled)
 }
 
+/// Compiles the same without a word about what is odd in it: whoever has asked before has said it.
+pub(crate) fn again(files: &[PathBuf]) -> Result<Compiled, Failure> {
+    if files.is_empty() { own() } else { compile(files, &System::new()?).map_err(|problems| Failure::problems(&problems)) }
+}
+
 /// Compiles the user's own configuration, and leaves its oddities to others; the built-in server where there is none.
 pub(crate) fn own() -> Result<Compiled, Failure> {
     match own_file() {

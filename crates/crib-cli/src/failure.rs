@@ -48,7 +48,6 @@ impl Exit {
             | Code::ClientFileBroken
             | Code::ClientFileRefused
             | Code::ClientMissing
-            | Code::ConsentNeeded
             | Code::SourceInvalid
             | Code::LockInvalid
             | Code::ProjectNameRefused
@@ -81,9 +80,12 @@ impl Exit {
             | Code::PullFailed
             | Code::RuntimeMissing
             | Code::SandboxFailed => Self::Unreachable,
-            Code::UpstreamUnauthorized | Code::Unauthenticated | Code::SecretMissing | Code::SecretsUnusable | Code::RegistryRefused => {
-                Self::Authentication
-            }
+            Code::UpstreamUnauthorized
+            | Code::Unauthenticated
+            | Code::SecretMissing
+            | Code::SecretsUnusable
+            | Code::ConsentNeeded
+            | Code::RegistryRefused => Self::Authentication,
             Code::InputLost
             | Code::InputImpossible
             | Code::UnknownTarget

@@ -26,7 +26,8 @@ pub(crate) fn page(words: &[&str]) -> Result<Vec<u8>, Failure> {
     render(command)
 }
 
-/// Writes the man pages of the program and of every command it shows; returns their names.
+/// Writes the man pages of the program, of every command it shows, and of those whose short form people write; returns
+/// their names.
 pub(crate) fn write(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut root = args::command();
     root.build();
@@ -40,12 +41,18 @@ fn write_tree(command: &clap::Command, folder: &Path, pages: &mut Vec<String>) -
     let name = format!("{}.1", command.get_display_name().unwrap_or_else(|| command.get_name()));
     std::fs::write(folder.join(&name), render(command)?)?;
     pages.push(name);
-    command.get_subcommands().filter(|command| !command.is_hide_set()).try_for_each(|command| write_tree(command, folder, pages))
+    let admin = command.find_subcommand("admin");
+    // `toolcrib secret` is `toolcrib admin secret`.
+    let is_short = |name: &str| admin.is_some_and(|admin| admin.find_subcommand(name).is_some());
+    let shown = command.get_subcommands().filter(|command| !command.is_hide_set() || is_short(command.get_name()));
+    shown.into_iter().try_for_each(|command| write_tree(command, folder, pages))
 }
 
 fn render(command: &clap::Command) -> Result<Vec<u8>, Failure> {
     let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page)?;
+    // A date that is empty would be left out, and what follows be taken for it.
+    let man = Man::new(command.clone()).date(" ").source(concat!("toolcrib ", env!("CARGO_PKG_VERSION"))).manual("Toolcrib");
+    man.render(&mut page)?;
     Ok(page)
 }
 
@@ -94,6 +101,8 @@ mod tests {
     fn a_man_page_has_every_argument_of_its_command() {
         let page = String::from_utf8(page(&["serve"]).unwrap()).unwrap();
         assert!(page.contains("toolcrib\\-serve") && page.contains("\\-\\-listen"), "{page}");
+        let head = format!(".TH toolcrib-serve 1 \" \" \"toolcrib {}\" Toolcrib", env!("CARGO_PKG_VERSION"));
+        assert!(page.lines().any(|line| line.trim_end() == head), "{page}");
         assert!(super::page(&["nothing"]).is_err());
     }
 }

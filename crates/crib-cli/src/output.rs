@@ -63,6 +63,14 @@ impl Output {
         finish(out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }))
     }
 
+    /// Prints JSON that others wrote, every byte of it; a terminal gets no character that it would obey.
+    pub(crate) fn foreign_json(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        let text = if out.is_terminal() { Some(escaped(&String::from_utf8_lossy(bytes))) } else { None };
+        let bytes = text.as_deref().map_or(bytes, str::as_bytes);
+        finish(out.write_all(bytes).and_then(|()| out.write_all(b"\n")))
+    }
+
     /// Prints text with styles in it.
     pub(crate) fn data_ansi(&self, text: &str) -> Result<(), Failure> {
         self.data(text)
@@ -88,21 +96,22 @@ impl Output {
             value: &'a T,
         }
         let document = Envelope { schema: format!("toolcrib/v1/{kind}"), value };
-        let text = if io::stdout().is_terminal() { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
-        self.data(&text.unwrap_or_default())
+        let is_read = io::stdout().is_terminal();
+        let text = if is_read { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
+        self.foreign_json(text.unwrap_or_default().as_bytes())
     }
 
     /// Says something that is not data.
     pub(crate) fn say(&self, text: &str) {
         if !self.is_quiet && !self.is_json {
-            to_stderr(&format!("{}\n", said(text)));
+            to_stderr(&format!("{}\n", harmless(&said(text))));
         }
     }
 
     /// Says something whose words are not only ours.
     pub(crate) fn quote(&self, text: &str) {
         if !self.is_quiet && !self.is_json {
-            to_stderr(&format!("{text}\n"));
+            to_stderr(&format!("{}\n", harmless(text)));
         }
     }
 
@@ -127,7 +136,7 @@ impl Output {
 
     pub(crate) fn warn(&self, text: &str) {
         if !self.is_quiet {
-            to_stderr(&format!("{YELLOW}{}{RESET}: {}\n", said("warning"), said(text)));
+            to_stderr(&format!("{YELLOW}{}{RESET}: {}\n", said("warning"), harmless(&said(text))));
         }
     }
 
@@ -157,6 +166,12 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
         if is_harmful(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
     Cow::Owned(out)
+}
+
+/// Spells out the same inside of JSON, where strings alone can hold it.
+fn escaped(json: &str) -> String {
+    let spell = |c: char| if c.is_control() && !c.is_ascii_whitespace() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(spell).collect()
 }
 
 /// Writes over the line on a terminal.

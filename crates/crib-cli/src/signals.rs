@@ -17,7 +17,7 @@ pub(crate) enum Wish {
     Interrupt,
     /// The service manager says stop.
     Terminate,
-    /// Read the configuration again.
+    /// Read the configuration again. Only what serves is asked this.
     Reload,
 }
 

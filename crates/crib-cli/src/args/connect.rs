@@ -23,6 +23,9 @@ pub(crate) struct Connect {
     /// Clients, by id or name [default: those that are installed]
     #[arg(value_name = "CLIENT")]
     pub(crate) clients: Vec<String>,
+    /// What other programs take clients by.
+    #[arg(long = "client", short = 'a', alias = "agent", value_name = "CLIENT", hide = true)]
+    pub(crate) named: Vec<String>,
     /// Print the clients and their state
     #[arg(long)]
     pub(crate) list: bool,
@@ -78,6 +81,7 @@ impl Connect {
     pub(crate) fn plain(clients: Vec<String>, url: Option<String>) -> Self {
         Self {
             clients,
+            named: Vec::new(),
             list: false,
             print: false,
             import: false,

@@ -49,6 +49,7 @@ const SYNONYMS: &[(&[&str], &str)] = &[
     (&["debug", "inspector", "lint", "grade", "replay"], "inspect"),
     (&["validate", "check"], "serve --check"),
     (&["config"], "schema"),
+    (&["demo", "try", "example"], "run demo"),
 ];
 
 /// Turns the parser's error into ours, or into the help that was asked for.

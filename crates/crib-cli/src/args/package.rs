@@ -37,6 +37,16 @@ pub(crate) enum Sandbox {
     None,
 }
 
+/// How a server is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    #[value(alias = "streamable-http")]
+    Http,
+    Sse,
+    #[value(hide = true)]
+    Stdio,
+}
+
 /// How a package is fetched.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Package")]
@@ -82,8 +92,26 @@ pub(crate) struct Run {
     #[arg(value_name = "TOOL")]
     pub(crate) call: Vec<String>,
     /// Name of the server [default: from the package]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", alias = "as", alias = "alias")]
     pub(crate) name: Option<String>,
+    /// Header for a URL: 'Authorization: Bearer ${env:TOKEN}'
+    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+    /// Variable that holds the bearer token for a URL.
+    #[arg(long, value_name = "VARIABLE", hide = true)]
+    pub(crate) bearer_token_env: Option<String>,
+    /// How a URL is reached [default: found out]
+    #[arg(long, short, value_name = "KIND", alias = "type")]
+    pub(crate) transport: Option<Transport>,
+    /// Tools to use, and no others: names, or patterns with `*`
+    #[arg(long, value_name = "TOOLS", value_delimiter = ',', alias = "include-tools")]
+    pub(crate) tools: Vec<String>,
+    /// Tools not to use
+    #[arg(long, value_name = "TOOLS", value_delimiter = ',')]
+    pub(crate) exclude_tools: Vec<String>,
+    /// File with variables of the server, a NAME=VALUE on each line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) env_file: Vec<PathBuf>,
     /// Variable of the server: NAME=VALUE, or NAME for your own value
     #[arg(long, short, value_name = "NAME[=VALUE]")]
     pub(crate) env: Vec<String>,

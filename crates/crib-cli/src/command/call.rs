@@ -22,6 +22,9 @@ pub(super) fn run(args: &Call, output: &Output) -> Result<(), Failure> {
 
 async fn call(args: &Call, output: &Output) -> Result<(), Failure> {
     // What is wrong with the command line is said before anything is started.
+    if args.name.trim().is_empty() {
+        return Err(Failure::usage("no tool is named").hint("toolcrib call SERVER.TOOL   their names: toolcrib list, toolcrib show SERVER"));
+    }
     let words = arguments::parse(&args.arguments)?;
     let base = base(args)?;
     let client = Client::connect(&args.target, Some(&args.name), output).await?;

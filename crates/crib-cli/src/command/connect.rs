@@ -203,7 +203,14 @@ fn apply(task: &Task<'_>, changes: &[Change], report: &mut Report) -> Result<(),
         let Some(path) = &change.seen.path else { continue };
         let before = change.before.as_deref().map_or(file::Before::Absent, file::Before::Bytes);
         let line = Line::new(&change.seen, &task.places);
-        match file::replace(path, before, change.edit.text.as_bytes(), &task.places) {
+        let written = match (&change.made, change.before.as_deref()) {
+            (Some(directories), Some(bytes)) => file::delete(path, bytes, &task.places).map(|()| {
+                file::remove_directories(directories);
+                Vec::new()
+            }),
+            (None, _) | (_, None) => file::replace(path, before, change.edit.text.as_bytes(), &task.places),
+        };
+        match written {
             Ok(directories) => {
                 if let Some(change) = run.journal.changes.get_mut(at) {
                     change.directories = directories;

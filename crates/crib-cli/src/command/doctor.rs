@@ -181,7 +181,7 @@ fn servers(running: &Running, compiled: Option<&Compiled>) -> Vec<Finding> {
         let finding = Finding::new("servers", Health::Bad, format!("{name}: {} {}", why.code, why.message));
         // The last line of a hint is what to type.
         let fix = why.hint.as_deref().and_then(|hint| hint.lines().last()).map(str::to_owned);
-        finding.fix(fix.unwrap_or_else(|| format!("toolcrib show {name}")))
+        finding.fix(fix.unwrap_or_else(|| format!("toolcrib show {name}   or, where nobody needs it: toolcrib rm {name}")))
     };
     failed.map(finding).collect()
 }

@@ -24,7 +24,7 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 pub(super) fn run(args: &List, output: &Output) -> Result<(), Failure> {
     runtime::on_all_cores(async {
         let client = Client::connect(&args.target, None, output).await?;
-        let origins = Origins::read(&args.target, output);
+        let origins = Origins::read(&args.target);
         let result = if args.watch { watch(args, client, &origins, output).await } else { once(args, client, &origins, output).await };
         // Whoever watches ends it like this.
         if matches!(&result, Err(failure) if args.watch && failure.exit() == Exit::Interrupted) { Ok(()) } else { result }
@@ -86,8 +86,8 @@ struct Origin {
 }
 
 impl Origins {
-    fn read(target: &Target, output: &Output) -> Self {
-        let compiled = if target.url.is_none() { config::load(&target.config, output).ok() } else { None };
+    fn read(target: &Target) -> Self {
+        let compiled = if target.url.is_none() { config::again(&target.config).ok() } else { None };
         let servers = compiled.into_iter().flat_map(|compiled| compiled.servers);
         let graded = Graded::open();
         let origin = |server: CompiledServer| {

@@ -92,6 +92,8 @@ pub(super) fn run(args: &Logs, output: &Output) -> Result<(), Failure> {
 
 /// Shows what there is; `path` asks for so many of the last rows, from a number on.
 async fn show<P: Page>(args: &Logs, mut client: Client, path: impl Fn(usize, u64) -> String, output: &Output) -> Result<(), Failure> {
+    // Listened to from here on, so that none is lost between two looks.
+    let mut signals = Signals::new()?;
     let mut page: P = client.get(&path(args.tail, 0)).await?.read()?;
     page.check(args, output)?;
     if !args.follow {
@@ -99,7 +101,6 @@ async fn show<P: Page>(args: &Logs, mut client: Client, path: impl Fn(usize, u64
         return whole(&page, output);
     }
     let mut next = print(&page, 0, output)?;
-    let mut signals = Signals::new()?;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}

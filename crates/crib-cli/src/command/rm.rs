@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::run::config::Configuration;
+use super::run::slug;
 use crate::args::Remove;
 use crate::background;
 use crate::failure::Failure;
@@ -21,8 +22,12 @@ pub(super) fn run(args: &Remove, output: &Output) -> Result<(), Failure> {
         let shop = Shop::open(Believed::default())?;
         let mut configuration = Configuration::read()?;
         let (servers, lock) = (configuration.servers()?, shop.lock()?);
-        let is_known = |name: &String| lock.servers.contains_key(name) || servers.iter().any(|(known, _)| known == name);
-        if let Some(name) = args.names.iter().find(|name| !is_known(name)) {
+        let is_known = |name: &str| lock.servers.contains_key(name) || servers.iter().any(|(known, _)| known == name);
+        // A server may be served under another name than the file has.
+        let served = |name: &str| servers.iter().find(|(known, _)| slug(known).as_str() == name).map(|(known, _)| known.clone());
+        let named = |name: &String| if is_known(name) { name.clone() } else { served(name).unwrap_or_else(|| name.clone()) };
+        let names: Vec<String> = args.names.iter().map(named).collect();
+        if let Some(name) = names.iter().find(|name| !is_known(name)) {
             let names: Vec<&str> = servers.iter().map(|(name, _)| name.as_str()).collect();
             let failure = Failure::usage(format!("there is no server called `{name}`"));
             return Err(match crib_control::nearest(name, names.iter().copied()) {
@@ -30,7 +35,7 @@ pub(super) fn run(args: &Remove, output: &Output) -> Result<(), Failure> {
                 None => failure.hint(format!("servers: {}", names.join(", "))),
             });
         }
-        for name in &args.names {
+        for name in &names {
             configuration.remove(name)?;
         }
         let gateway = background::find();
@@ -38,15 +43,19 @@ pub(super) fn run(args: &Remove, output: &Output) -> Result<(), Failure> {
             background::reload(gateway).await?;
         }
         let lock = shop.change(|lock| {
-            args.names.iter().for_each(|name| drop(lock.servers.remove(name)));
+            names.iter().for_each(|name| drop(lock.servers.remove(name)));
             lock.clone()
         })?;
         let packages = shop.packages.sweep(&lock)?;
         if output.is_json {
-            return output.document("rm", &Document { removed: &args.names, packages });
+            return output.document("rm", &Document { removed: &names, packages });
         }
-        let note = if packages == 0 { String::new() } else { format!("   and {packages} packages that nothing needs any more") };
-        output.say(&format!("removed  {}{note}", args.names.join(", ")));
+        let note = match packages {
+            0 => String::new(),
+            1 => "   and 1 package that nothing needs any more".to_owned(),
+            more => format!("   and {more} packages that nothing needs any more"),
+        };
+        output.say(&format!("removed  {}{note}", names.join(", ")));
         Ok(())
     })
 }

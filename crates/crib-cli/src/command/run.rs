@@ -1,6 +1,8 @@
 //! `toolcrib run`: from a name to a server whose tools can be called.
 
 pub(super) mod config;
+mod elsewhere;
+mod flags;
 pub(super) mod grant;
 mod keep;
 mod package;
@@ -8,12 +10,13 @@ mod prompt;
 mod ready;
 
 use crib_clients::Value;
+use crib_model::Code;
 use crib_package::Source;
 
 use super::call;
 use crate::args::{Call, Run, Sandbox, Target};
 use crate::background::{self, Gateway};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::shop;
 use crate::{runtime, world};
@@ -29,18 +32,33 @@ struct Wanted {
 }
 
 pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
+    // What is said on the command line wins over what a file says.
+    let args = &Run { env: [flags::variables(args)?, args.env.clone()].concat(), ..args.clone() };
     let mut configuration = Configuration::read()?;
     let (name, gateway) = runtime::on_all_cores(async {
+        if let Some(gateway) = elsewhere::find(args).await? {
+            let name = args.server.clone().unwrap_or_default();
+            let wanted = Wanted { origin: format!("of the gateway at {}", gateway.url), name, entry: Value::Null };
+            ready::show(&wanted, args, &gateway, output).await?;
+            if args.interactive {
+                prompt::lead(&wanted.name, args, &gateway, output).await?;
+            }
+            return Ok((wanted.name, gateway));
+        }
         let mut wanted = want(args, &configuration, output).await?;
         keep::settle(args, &mut wanted, &configuration)?;
+        flags::settle(args, &mut wanted)?;
         // A download takes its time: what others have written meanwhile stays.
         configuration = configuration.renewed(&wanted.name).await?;
+        let is_new = configuration.servers()?.iter().all(|(known, _)| *known != wanted.name);
         if configuration.put(&wanted.name, &wanted.entry)? {
             output.say(&format!("written  {}", configuration.shown()));
         }
         configuration.release();
         let gateway = gateway(output).await?;
-        ready::show(&wanted, args, &gateway, output).await?;
+        if let Err(failure) = ready::show(&wanted, args, &gateway, output).await {
+            return Err(if is_new { take_back(&wanted, failure, &gateway, output).await } else { failure });
+        }
         if args.interactive {
             prompt::lead(&wanted.name, args, &gateway, output).await?;
         }
@@ -51,6 +69,30 @@ pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
     let target = target(args, &gateway);
     let call = Call { name, arguments: arguments.to_vec(), args: None, raw: false, save: None, ignore_tool_error: false, target };
     call::run(&call, output)
+}
+
+/// A new server that could not be started once is not left for the gateway to try again and again. A package stays, as its
+/// arguments, grants and hints build on it.
+async fn take_back(wanted: &Wanted, failure: Failure, gateway: &Gateway, output: &Output) -> Failure {
+    // It is there, and wants a key or a moment more.
+    if failure.exit() != Exit::Unreachable || failure.code() == Some(Code::DeadlineExceeded) {
+        return failure;
+    }
+    let removal = format!("remove it: toolcrib rm {}", wanted.name);
+    if wanted.entry.member("run").is_some() {
+        let hint = failure.remedy().map_or_else(|| removal.clone(), |hint| format!("{hint}\n{removal}"));
+        return failure.hint(hint);
+    }
+    // Others may have written to the file since.
+    let removed = Configuration::read().and_then(|mut now| now.remove(&wanted.name).map(|is_removed| is_removed.then(|| now.shown())));
+    match removed {
+        Ok(Some(shown)) => output.say(&format!("taken back  {shown}")),
+        Ok(None) | Err(_) => return failure.hint(removal),
+    }
+    if let Err(reload) = background::reload(gateway).await {
+        output.warn(&reload.one_line());
+    }
+    failure
 }
 
 /// Has a gateway serve what the configuration says now.

@@ -1,5 +1,6 @@
 //! `toolcrib secret`: values that servers need and nobody should see.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use crate::args::TEMPLATE;
 use crate::config;
 use crate::failure::Failure;
 use crate::machine::Machine;
+use crate::market;
 use crate::output::{Output, table};
 use crate::pins::{PASSPHRASE, secrets, secrets_with};
 use crate::tongue;
@@ -67,7 +69,7 @@ enum Store {
 
 #[derive(Debug, Args)]
 struct Ls {
-    /// File with servers, to say who uses what
+    /// File with servers, to say who uses what [default: your own configuration]
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, env = "TOOLCRIB_CONFIG")]
     config: Vec<PathBuf>,
 }
@@ -146,8 +148,8 @@ fn value(name: &SecretName) -> Result<SecretString, Failure> {
 
 fn list(args: &Ls, output: &Output) -> Result<(), Failure> {
     let kept = secrets()?.names().map_err(|error| Failure::from(fault(&error)))?;
-    let used = if args.config.is_empty() { Default::default() } else { config::load(&args.config, output)?.secrets() };
-    let names: std::collections::BTreeSet<&SecretName> = kept.keys().chain(used.keys()).collect();
+    let used = users(&args.config, output)?;
+    let names: BTreeSet<&SecretName> = kept.keys().chain(used.keys()).collect();
     let row = |name: &SecretName| Row {
         name: name.to_string(),
         store: kept.get(name).map(|kept| kept.store),
@@ -166,14 +168,34 @@ fn list(args: &Ls, output: &Output) -> Result<(), Failure> {
     output.data(&table(&["NAME", "STORE", "USED BY"], &rows.secrets.iter().map(line).collect::<Vec<_>>()))
 }
 
+/// Returns which secrets are wanted, and by whom: in the files that are named, else in the user's own and by registries.
+fn users(files: &[PathBuf], output: &Output) -> Result<BTreeMap<SecretName, Vec<String>>, Failure> {
+    if !files.is_empty() {
+        return Ok(config::load(files, output)?.secrets());
+    }
+    // What is wrong with the configuration is told where it is used.
+    let mut used = config::own().map(|compiled| compiled.secrets()).unwrap_or_default();
+    let registries = market::book().and_then(|book| Ok(book.list()?)).unwrap_or_default();
+    for registry in registries {
+        for name in registry.secrets() {
+            used.entry(name).or_default().push(format!("registry {}", registry.name));
+        }
+    }
+    Ok(used)
+}
+
 fn remove(args: &Rm, output: &Output) -> Result<(), Failure> {
     let secrets = opened()?;
+    let used = users(&[], output)?;
     for name in &args.names {
         let name = parse(name)?;
         if !secrets.remove(&name).map_err(|error| Failure::from(fault(&error)))? {
             return Err(Failure::coded(Code::SecretMissing, format!("there is no secret {name}")).hint("toolcrib secret ls"));
         }
         output.say(&format!("removed  {name}"));
+        if let Some(users) = used.get(&name) {
+            output.warn(&format!("{name} is missing now for {}", users.join(", ")));
+        }
     }
     Ok(())
 }

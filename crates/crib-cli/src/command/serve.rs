@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crib_control::config::ListenOn;
 use crib_control::{AccessLog, Compiled, Source, ToolNames};
-use crib_model::{Gateway, Scope};
+use crib_model::{Code, Fault, Gateway, Scope};
 use crib_transport::{Routes, ServerOptions};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,7 @@ fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
 }
 
 async fn serve(args: &Serve, compiled: Compiled, output: &Output) -> Result<(), Failure> {
-    let mut signals = Signals::new()?;
+    let mut signals = if args.stdio { Signals::new()? } else { Signals::serving()? };
     let instance = if is_own(args) { Instance::own(&compiled)? } else { Instance::new(&compiled)? };
     let ended = if args.stdio {
         on_stdio(&instance, &mut signals).await.map(|wish| (wish, None))
@@ -108,14 +108,15 @@ async fn on_stdio(instance: &Instance, signals: &mut Signals) -> Result<Wish, Fa
 type Ended = (Wish, Option<Registration>);
 
 async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals: &mut Signals, output: &Output) -> Result<Ended, Failure> {
+    let listen = compiled.listen.clone();
     let options = ServerOptions {
-        listen: compiled.listen.clone(),
+        listen: listen.clone(),
         allowed_hosts: compiled.allowed_hosts.clone(),
         allowed_origins: compiled.allowed_origins.clone(),
         body_bytes_max: compiled.limits.body_bytes_max,
         ..ServerOptions::default()
     };
-    let server = crib_transport::bind(options).await?;
+    let server = crib_transport::bind(options).await.map_err(|fault| occupied(&listen, fault))?;
     let mut registration = register(args, &server.local_addrs())?;
     announce(&server.local_addrs(), compiled, output)?;
     // One person's gateway: whoever asks what was called is the one who called.
@@ -149,6 +150,22 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
         _ = signals.stop() => {}
     }
     Ok((wish, registration))
+}
+
+/// Names the gateway that has the address, where it is the user's own.
+fn occupied(listen: &[SocketAddr], fault: Fault) -> Failure {
+    let own = background::find().filter(|_| fault.code() == Code::ListenRefused);
+    let port = |url: &str| url.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
+    let own = own.filter(|own| listen.iter().any(|address| Some(address.port()) == port(&own.url)));
+    let failure = Failure::from(fault);
+    let Some(own) = own else { return failure };
+    let pid = own.pid;
+    let (way, failure) = if own.is_background {
+        ("toolcrib stop", failure.because(format!("your gateway in the background listens there (process {pid})")))
+    } else {
+        ("toolcrib stop --gateway", failure.because(format!("a gateway that you started by hand listens there (process {pid})")))
+    };
+    failure.hint(format!("end it: {way}   or choose another port: --listen 127.0.0.1:8666"))
 }
 
 /// Reads the configuration again, and tells whoever waits for it.

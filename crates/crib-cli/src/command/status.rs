@@ -24,6 +24,7 @@ struct Card<'a> {
 #[derive(Serialize)]
 struct Gateway<'a> {
     url: &'a str,
+    #[serde(rename = "isRunning")]
     is_running: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     servers: Option<&'a [ServerRow]>,
@@ -32,6 +33,7 @@ struct Gateway<'a> {
 #[derive(Serialize)]
 struct Client {
     client: &'static str,
+    #[serde(rename = "isConnected")]
     is_connected: bool,
 }
 
@@ -55,7 +57,7 @@ pub(super) fn run(output: &Output) -> Result<(), Failure> {
     let steps = steps(running.as_ref(), &standing);
     if output.is_json {
         let servers = running.as_ref().and_then(|running| running.servers.as_deref());
-        let gateway = Gateway { url: &task.endpoint, is_running: running.is_some(), servers };
+        let gateway = Gateway { url: task.endpoint.trim_end_matches("/mcp"), is_running: running.is_some(), servers };
         let client = |standing: &Standing| Client { client: standing.client.id, is_connected: standing.is_connected() };
         return output.document("status", &Card { gateway, clients: standing.iter().map(client).collect(), next: &steps });
     }

@@ -56,7 +56,7 @@ impl PlainHttp {
         if request.method() != Method::GET || self.plane.authenticate(request.headers()).is_err() {
             return None;
         }
-        let slug = self.plane.servers().into_iter().map(|server| server.slug).find(|slug| slug.as_str() == name)?;
+        let slug = self.plane.servers().into_iter().map(|server| server.slug).find(|slug| slug.as_str().eq_ignore_ascii_case(name))?;
         let asked = Asked(request.uri().query().unwrap_or_default());
         let lines = logs::kept().last(slug.as_str(), asked.tail(), asked.number("from"));
         Some(page(&Page { server: slug.as_str(), lines }))

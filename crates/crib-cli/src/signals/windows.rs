@@ -49,6 +49,11 @@ impl Signals {
         Ok(Self { interrupt: ctrl_c()?, stop: ctrl_break()?, close: ctrl_close()?, shutdown: ctrl_shutdown()?, pipe: pipe.ok() })
     }
 
+    /// Listens as a gateway: consoles and the pipe tell the same here.
+    pub(crate) fn serving() -> io::Result<Self> {
+        Self::new()
+    }
+
     /// Waits for the next one.
     pub(crate) async fn next(&mut self) -> Wish {
         tokio::select! {

@@ -107,6 +107,7 @@ impl Scene {
             ("toolcrib-probe-", "[ID]"),
             ("sha256:", "[DIGEST]"),
             ("grants take ", "[N]"),
+            ("和授权共 ", "[N]"),
         ];
         marks.into_iter().fold(text, |text, mark| named(&text, mark))
     }

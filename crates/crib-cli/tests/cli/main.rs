@@ -13,6 +13,7 @@ mod gateway;
 mod image;
 mod inspect;
 mod market;
+mod missteps;
 mod native;
 mod new;
 mod nine;
@@ -21,6 +22,8 @@ mod run;
 mod secrets;
 #[path = "../../../crib-oci/tests/images/shelf.rs"]
 mod shelf;
+#[cfg(unix)]
+mod terminal;
 mod tongue;
 mod updates;
 
@@ -178,7 +181,7 @@ fn every_code_has_a_document() {
 fn man_pages_are_written_for_every_command() {
     let said = out("man_pages", &["man", "--dir", "pages"], "");
     assert!(said.starts_with("exit 0") && said.contains("man pages in pages"), "{said}");
-    for name in ["toolcrib", "toolcrib-serve", "toolcrib-admin-secret", "toolcrib-new"] {
+    for name in ["toolcrib", "toolcrib-serve", "toolcrib-admin-secret", "toolcrib-secret", "toolcrib-approve", "toolcrib-new"] {
         let page = std::fs::read_to_string(folder("man_pages").join("pages").join(format!("{name}.1"))).expect(name);
         assert!(page.contains(".SH NAME"), "{name}");
     }

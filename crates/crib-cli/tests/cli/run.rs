@@ -109,8 +109,8 @@ fn the_first_minute_of_a_new_user_leaves_nothing_behind() {
     let first = home.good(&["run", "demo"]);
     assert!(first.stdout.starts_with("started  demo · 13 tools · MCP 2026-07-28\n"), "{}", first.stdout);
     assert!(first.stdout.contains("  add(a: number, b: number)\n"), "{}", first.stdout);
-    assert!(first.stdout.contains("try      toolcrib call demo.add"), "{}", first.stdout);
-    assert!(first.stdout.contains("(found: Cursor"), "{}", first.stdout);
+    assert!(first.stderr.contains("try      toolcrib call demo.add"), "{}", first.stderr);
+    assert!(first.stderr.contains("(found: Cursor"), "{}", first.stderr);
     assert!(first.stderr.contains("in the background"), "{}", first.stderr);
     assert_eq!(home.good(&["call", "demo.add", "a=88", "b=22"]).stdout.trim(), "110");
     assert_eq!(home.good(&["run", "demo", "add", "a=1", "b=2"]).stdout.trim(), "3");

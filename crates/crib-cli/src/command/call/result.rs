@@ -31,8 +31,7 @@ pub(super) fn show(args: &Call, tool: &Tool, answer: &Answer, output: &Output) -
     }
     let has_failed = result.get("isError").and_then(Value::as_bool) == Some(true);
     if args.raw {
-        output.bytes(&answer.body)?;
-        output.bytes(b"\n")?;
+        output.foreign_json(&answer.body)?;
     } else if output.is_json {
         output.document("result", &result)?;
     } else if !has_failed || args.ignore_tool_error {
@@ -51,7 +50,7 @@ fn print(save: Option<&Path>, result: &Value, output: &Output) -> Result<(), Fai
         }
     }
     if let (true, Some(structured)) = (blocks.is_empty(), result.get("structuredContent")) {
-        output.foreign(&serde_json::to_string_pretty(structured).unwrap_or_default())?;
+        output.foreign_json(serde_json::to_string_pretty(structured).unwrap_or_default().as_bytes())?;
     }
     if let Some(task) = result.get("taskId").and_then(Value::as_str) {
         output.say(&format!("the tool goes on as task {task}"));

@@ -74,8 +74,14 @@ pub(super) fn run(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
     consent::ask(task, &[("Toolcrib", shown(&path, &task.places), format!("add {}", names.join(", ")))], output)?;
     let shelf = Shelf::open(&task.own.data)?;
     let splice = Splice::between(&original, &after);
-    let intent =
-        Intent { client: "toolcrib", path: &path, entry: "servers", before: bytes.as_deref(), after: &after, splice: splice.as_ref() };
+    let intent = Intent {
+        client: "toolcrib",
+        path: &path,
+        entry: "servers",
+        before: bytes.as_deref(),
+        after: Some(&after),
+        splice: splice.as_ref(),
+    };
     let mut run = shelf.begin(&[intent])?;
     let before = bytes.as_deref().map_or(file::Before::Absent, file::Before::Bytes);
     let directories = file::replace(&path, before, after.as_bytes(), &task.places)?;

@@ -56,7 +56,8 @@ pub(super) struct Intent<'a> {
     pub(super) path: &'a Path,
     pub(super) entry: &'a str,
     pub(super) before: Option<&'a [u8]>,
-    pub(super) after: &'a str,
+    /// None where the file goes.
+    pub(super) after: Option<&'a str>,
     pub(super) splice: Option<&'a Splice>,
 }
 
@@ -121,7 +122,7 @@ impl Shelf {
                 entry: intent.entry.to_owned(),
                 backup,
                 before: intent.before.map(digest),
-                after: Some(digest(intent.after.as_bytes())),
+                after: intent.after.map(|after| digest(after.as_bytes())),
                 splice: intent.splice.map(|splice| Made {
                     at: splice.at,
                     removed: splice.removed.clone(),
@@ -206,6 +207,11 @@ impl Change {
         } else {
             Standing::Changed
         }
+    }
+
+    /// Returns whether there was no file.
+    pub(super) fn was_absent(&self) -> bool {
+        self.before.is_none()
     }
 
     pub(super) fn splice(&self) -> Option<Splice> {

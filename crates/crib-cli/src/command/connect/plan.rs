@@ -1,6 +1,6 @@
 //! What each file will be; nothing is touched here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crib_clients::{Client, Edit, Places, Scope, Support, Value};
 use crib_model::Code;
@@ -22,6 +22,8 @@ pub(super) struct Change {
     pub(super) done: Done,
     /// Where the entry leads, for people.
     pub(super) target: String,
+    /// The file goes, as nothing of anybody else is in it, and with it the directories that were made for it.
+    pub(super) made: Option<Vec<PathBuf>>,
 }
 
 /// Works out what each file will be, and touches none.
@@ -70,7 +72,7 @@ fn put_in(task: &Task<'_>, seen: Seen) -> Result<Planned, Failure> {
     }
     match prepare(task, &seen) {
         Ok(Prepared::Edit { before, text, edit, done, target }) => {
-            Ok(Planned::Change(Box::new(Change { seen, before, text, edit, done, target })))
+            Ok(Planned::Change(Box::new(Change { seen, before, text, edit, done, target, made: None })))
         }
         Ok(Prepared::Standing(words)) => Ok(Planned::Line(line.with(Done::Unchanged, words))),
         Err(failure) => Err(failure),
@@ -133,7 +135,8 @@ fn take_out(task: &Task<'_>, seen: Seen) -> Result<Planned, Failure> {
     match prepared {
         Ok(Some((bytes, text, edit))) => {
             let target = task.args.name.clone();
-            Ok(Planned::Change(Box::new(Change { seen, before: Some(bytes), text, edit, done: Done::Removed, target })))
+            let made = seen.path.as_deref().and_then(|path| restore::made_for_us(task, path)).filter(|_| edit.text.trim().is_empty());
+            Ok(Planned::Change(Box::new(Change { seen, before: Some(bytes), text, edit, done: Done::Removed, target, made })))
         }
         Ok(None) if task.is_named() => Ok(Planned::Line(line.with(Done::Unchanged, format!("there is no \"{}\"", task.args.name)))),
         Ok(None) => Ok(Planned::Nothing),
@@ -157,7 +160,7 @@ impl Change {
             path: self.seen.path.as_deref()?,
             entry,
             before: self.before.as_deref(),
-            after: &self.edit.text,
+            after: self.made.is_none().then_some(self.edit.text.as_str()),
             splice: self.edit.splice.as_ref(),
         })
     }

@@ -1,6 +1,6 @@
 //! `connect --restore`: every byte as it was.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crib_clients::{Splice, find};
 use crib_model::Code;
@@ -147,6 +147,14 @@ fn give_back(task: &Task<'_>, runs: &mut [Run], steps: Vec<Step>, report: &mut R
 
 fn client_name(change: &Change) -> &'static str {
     find(&change.client).map_or("Toolcrib", |client| client.name)
+}
+
+/// Returns the directories that were made for a file, if the file itself was: it was not there before our entry was.
+pub(super) fn made_for_us(task: &Task<'_>, path: &Path) -> Option<Vec<PathBuf>> {
+    let runs = journal::runs(&task.own.data);
+    let made = |change: &&Change| change.path == path && !change.is_restored && change.was_absent();
+    let made = runs.iter().flat_map(|run| &run.journal.changes).find(made)?;
+    (!path.is_symlink()).then(|| made.directories.clone())
 }
 
 /// Returns the change that put our entry into a file, if it is known.

@@ -249,8 +249,12 @@ pub(super) fn print(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
 struct Row {
     client: &'static str,
     name: &'static str,
+    #[serde(rename = "isInstalled")]
     is_installed: bool,
-    state: String,
+    /// None where there is nothing to say of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
     path: String,
     /// How it would reach us.
     by: &'static str,
@@ -273,7 +277,7 @@ pub(super) fn list(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
         return output.document("clients", &Rows { clients });
     }
     let cells = |row: &Row| {
-        let (state, by) = (said(&row.state).into_owned(), said(row.by).into_owned());
+        let (state, by) = (said(row.state.as_deref().unwrap_or("-")).into_owned(), said(row.by).into_owned());
         vec![row.client.to_owned(), row.name.to_owned(), state, by, row.path.clone()]
     };
     output.data(&table(&["CLIENT", "NAME", "STATE", "BY", "FILE"], &clients.iter().map(cells).collect::<Vec<_>>()))
@@ -287,16 +291,16 @@ fn row(task: &Task<'_>, seen: &Seen) -> Row {
         Support::Import | Support::Print => "by hand",
     };
     let state = match task.wanted(client) {
-        _ if !seen.is_installed && task.scope == Scope::User => "-".to_owned(),
-        _ if seen.path.is_none() => "-".to_owned(),
-        Err(failure) => failure.one_line(),
+        _ if !seen.is_installed && task.scope == Scope::User => None,
+        _ if seen.path.is_none() => None,
+        Err(failure) => Some(failure.one_line()),
         Ok(wanted) => match seen.state(&wanted, &task.places) {
-            State::Apart if seen.is_installed => "found".to_owned(),
-            State::Apart => "-".to_owned(),
-            State::Connected => "has it".to_owned(),
-            State::Known(name) => format!("has it, as {name}"),
-            State::Elsewhere(entry) => format!("leads to {}", survey::target(&entry)),
-            State::Broken(_) => "broken file".to_owned(),
+            State::Apart if seen.is_installed => Some("found".to_owned()),
+            State::Apart => None,
+            State::Connected => Some("has it".to_owned()),
+            State::Known(name) => Some(format!("has it, as {name}")),
+            State::Elsewhere(entry) => Some(format!("leads to {}", survey::target(&entry))),
+            State::Broken(_) => Some("broken file".to_owned()),
         },
     };
     Row { client: client.id, name: client.name, is_installed: seen.is_installed, state, path: seen.shown(&task.places), by }

@@ -32,9 +32,9 @@ struct Document<'a> {
 /// Waits until the server lists its tools, and shows them.
 pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output: &Output) -> Result<(), Failure> {
     let client = Client::connect(&target(args, gateway), None, output).await?;
-    let found = look(wanted, &client).await;
+    let looked = look(wanted, &client).await;
     client.close().await;
-    let (row, tools) = found?;
+    let (row, tools) = looked?;
     // Whoever wants a result wants nothing else.
     if !args.call.is_empty() {
         return Ok(());
@@ -43,7 +43,16 @@ pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output:
         let document = Document { name: &wanted.name, source: &wanted.origin, gateway: &gateway.url, server: row.as_ref(), tools: &tools };
         return output.document("run", &document);
     }
-    output.prose(&text(wanted, row.as_ref(), tools))
+    let tools: Vec<Tool> = tools.into_iter().filter_map(|tool| serde_json::from_value(tool).ok()).collect();
+    output.prose(&text(wanted, row.as_ref(), &tools))?;
+    if let Some(tool) = tools.first() {
+        output.say(&["try      toolcrib call ", &tool.path(), &show::example(&tool.parameters())].concat());
+    }
+    if row.is_some_and(|row| row.left_out.iter().any(|left_out| left_out.state == "held")) {
+        output.say(&format!("review   toolcrib approve {} --diff", wanted.name));
+    }
+    output.say(&["connect  toolcrib connect", &found()].concat());
+    Ok(())
 }
 
 async fn look(wanted: &Wanted, client: &Client) -> Result<(Option<ServerRow>, Vec<Value>), Failure> {
@@ -59,22 +68,19 @@ async fn look(wanted: &Wanted, client: &Client) -> Result<(Option<ServerRow>, Ve
     Ok((servers.into_iter().find(|row| row.name == slug.as_str()), tools))
 }
 
-fn text(wanted: &Wanted, row: Option<&ServerRow>, tools: Vec<Value>) -> String {
-    let tools: Vec<Tool> = tools.into_iter().filter_map(|tool| serde_json::from_value(tool).ok()).collect();
+fn text(wanted: &Wanted, row: Option<&ServerRow>, tools: &[Tool]) -> String {
     let count = if tools.len() == 1 { "1 tool".to_owned() } else { format!("{} tools", tools.len()) };
     let mut head = vec![format!("started  {}", wanted.name), count];
+    let held = row.map_or(0, |row| row.left_out.iter().filter(|left_out| left_out.state == "held").count());
+    head.extend((held > 0).then(|| format!("{held} held back")));
     head.extend(row.and_then(|row| row.revision.as_ref()).map(|revision| format!("MCP {revision}")));
     head.extend(row.and_then(|row| row.pid).map(|pid| format!("pid {pid}")));
     let mut out = format!("{}\n", head.join(" · "));
     if !tools.is_empty() {
         out.push('\n');
         out.extend(tools.iter().map(|tool| format!("  {}\n", tool.signature())));
-        out.push('\n');
     }
-    if let Some(tool) = tools.first() {
-        out += &["try      toolcrib call ", &tool.path(), &show::example(&tool.parameters()), "\n"].concat();
-    }
-    out + "connect  toolcrib connect" + &found() + "\n"
+    out
 }
 
 /// Names the clients that could be connected.

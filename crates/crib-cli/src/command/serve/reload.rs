@@ -61,7 +61,8 @@ impl<'a> Reload<'a> {
         for pending in pending {
             tracing::warn!("{pending}");
         }
-        output.say(&format!("reloaded {} servers", compiled.servers.len()));
+        let count = compiled.servers.len();
+        output.say(&if count == 1 { "reloaded 1 server".to_owned() } else { format!("reloaded {count} servers") });
         Ok(())
     }
 }

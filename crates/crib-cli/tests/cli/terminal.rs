@@ -1,0 +1,146 @@
+//! Commands at a terminal, and what becomes of them when it is closed.
+
+use std::io::{BufRead, BufReader, Read as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use super::run::{Home, lacks};
+
+/// How long a command may take to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Leads a command at a terminal of its own: says its process, then what it shows; closes the terminal at the end of its
+/// own input, and ends as the command does.
+const TERMINAL: &str = r#"
+import os, pty, select, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+out = sys.stdout.buffer
+out.write(b'%d\n' % pid)
+out.flush()
+while True:
+    ready = select.select([fd, 0], [], [])[0]
+    try:
+        data = os.read(fd, 4096) if fd in ready else None
+    except OSError:
+        data = b''
+    if data == b'' or (0 in ready and not os.read(0, 64)):
+        break
+    out.write(data or b'')
+    out.flush()
+os.close(fd)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
+"#;
+
+/// A command at a terminal.
+struct Terminal {
+    leader: Child,
+    /// Closed with the terminal.
+    stdin: Option<ChildStdin>,
+    /// The process of the command.
+    pid: String,
+    shown: BufReader<std::process::ChildStdout>,
+}
+
+impl Terminal {
+    fn start(home: &Home, args: &[&str]) -> Self {
+        let program = home.command(&[]);
+        let mut command = Command::new("python3");
+        command.args(["-c", TERMINAL]).arg(program.get_program()).args(args).current_dir(home.0.join("work"));
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let mut leader = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts");
+        let mut shown = BufReader::new(leader.stdout.take().expect("piped"));
+        let mut pid = String::new();
+        shown.read_line(&mut pid).expect("a process");
+        Self { stdin: leader.stdin.take(), leader, pid: pid.trim().to_owned(), shown }
+    }
+
+    /// Closes the terminal, as a window is closed.
+    fn close(&mut self) {
+        drop(self.stdin.take());
+    }
+}
+
+fn hang_up(pid: &str) {
+    assert!(Command::new("kill").args(["-HUP", pid]).status().expect("there is kill").success());
+}
+
+/// Waits for the end of a command, and returns its status.
+#[track_caller]
+fn ends(terminal: Terminal) -> i32 {
+    let Terminal { mut leader, pid, .. } = terminal;
+    let (done, ended) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || done.send(leader.wait().expect("ours")));
+    let status = ended.recv_timeout(PATIENCE);
+    if status.is_err() {
+        drop(Command::new("kill").args(["-KILL", &pid]).status());
+    }
+    drop(waiting.join());
+    status.expect("it ends").code().unwrap_or(-1)
+}
+
+/// Reads what comes until a text is in it.
+#[track_caller]
+fn until(reader: &mut impl BufRead, text: &str) {
+    let mut all = String::new();
+    while !all.contains(text) {
+        let begin = all.len();
+        let read = reader.read_line(&mut all).unwrap_or(0);
+        assert!(read > 0 && all.len() > begin, "no `{text}` in {all}");
+    }
+}
+
+#[test]
+fn a_command_that_waits_ends_with_its_terminal() {
+    if lacks("python3") {
+        return;
+    }
+    let home = Home::new("hangup");
+    home.good(&["run", "demo", "add", "a=1", "b=2"]);
+    let mut terminal = Terminal::start(&home, &["logs", "--calls", "-f"]);
+    // By its first line it listens to signals.
+    until(&mut terminal.shown, "add");
+    terminal.close();
+    ends(terminal);
+}
+
+#[test]
+fn a_gateway_reads_again_while_its_terminal_is_there_and_ends_with_it() {
+    if lacks("python3") {
+        return;
+    }
+    let home = Home::new("hangup_serve");
+    home.write("work/a.yaml", "servers:\n  demo: { builtin: demo }\n");
+    let mut terminal = Terminal::start(&home, &["serve", "-c", "a.yaml"]);
+    until(&mut terminal.shown, "connect  ");
+    hang_up(&terminal.pid);
+    until(&mut terminal.shown, "reloaded 1 server\r\n");
+    terminal.close();
+    assert_eq!(ends(terminal), 0);
+}
+
+#[test]
+fn what_a_tool_says_keeps_its_bytes_and_gives_no_orders_to_a_terminal() {
+    let home = Home::new("orders");
+    home.write("work/a.yaml", "servers:\n  demo: { builtin: demo }\n");
+    let text = "A\u{1b}[31mred\u{1b}]0;title\u{7}B\u{8}\u{9b}2J";
+    let message = format!("message={text}");
+    let args = ["call", "demo.echo", &message, "-c", "a.yaml"];
+    assert_eq!(home.good(&args).stdout, format!("{text}\n"));
+    if lacks("python3") {
+        return;
+    }
+    for more in [&[][..], &["--raw"], &["--json"]] {
+        let mut terminal = Terminal::start(&home, &[&args[..], more].concat());
+        let mut shown = String::new();
+        terminal.shown.read_to_string(&mut shown).expect("text");
+        assert_eq!(ends(terminal), 0);
+        assert!(shown.contains("red") && !shown.contains(['\u{1b}', '\u{7}', '\u{8}', '\u{9b}']), "{more:?} {shown:?}");
+    }
+}
