@@ -22,6 +22,15 @@ pub(crate) fn limits() -> Limits {
     Limits { memory_bytes: 8 * GIB, tmp_bytes: 6 * GIB, file_bytes: 4 * GIB, open_files: 4096, ..Limits::default() }
 }
 
+/// Says what a build reaches.
+pub(crate) fn net(net: &NetGrant) -> String {
+    match net {
+        NetGrant::None => "without a network".to_owned(),
+        NetGrant::All => "with a network".to_owned(),
+        NetGrant::Hosts(rules) => format!("with a way to {}", rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// Runs a program with a network of what is granted; what it reached for besides is added to what it complained of.
 pub(crate) async fn run(job: &Job<'_>, shown: &str, mut spec: Spec, net: &NetGrant) -> Result<Said, Fault> {
     let none = || Fault::new(Code::SandboxFailed, format!("`{shown}` cannot be built in a sandbox here"));

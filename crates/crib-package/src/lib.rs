@@ -50,7 +50,7 @@ pub use lock::{Build, Entry, Image, Listed, Lock, Locked, Proof, Provenance, Run
 pub use mcpb::Setting;
 pub use progress::{Event, Progress};
 pub use pull::{Packages, PackagesOptions, Pulled, Trust};
-pub use remedy::{Remedy, RemedyKind, recognise};
+pub use remedy::{Remedy, RemedyKind, recognise, unbuilt};
 pub use signature::{Key, NotAKey, Signer};
 pub use source::{More, Source};
 pub use start::Start;

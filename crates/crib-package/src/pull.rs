@@ -365,8 +365,12 @@ fn signer_changed(before: &Locked, now: &Locked) -> Option<Finding> {
     Some(Finding::new(FindingKind::SignerChanged, message))
 }
 
-/// Compares versions part by part: numbers as numbers, and a pre-release before its release.
 fn is_older(version: &str, than: &str) -> bool {
+    order(version, than).is_lt()
+}
+
+/// Compares versions part by part: numbers as numbers, and a pre-release before its release.
+pub(crate) fn order(version: &str, other: &str) -> std::cmp::Ordering {
     let key = |version: &str| {
         let version = version.trim_start_matches('v');
         let (main, pre) = version.split_once('-').map_or((version, None), |(main, pre)| (main, Some(pre.to_owned())));
@@ -380,7 +384,7 @@ fn is_older(version: &str, than: &str) -> bool {
             .collect();
         (parts, pre.is_none(), pre)
     };
-    key(version) < key(than)
+    key(version).cmp(&key(other))
 }
 
 /// Returns the system and processor of this machine.

@@ -1,6 +1,7 @@
 //! Packages of PyPI: resolved and installed by `uv`, or by `pip` where there is no `uv`, from wheels only and with
 //! every hash required, so that nothing of them is built or run.
 
+mod build;
 mod index;
 mod made;
 mod resolve;
@@ -12,10 +13,12 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 
 use crate::pull::Job;
+use crate::remedy::UNBUILT;
 use crate::store::{Bench, Half};
 use crate::tool::{Said, args};
 use crate::{Event, Finding, Locked, More, Provenance, Runtime};
 
+use build::Built;
 use resolve::Pin;
 
 /// What is asked for.
@@ -30,19 +33,24 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
     let python = Python::find(job, wanted.more.python.as_deref()).await?;
     let bench = job.store.bench()?;
     job.progress.tell(Event::Resolving { source: shown.clone() });
-    let mut pins = python.resolve(&bench, wanted).await?;
+    let build = job.build(&shown);
+    let mut findings = Vec::new();
+    let built = build::run(&python, &bench, wanted, &build, &mut findings).await?;
+    let mut pins = python.resolve(&bench, wanted, built.as_ref()).await?;
     let package = wanted.name.split('[').next().unwrap_or(wanted.name);
     if let Some(sum) = &job.file_sha256 {
-        demand(&mut pins, package, &sum.to_string())?;
+        match built.as_ref().and_then(|built| built.source(package)) {
+            Some(source) if source == sum => {}
+            Some(_) | None => demand(&mut pins, package, &sum.to_string())?,
+        }
     }
     let this = pins.iter().find(|pin| pin.is(package)).ok_or_else(|| failed("the package itself was not resolved"))?;
     job.progress.tell(Event::Resolved { source: shown.clone(), version: this.version.clone(), packages: pins.len() });
-    let mut findings = Vec::new();
     job.progress.tell(Event::Verifying);
     let provenance = python.verify(this, &mut findings).await?;
     job.judge(&findings)?;
     job.progress.tell(Event::Installing { packages: pins.len() });
-    python.install(&bench, &pins, &shown).await?;
+    python.install(&bench, &pins, (&shown, built.as_ref())).await?;
     let entry = scripts::entry(&bench.tree(), package, wanted.more.program.as_deref())?;
     job.progress.tell(Event::Hashing);
     let (tree, files) = job.store.take(&bench)?;
@@ -64,15 +72,24 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
         args: Vec::new(),
         env: std::collections::BTreeMap::default(),
         grants: crate::Grants::default(),
-        build: crate::Build::default(),
+        build,
         provenance,
         listed: None,
-        packages: pins.into_iter().map(|pin| (format!("{}=={}", pin.name, pin.version), pin.hashes)).collect(),
+        packages: pins.into_iter().map(|pin| listed(pin, built.as_ref())).collect(),
     };
     Ok((locked, findings))
 }
 
 pub(crate) use resolve::normal;
+
+/// What was built here has other bytes each time; what it was built from has not.
+fn listed(pin: Pin, built: Option<&Built>) -> (String, Vec<String>) {
+    let label = format!("{}=={}", pin.name, pin.version);
+    match built.and_then(|built| built.source(&pin.name)) {
+        Some(source) => (label, vec![source.to_string()]),
+        None => (label, pin.hashes),
+    }
+}
 
 /// Lets only the file with this digest be the package.
 fn demand(pins: &mut [Pin], package: &str, sum: &str) -> Result<(), Fault> {
@@ -133,22 +150,29 @@ impl<'a> Python<'a> {
     }
 
     /// Finds the exact versions and their hashes.
-    async fn resolve(&self, bench: &Bench, wanted: &Wanted<'_>) -> Result<Vec<Pin>, Fault> {
+    async fn resolve(&self, bench: &Bench, wanted: &Wanted<'_>, built: Option<&Built>) -> Result<Vec<Pin>, Fault> {
         let version = wanted.version.map_or_else(String::new, |version| format!("=={version}"));
         let mut asked = vec![format!("{}{version}", wanted.name)];
         asked.extend(wanted.more.with.iter().cloned());
+        self.pins(bench, &asked, built).await
+    }
+
+    /// Finds the exact versions of these requirements, and their hashes; from wheels only, some of which are here.
+    async fn pins(&self, bench: &Bench, asked: &[String], built: Option<&Built>) -> Result<Vec<Pin>, Fault> {
+        let here = built.map(|built| args!["--find-links", built.wheels.as_os_str()]);
+        let here: &[&OsStr] = here.as_ref().map_or(&[], |here| here);
         let said = match &self.uv {
             Some(uv) => {
                 let python = self.runtime.path.as_os_str();
                 let arguments = args!["pip", "compile", "-", "--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-annotate"];
-                let rest = args!["--quiet", "--no-emit-index-url", "--python", python];
-                self.run(uv, &[&arguments[..], &rest[..]].concat(), bench, &asked.join("\n")).await?
+                let rest = args!["--quiet", "--no-emit-index-url", "--no-emit-find-links", "--python", python];
+                self.run(uv, &[&arguments[..], &rest[..], here].concat(), bench, &asked.join("\n")).await?
             }
             None => {
                 let arguments =
                     args!["-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--only-binary", ":all:", "--report", "-"];
                 let asked: Vec<&OsStr> = asked.iter().map(OsStr::new).collect();
-                self.run(&self.runtime.path, &[&arguments[..], &asked].concat(), bench, "").await?
+                self.run(&self.runtime.path, &[&arguments[..], here, &asked].concat(), bench, "").await?
             }
         };
         if !said.is_success {
@@ -157,34 +181,51 @@ impl<'a> Python<'a> {
         if self.uv.is_some() { resolve::of_requirements(&said.stdout) } else { resolve::of_report(&said.stdout) }
     }
 
-    async fn verify(&self, pin: &Pin, findings: &mut Vec<Finding>) -> Result<Provenance, Fault> {
+    /// Returns the address of the index.
+    fn index(&self) -> &str {
         let configured =
             ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"].iter().find_map(|name| self.job.surroundings.var(name)?.to_str());
-        index::look(self.job, configured.unwrap_or(index::PYPI), pin, findings).await
+        configured.unwrap_or(index::PYPI)
+    }
+
+    fn series_number(&self) -> (u32, u32) {
+        let mut parts = self.series.split('.').map(|part| part.parse().unwrap_or(0));
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+    }
+
+    async fn verify(&self, pin: &Pin, findings: &mut Vec<Finding>) -> Result<Provenance, Fault> {
+        index::look(self.job, self.index(), pin, findings).await
     }
 
     /// Downloads, checks and unpacks what was resolved.
-    async fn install(&self, bench: &Bench, pins: &[Pin], shown: &str) -> Result<(), Fault> {
-        let (target, list) = (bench.tree(), bench.beside("requirements.txt"));
+    async fn install(&self, bench: &Bench, pins: &[Pin], of: (&str, Option<&Built>)) -> Result<(), Fault> {
+        self.install_to(bench, &bench.tree(), pins, of).await?;
+        made::strip(&bench.tree()).map_err(failed)
+    }
+
+    async fn install_to(&self, bench: &Bench, target: &Path, pins: &[Pin], (shown, built): (&str, Option<&Built>)) -> Result<(), Fault> {
+        let list = bench.beside("requirements.txt");
         std::fs::write(&list, resolve::requirements(pins)).map_err(failed)?;
         let (target, list) = (target.as_os_str(), list.as_os_str());
+        let here = built.map(|built| args!["--find-links", built.wheels.as_os_str()]);
+        let here: &[&OsStr] = here.as_ref().map_or(&[], |here| here);
         let how = args!["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "--target", target, "-r", list];
         let said = match &self.uv {
             Some(uv) => {
                 let python = self.runtime.path.as_os_str();
                 // A copy: what is linked to a cache changes with it.
                 let first = args!["pip", "install", "--link-mode", "copy", "--python", python];
-                self.run(uv, &[&first[..], &how[..]].concat(), bench, "").await?
+                self.run(uv, &[&first[..], &how[..], here].concat(), bench, "").await?
             }
             None => {
                 let first = args!["-m", "pip", "install", "--no-compile", "--no-warn-script-location"];
-                self.run(&self.runtime.path, &[&first[..], &how[..]].concat(), bench, "").await?
+                self.run(&self.runtime.path, &[&first[..], &how[..], here].concat(), bench, "").await?
             }
         };
         if !said.is_success {
             return Err(refused(&said, shown));
         }
-        made::strip(&bench.tree()).map_err(failed)
+        Ok(())
     }
 
     /// Makes what ties the files to the interpreter of this machine.
@@ -234,8 +275,8 @@ fn refused(said: &Said, shown: &str) -> Fault {
         && !said.complains_of(&["was not found"])
     {
         return said
-            .explain(Fault::new(Code::PullFailed, format!("`{shown}` would have to be built on this machine")))
-            .hint("a build runs code of the package before anything confines it; ask its author for wheels");
+            .explain(Fault::new(Code::PullFailed, format!("`{shown}` {UNBUILT}")))
+            .hint("there is no wheel of it, or of something it needs, for this machine; have that built in a sandbox: --build PACKAGE");
     }
     if said.complains_of(&[
         "No matching distribution",

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use crib_model::{Code, Fault};
+
 use crate::{Locked, Source};
 
 /// What helps against a crash.
@@ -33,6 +35,9 @@ pub enum RemedyKind {
     /// Only its author can.
     Report,
 }
+
+/// What is said of a package without wheels.
+pub(crate) const UNBUILT: &str = "would have to be built on this machine";
 
 /// What of the Python SDK's version 1 is not in version 2.
 const SDK_ONE: &[&str] = &[
@@ -92,6 +97,24 @@ pub fn recognise(locked: &Locked, stderr: &[String]) -> Option<Remedy> {
         ));
     }
     missing_program(&text).or_else(|| confined(&text)).or_else(|| missing_variable(&text))
+}
+
+/// Returns the package that has no wheel for this machine, where that is why it was not installed.
+#[must_use]
+pub fn unbuilt(fault: &Fault) -> Option<String> {
+    if fault.code() != Code::PullFailed || !fault.message().contains(UNBUILT) {
+        return None;
+    }
+    let text = fault.causes().join("\n");
+    // uv: "Because NAME==1.0 has no usable wheels"; pip names it in its requirement.
+    let of_uv = ["has no usable wheels", "has no wheels"].iter().find_map(|words| {
+        let before = text.split(words).next().filter(|before| before.len() < text.len())?;
+        before.split_whitespace().next_back().map(str::to_owned)
+    });
+    let of_shown = || after(fault.message(), "`pypi:").map(|rest| rest.split(['`', ' ']).next().unwrap_or(rest).to_owned());
+    let name = of_uv.or_else(of_shown)?;
+    let bare: String = name.chars().take_while(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(*letter)).collect();
+    (!bare.is_empty()).then_some(bare)
 }
 
 /// A native module of npm that is not there, or is for another interpreter.

@@ -119,10 +119,10 @@ pub(crate) struct Doctor {
     /// Repair what can be repaired
     #[arg(long)]
     pub(crate) fix: bool,
-    /// Run the install script of this package of npm, in a sandbox, without asking
+    /// Build this package, or run its install script, in a sandbox, without asking
     #[arg(long, value_name = "PACKAGE", requires = "fix")]
     pub(crate) build: Vec<String>,
-    /// Let that script reach a host: github.com, *.example.com; `*` for every host
+    /// Let that build reach a host: github.com, *.example.com; `*` for every host
     #[arg(long, value_name = "HOST", requires = "build")]
     pub(crate) build_net: Vec<String>,
     /// Do not start packages to see whether they do

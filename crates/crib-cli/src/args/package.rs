@@ -62,10 +62,10 @@ pub(crate) struct Fetch {
     /// Public key of minisign, or its file, that a bundle must be signed by
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Vec<String>,
-    /// Run the install script of this package of npm, in a sandbox
+    /// Build this package, or run its install script, in a sandbox
     #[arg(long, value_name = "PACKAGE")]
     pub(crate) build: Vec<String>,
-    /// Let that script reach a host: github.com, *.example.com; `*` for every host
+    /// Let that build reach a host: github.com, *.example.com; `*` for every host
     #[arg(long, value_name = "HOST")]
     pub(crate) build_net: Vec<String>,
     /// Go on although this was found: typosquat, downgrade, unsigned, … (toolcrib explain TC0506)

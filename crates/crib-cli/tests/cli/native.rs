@@ -59,7 +59,7 @@ fn an_install_script_that_makes_a_native_module_is_run_in_a_sandbox_where_that_i
     assert!(found.stdout.contains("fix: toolcrib doctor --fix --build native-server"), "{}", found.stdout);
     let unasked = of_registry(&home, &base, &["doctor", "--fix", "--no-input"]);
     assert_eq!(unasked.status, 8, "{}", unasked.stdout);
-    assert!(unasked.stderr.contains("is not run without being asked for: --build native-server"), "{}", unasked.stderr);
+    assert!(unasked.stderr.contains("`native-server` is not built without being asked for: --build native-server"), "{}", unasked.stderr);
 
     let mended = of_registry(&home, &base, &["doctor", "--fix", "--no-input", "--build", "native-server"]);
     if mended.stderr.contains("TC0509") {
@@ -87,6 +87,82 @@ fn an_install_script_that_makes_a_native_module_is_run_in_a_sandbox_where_that_i
     assert!(updated.stderr.contains("`native-server@1.1.0` is run, in a sandbox"), "{}", updated.stderr);
     let odd = of_registry(&home, &base, &["pull", "native", "--build", "other"]);
     assert!(odd.status != 0 && odd.stderr.contains("`other` is no package with an install script"), "{}", odd.stderr);
+}
+
+/// A project that builds itself, and tries what it must not do meanwhile.
+const BACKEND: &str = r#"
+import os, socket, zipfile
+
+def tried(what):
+    try:
+        what()
+        return "DONE"
+    except Exception:
+        return "kept"
+
+def build_wheel(folder, *_):
+    read = tried(lambda: open("CANARY").read())
+    home = tried(lambda: open("HOME/written", "w"))
+    reached = tried(lambda: socket.create_connection(("127.0.0.1", PORT), 2))
+    told = "TOLD" if "CANARY_SECRET" in os.environ else "kept"
+    name = "source_server-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        info = "source_server-1.0.dist-info"
+        module = f"import sys\ndef main():\n    print('file {read}, home {home}, variable {told}, network {reached}', file=sys.stderr)\n"
+        files = {
+            "source_server/__init__.py": module,
+            info + "/METADATA": "Metadata-Version: 2.1\nName: source-server\nVersion: 1.0\n",
+            info + "/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            info + "/entry_points.txt": "[console_scripts]\nsource-server = source_server:main\n",
+        }
+        for path, text in files.items():
+            wheel.writestr(path, text)
+        wheel.writestr(info + "/RECORD", "".join(path + ",,\n" for path in files) + info + "/RECORD,,\n")
+    return name
+"#;
+
+#[test]
+fn a_python_package_without_a_wheel_is_built_in_a_sandbox_where_that_is_wanted() {
+    if lacks("python3") || lacks("tar") {
+        return;
+    }
+    let home = Home::new("source");
+    let site = crib_test::Site::new();
+    let canary = home.write("canary", "the secret").display().to_string();
+    let port = site.base.rsplit(':').next().expect("a port").to_owned();
+    let backend = BACKEND.replace("CANARY_SECRET", "\0").replace("CANARY", &canary).replace('\0', "CANARY_SECRET");
+    let backend = backend.replace("HOME", &home.0.display().to_string()).replace("PORT", &port);
+    let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
+    let info = "Metadata-Version: 2.1\nName: source-server\nVersion: 1.0\n";
+    let archive = packed(&[("pyproject.toml", project), ("backend.py", &backend), ("PKG-INFO", info)]);
+    crib_test::pypi::publish(&site, ("source-server", "source_server-1.0.tar.gz"), archive.clone(), &archive, &[]);
+    let ask = |args: &[&str]| {
+        let (index, cache) = (format!("{}/simple", site.base), home.0.join("cache"));
+        let mut command = home.command(args);
+        command.envs([("UV_DEFAULT_INDEX", &index), ("PIP_INDEX_URL", &index)]).env("UV_CACHE_DIR", &cache).env("PIP_CACHE_DIR", &cache);
+        said(command.env("CANARY_SECRET", "x").env_remove("UV_INDEX_URL").env_remove("UV_OFFLINE").env_remove("PIP_FIND_LINKS"))
+    };
+    let refused = ask(&["pull", "pypi:source-server"]);
+    assert!(refused.status != 0, "{}", refused.stdout);
+    let pulled = ask(&["pull", "pypi:source-server", "--build", "source-server"]);
+    if pulled.stderr.contains("TC0509") {
+        drop(writeln!(std::io::stderr(), "skipped: nothing can be confined here"));
+        return;
+    }
+    assert_eq!(pulled.status, 0, "{}", pulled.stderr);
+    let words = "`source-server==1.0` is built on this machine, in a sandbox without a network (built)";
+    assert!(pulled.stderr.contains(words), "{}", pulled.stderr);
+    let lock = fs::read_to_string(home.0.join(".local/share/toolcrib/toolcrib.lock")).expect("a lockfile");
+    let sum = crib_package::Digest::of(&archive);
+    assert!(lock.contains(&format!("\"source-server==1.0\" = [\"{sum}\"]")), "the source is what is locked: {lock}");
+    let ran = ask(&["run", "source"]);
+    assert!(ran.stderr.contains("file kept, home kept, variable kept, network kept"), "{}{}", ran.stdout, ran.stderr);
+    assert!(!home.0.join("written").exists());
+
+    // Other bytes than the index promised are never built.
+    crib_test::pypi::publish(&site, ("source-server", "source_server-1.0.tar.gz"), packed(&[("x", "y")]), &archive, &[]);
+    let other = ask(&["pull", "pypi:source-server", "--build", "source-server", "--name", "other"]);
+    assert!(other.status != 0 && other.stderr.contains("is not what the index promised"), "{}", other.stderr);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{Npm, failed};
 use crate::pull::Job;
 use crate::store::Bench;
 use crate::tool::args;
-use crate::{Build, Entry, Finding, FindingKind, NetGrant, Runtime, confined, local};
+use crate::{Build, Entry, Finding, FindingKind, Runtime, confined, local};
 
 /// Asks npm where it is; a shim knows no better.
 const WHERE: &str = r#"{ "private": true, "scripts": { "where": "node -p process.env.npm_execpath" } }"#;
@@ -22,13 +22,7 @@ pub(super) fn findings(resolution: &Resolution, build: &Build) -> Vec<Finding> {
     let finding = |script: &Script| {
         let label = &script.label;
         if build.packages.contains(&script.name) {
-            let net = match &build.net {
-                NetGrant::None => "without a network".to_owned(),
-                NetGrant::All => "with a network".to_owned(),
-                NetGrant::Hosts(rules) => {
-                    format!("with a way to {}", rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-                }
-            };
+            let net = confined::net(&build.net);
             return Finding::new(FindingKind::Built, format!("the install script of `{label}` is run, in a sandbox {net}"));
         }
         Finding::new(FindingKind::InstallScript, format!("`{label}` has an install script, which is not run"))

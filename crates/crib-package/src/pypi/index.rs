@@ -9,7 +9,7 @@ use crate::signature::{Attested, Bundle, Roots, Subject, verify};
 use crate::{Finding, FindingKind, Proof, Provenance, Signer, web};
 
 pub(super) const PYPI: &str = "https://pypi.org/simple";
-const SIMPLE: &str = "application/vnd.pypi.simple.v1+json";
+pub(super) const SIMPLE: &str = "application/vnd.pypi.simple.v1+json";
 const INTEGRITY: &str = "application/vnd.pypi.integrity.v1+json";
 
 /// Looks the package up; PyPI has no signatures of its own, but publishers may attest.

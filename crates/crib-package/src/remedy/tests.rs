@@ -1,5 +1,7 @@
 //! Last words of real servers.
 
+use crib_model::{Code, Fault};
+
 use super::{RemedyKind, recognise};
 use crate::Locked;
 
@@ -69,4 +71,15 @@ fn what_the_sandbox_took_away_is_told_as_a_grant() {
 #[test]
 fn what_is_not_known_gets_no_advice() {
     assert_eq!(recognise(&locked("npm:x"), &["Segmentation fault".to_owned()]), None);
+}
+
+#[test]
+fn a_package_without_a_wheel_is_named_from_what_uv_says() {
+    let unbuilt = |code: Code, message: &str, cause: &str| super::unbuilt(&Fault::new(code, message.to_owned()).because(cause));
+    let message = "`pypi:some-server==1.0` would have to be built on this machine";
+    let cause = "Because needed-part==1.0 has no usable wheels and only needed-part==1.0 is available, we can conclude that";
+    assert_eq!(unbuilt(Code::PullFailed, message, cause).as_deref(), Some("needed-part"));
+    assert_eq!(unbuilt(Code::PullFailed, message, "something else").as_deref(), Some("some-server"));
+    assert_eq!(unbuilt(Code::PackageMissing, message, cause), None);
+    assert_eq!(unbuilt(Code::PullFailed, "`pypi:some-server` cannot be installed", cause), None);
 }

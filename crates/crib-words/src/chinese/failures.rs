@@ -229,7 +229,15 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("the install script of `{}` failed", "`{}` 的安装脚本失败"),
     ("there is no Python {} on this machine", "本机没有 Python {}"),
     ("there is no Node.js to be had for this machine", "没有适用于本机的 Node.js"),
-    ("the install script of `{}` is not run without being asked for: --build {}", "未经要求不会运行 `{}` 的安装脚本：--build {}"),
+    ("`{}` is not built without being asked for: --build {}", "未经要求不会构建 `{}`：--build {}"),
+    ("`{}` needs `{}`, which has no wheel for this machine.", "`{}` 需要 `{}`，而它没有适用于本机的 wheel。"),
+    ("Build it in a sandbox, where it sees none of your files? [y/N] ", "在看不到你任何文件的沙箱中构建它吗？[y/N] "),
+    ("the source of `{}` is not in the index", "索引中没有 `{}` 的源代码"),
+    ("the source of `{}` is not what the index promised", "`{}` 的源代码与索引承诺的不符"),
+    (
+        "there is no wheel of it, or of something it needs, for this machine; have that built in a sandbox: --build PACKAGE",
+        "它或它需要的某个包没有适用于本机的 wheel；让它在沙箱中构建：--build PACKAGE",
+    ),
     (
         "`{}` needs the native module of `{}`, which its install script makes or fetches:",
         "`{}` 需要 `{}` 的原生模块，由它的安装脚本生成或获取：",

@@ -236,10 +236,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("a Python package is locked without its files", "Python 软件包的锁定记录缺少文件"),
     ("an image is locked without its files", "镜像的锁定记录缺少文件"),
     (
-        "a build runs code of the package before anything confines it; ask its author for wheels",
-        "构建会在受限之前就运行软件包的代码；请向作者索取 wheel",
-    ),
-    (
         "its build has no network and sees no file of yours; a crate that needs either cannot be built here",
         "构建时没有网络，也看不到你的文件；需要其一的 crate 无法在这里构建",
     ),
@@ -321,6 +317,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("of what `{}` installs, {}", "`{}` 安装的内容中，{}"),
     ("the archive of `{}` cannot be unpacked", "无法解开 `{}` 的归档"),
     ("the install script of `{}` is run, in a sandbox {}", "`{}` 的安装脚本会在沙箱中运行{}"),
+    ("`{}` is built on this machine, in a sandbox {}", "`{}` 在本机的沙箱中构建{}"),
     ("the packages of the registry have no program", "该注册表的软件包没有程序"),
     // What is found in packages.
     ("nobody vouches for `{}`; its digest is {}", "没有人为 `{}` 担保；其摘要为 {}"),

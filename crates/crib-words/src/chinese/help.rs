@@ -141,11 +141,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Do not start packages to see whether they do", "不启动软件包来查看它们能否启动"),
     ("Do not start an update to see which tools it changes", "不启动更新来查看它更改了哪些工具"),
     ("Further package or requirement beside it: 'mcp<2'", "与它一起安装的其他软件包或依赖：'mcp<2'"),
-    ("Run the install script of this package of npm, in a sandbox", "在沙箱中运行这个 npm 包的安装脚本"),
-    ("Run the install script of this package of npm, in a sandbox, without asking", "在沙箱中运行这个 npm 包的安装脚本，不再询问"),
+    ("Build this package, or run its install script, in a sandbox", "在沙箱中构建这个软件包，或运行它的安装脚本"),
+    ("Build this package, or run its install script, in a sandbox, without asking", "在沙箱中构建这个软件包，或运行它的安装脚本，不再询问"),
     (
-        "Let that script reach a host: github.com, *.example.com; `*` for every host",
-        "允许该脚本访问主机：github.com、*.example.com；`*` 表示所有主机",
+        "Let that build reach a host: github.com, *.example.com; `*` for every host",
+        "允许该构建访问主机：github.com、*.example.com；`*` 表示所有主机",
     ),
     (
         "Go on although this was found: typosquat, downgrade, unsigned, … (toolcrib explain TC0506)",

@@ -4,7 +4,8 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crib_package::{Build, Progress};
+use crib_model::Fault;
+use crib_package::{Build, NetGrant, Progress, unbuilt};
 
 use super::super::{connect, pull};
 use super::rights;
@@ -13,6 +14,9 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::shop::{self, Believed, Shop};
 use crate::{config, runtime};
+
+/// Packages of one server that are built.
+const BUILDS_MAX: usize = 8;
 
 /// What `--fix` does about a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +54,9 @@ pub(super) fn all(args: &Doctor, mends: Vec<Mend>, output: &Output) -> Vec<Strin
     for mend in mends {
         match mend {
             Mend::Client(id) => clients.push(id),
-            Mend::Pull(again) => note(again.name.clone(), again.pull(&Build::default(), output).map(|()| true)),
+            Mend::Pull(again) => note(again.name.clone(), pull_or_build(args, &again, output)),
             Mend::Build { again, scripts } => note(again.name.clone(), build(args, &again, &scripts, output)),
-            Mend::Runtime { runtime, again } => note(again.name.clone(), with_runtime(runtime, &again, output).map(|()| true)),
+            Mend::Runtime { runtime, again } => note(again.name.clone(), with_runtime(args, runtime, &again, output)),
             Mend::Mode { path, mode } => note(path.display().to_string(), rights::close(&path, mode).map(|()| true).map_err(Failure::from)),
         }
     }
@@ -66,12 +70,15 @@ pub(super) fn all(args: &Doctor, mends: Vec<Mend>, output: &Output) -> Vec<Strin
 
 impl Again {
     /// Pulls it, says what that changed, and has the gateway start it.
-    fn pull(&self, build: &Build, output: &Output) -> Result<(), Failure> {
+    fn pull(&self, build: &Build, output: &Output) -> Result<Result<(), Fault>, Failure> {
         runtime::on_all_cores(async {
             let hosts = Vec::from(build.net.clone());
             let believed = Believed::of(&config::own()?.packages)?.building(&build.packages, &hosts)?;
             let shop = Arc::new(Shop::open(believed)?);
-            let pulled = shop.pull(&self.name, &shop::source(&self.source, &self.with)?, None, &Progress::silent()).await?;
+            let pulled = match shop.pull(&self.name, &shop::source(&self.source, &self.with)?, None, &Progress::silent()).await {
+                Ok(pulled) => pulled,
+                Err(fault) => return Ok(Err(fault)),
+            };
             for finding in &pulled.findings {
                 output.warn(&format!("{} ({})", finding.message, finding.kind));
             }
@@ -83,17 +90,33 @@ impl Again {
             {
                 output.say(&format!("         {line}"));
             }
-            pull::pin(&self.name, &pulled.locked, output).await
+            pull::pin(&self.name, &pulled.locked, output).await.map(Ok)
         })
     }
 }
 
+/// Pulls it again; what has to be built for that is, where that is wanted.
+fn pull_or_build(args: &Doctor, again: &Again, output: &Output) -> Result<bool, Failure> {
+    let mut build = Build { packages: Vec::new(), net: net(args)? };
+    // One package after the other turns out to have no wheel.
+    loop {
+        let Err(fault) = again.pull(&build, output)? else { return Ok(true) };
+        let next = unbuilt(&fault).filter(|name| build.packages.len() < BUILDS_MAX && !build.packages.contains(name));
+        let Some(package) = next else { return Err(fault.into()) };
+        if !args.build.contains(&package) && !asked(again, &package, "", &mut build, output)? {
+            return Err(fault.into());
+        }
+        build.packages.push(package);
+    }
+}
+
+fn net(args: &Doctor) -> Result<NetGrant, Failure> {
+    args.build_net.clone().try_into().map_err(|why: String| Failure::usage(format!("--build-net: {why}")))
+}
+
 /// Runs install scripts, where that is wanted.
 fn build(args: &Doctor, again: &Again, scripts: &[(String, String)], output: &Output) -> Result<bool, Failure> {
-    let mut build = Build {
-        packages: Vec::new(),
-        net: args.build_net.clone().try_into().map_err(|why: String| Failure::usage(format!("--build-net: {why}")))?,
-    };
+    let mut build = Build { packages: Vec::new(), net: net(args)? };
     for (package, script) in scripts {
         if args.build.contains(package) || asked(again, package, script, &mut build, output)? {
             build.packages.push(package.clone());
@@ -102,17 +125,21 @@ fn build(args: &Doctor, again: &Again, scripts: &[(String, String)], output: &Ou
     if build.packages.is_empty() {
         return Ok(false);
     }
-    again.pull(&build, output).map(|()| true)
+    again.pull(&build, output)?.map(|()| true).map_err(Failure::from)
 }
 
 /// Asks whether a script may be run, and what it may reach.
 fn asked(again: &Again, package: &str, script: &str, build: &mut Build, output: &Output) -> Result<bool, Failure> {
     if !output.can_ask() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        output.warn(&format!("the install script of `{package}` is not run without being asked for: --build {package}"));
+        output.warn(&format!("`{package}` is not built without being asked for: --build {package}"));
         return Ok(false);
     }
     let name = &again.name;
-    output.ask(&format!("`{name}` needs the native module of `{package}`, which its install script makes or fetches:\n    {script}\nRun it in a sandbox, where it sees none of your files? [y/N] "));
+    if script.is_empty() {
+        output.ask(&format!("`{name}` needs `{package}`, which has no wheel for this machine.\nBuild it in a sandbox, where it sees none of your files? [y/N] "));
+    } else {
+        output.ask(&format!("`{name}` needs the native module of `{package}`, which its install script makes or fetches:\n    {script}\nRun it in a sandbox, where it sees none of your files? [y/N] "));
+    }
     if !matches!(answer()?.to_lowercase().as_str(), "y" | "yes" | "j" | "ja" | "是" | "好") {
         return Ok(false);
     }
@@ -130,7 +157,7 @@ fn answer() -> Result<String, Failure> {
 }
 
 /// Installs what runs a package, where the machine has none that does.
-fn with_runtime(name: &'static str, again: &Again, output: &Output) -> Result<(), Failure> {
+fn with_runtime(args: &Doctor, name: &'static str, again: &Again, output: &Output) -> Result<bool, Failure> {
     runtime::on_all_cores(async {
         let shop = Shop::open(Believed::of(&config::own()?.packages)?)?;
         let (version, findings) = shop.packages.install_runtime(name, &Progress::silent()).await?;
@@ -140,5 +167,5 @@ fn with_runtime(name: &'static str, again: &Again, output: &Output) -> Result<()
         output.say(&format!("installed {name} {version} for packages, below {}", shop.data.join("runtimes").display()));
         Ok::<_, Failure>(())
     })?;
-    again.pull(&Build::default(), output)
+    pull_or_build(args, again, output)
 }

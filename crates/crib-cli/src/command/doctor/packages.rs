@@ -101,8 +101,8 @@ impl Case<'_> {
             let finding = Finding::new("packages", Health::Bad, format!("{name}: {}", one_line(&fault)));
             let runtime =
                 self.locked.runtime.as_ref().map(|runtime| runtime.name.as_str()).filter(|_| fault.code() == Code::RuntimeMissing);
-            if let Some(runtime) = runtime.and_then(known_runtime) {
-                return Some(finding.fix(format!("toolcrib pull {name}")).mended_by(self.with_runtime(runtime)));
+            if let Some(runtime) = runtime.and_then(known_runtime).filter(|_| self.lacks(shop)) {
+                return Some(finding.fix("toolcrib doctor --fix").mended_by(self.with_runtime(runtime)));
             }
             return Some(finding.fix(format!("toolcrib pull {name}")).mended_by(self.pull(&[])));
         }
@@ -165,6 +165,11 @@ impl Case<'_> {
 
     fn pull(&self, more: &[String]) -> Mend {
         Mend::Pull(self.again(more))
+    }
+
+    /// Whether no other interpreter is there in the place of the one that is gone.
+    fn lacks(&self, shop: &Shop) -> bool {
+        crib_package::Source::parse(&self.locked.source).is_ok_and(|source| shop.packages.lacks(&source).is_some())
     }
 
     fn with_runtime(&self, runtime: &'static str) -> Mend {
