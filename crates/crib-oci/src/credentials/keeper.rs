@@ -1,6 +1,6 @@
 //! Programs that keep logins: `docker-credential-NAME get` is told a registry and answers with a name and a password.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl<'a> Keeper<'a> {
         // It is a name, and no path to anywhere.
         let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
         let is_fine = !self.name.is_empty() && self.name.len() <= 100 && self.name.chars().all(is_name);
-        let path = self.env.iter().find(|(name, _)| name == OsStr::new("PATH")).filter(|_| is_fine)?;
+        let path = self.env.iter().find(|(name, _)| name.eq_ignore_ascii_case("PATH")).filter(|_| is_fine)?;
         let file = format!("docker-credential-{}{}", self.name, std::env::consts::EXE_SUFFIX);
         std::env::split_paths(&path.1).filter(|folder| folder.is_absolute()).map(|folder| folder.join(&file)).find(|path| path.is_file())
     }
@@ -112,7 +112,7 @@ mod tests {
         let path = format!("{}:/usr/bin:/bin", folder.path().display());
         let env = [(OsString::from("PATH"), OsString::from(path))];
         let ask =
-            async |name: &str, registry: &str| Keeper { wait: Duration::from_secs(20), ..Keeper::new(name, &env) }.ask(registry).await;
+            async |name: &str, registry: &str| Keeper { wait: Duration::from_secs(300), ..Keeper::new(name, &env) }.ask(registry).await;
         helper(folder.path(), "good", r#"read place; printf '{"ServerURL":"%s","Username":"ada","Secret":"%s"}' "$place" "$place""#);
         assert!(ask("good", "ghcr.io").await == Ok(Some(Login::of_pair("ada", "ghcr.io"))));
         assert!(ask("good", "docker.io").await == Ok(Some(Login::of_pair("ada", HUB_ADDRESS))));
