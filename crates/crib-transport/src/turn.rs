@@ -4,6 +4,9 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+/// What is larger is written at once: copying costs more than waking, and bytes that wait leave the cache.
+const WAITING_BYTES_MAX: usize = 16 * 1024;
+
 /// Lets every task that is ready go before a write, once per flush.
 ///
 /// What a round of events brings about is then written in one go. A peer that sleeps must be woken by the write, which
@@ -23,9 +26,11 @@ impl Turn {
         Self { is_alone, is_given: false }
     }
 
-    /// Is ready when it is time to write.
+    /// Is ready when it is time to write so many bytes.
     #[inline]
-    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &Context<'_>, bytes: usize) -> Poll<()> {
+        // What is left of a large write does not wait either.
+        self.is_given |= bytes > WAITING_BYTES_MAX;
         if !self.is_alone || self.is_given {
             return Poll::Ready(());
         }
@@ -59,9 +64,9 @@ mod tests {
             seen.borrow_mut().push(read);
             let mut turn = Turn::new();
             poll_fn(|cx| {
-                ready!(turn.poll(cx));
+                ready!(turn.poll(cx, 1));
                 // What is left of a flush does not wait again.
-                turn.poll(cx)
+                turn.poll(cx, 1)
             })
             .await;
             seen.borrow_mut().push(write);
@@ -87,9 +92,21 @@ mod tests {
         let _entered = runtime.enter();
         let mut turn = Turn::new();
         let cx = Context::from_waker(std::task::Waker::noop());
-        assert!(turn.poll(&cx).is_pending());
-        assert!(turn.poll(&cx).is_ready());
+        assert!(turn.poll(&cx, 1).is_pending());
+        assert!(turn.poll(&cx, 1).is_ready());
         turn.end();
-        assert!(turn.poll(&cx).is_pending());
+        assert!(turn.poll(&cx, 1).is_pending());
+    }
+
+    #[test]
+    fn what_is_large_does_not_wait() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let _entered = runtime.enter();
+        let mut turn = Turn::new();
+        let cx = Context::from_waker(std::task::Waker::noop());
+        assert!(turn.poll(&cx, 64 * 1024).is_ready());
+        assert!(turn.poll(&cx, 1024).is_ready());
+        turn.end();
+        assert!(turn.poll(&cx, 1024).is_pending());
     }
 }

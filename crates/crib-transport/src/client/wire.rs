@@ -29,7 +29,7 @@ impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream, turn) => {
-                ready!(turn.poll(cx));
+                ready!(turn.poll(cx, buf.len()));
                 Pin::new(stream).poll_write(cx, buf)
             }
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
@@ -39,7 +39,7 @@ impl AsyncWrite for Wire {
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream, turn) => {
-                ready!(turn.poll(cx));
+                ready!(turn.poll(cx, bufs.iter().map(|buf| buf.len()).sum()));
                 Pin::new(stream).poll_write_vectored(cx, bufs)
             }
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),

@@ -109,14 +109,14 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.turn.poll(cx));
+        ready!(self.turn.poll(cx, buf.len()));
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.pulse.wrote(written.is_ready());
         written
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        ready!(self.turn.poll(cx));
+        ready!(self.turn.poll(cx, bufs.iter().map(|buf| buf.len()).sum()));
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.pulse.wrote(written.is_ready());
         written
