@@ -2,7 +2,7 @@
 
 mod machine;
 mod market;
-mod remote;
+pub(super) mod remote;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

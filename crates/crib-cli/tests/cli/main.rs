@@ -10,6 +10,7 @@ mod crates;
 mod doctor;
 mod everyday;
 mod gateway;
+mod grades;
 mod image;
 mod inspect;
 mod market;
