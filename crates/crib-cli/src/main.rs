@@ -29,6 +29,7 @@ mod telemetry;
 mod tongue;
 mod tool;
 mod trial;
+mod unconfined;
 mod world;
 
 use std::process::ExitCode;

@@ -59,8 +59,18 @@ pub(crate) fn command(root: Command) -> Command {
 pub(crate) fn rendered(text: String) -> String {
     match tongue() {
         Tongue::English => text,
-        Tongue::Chinese => BRACKETS.iter().fold(text, |text, (english, chinese)| text.replace(english, chinese)),
+        Tongue::Chinese => BRACKETS.iter().fold(unbroken(&text), |text, (english, chinese)| text.replace(english, chinese)),
     }
+}
+
+/// Joins the bracket whose words clap has put on two lines.
+fn unbroken(text: &str) -> String {
+    let mut parts = text.split("[possible");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |told, part| match part.trim_start().strip_prefix("values:") {
+        Some(rest) => [&told, "[possible values:", rest].concat(),
+        None => [&told, "[possible", part].concat(),
+    })
 }
 
 fn localize(command: Command, is_root: bool) -> Command {

@@ -17,6 +17,9 @@ pub struct Grants {
     pub env: Vec<String>,
     #[serde(skip_serializing_if = "Engine::is_usual")]
     pub engine: Engine,
+    /// It may run where nothing confines it, because somebody agreed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unconfined: bool,
 }
 
 /// What confines a server.
@@ -86,6 +89,9 @@ impl fmt::Display for Grants {
             NetGrant::Hosts(rules) => rules.iter().try_for_each(|rule| writeln!(f, "network  {rule}"))?,
         }
         self.env.iter().try_for_each(|name| writeln!(f, "variable {name}"))?;
-        if self.engine == Engine::Container { writeln!(f, "engine   a container") } else { Ok(()) }
+        if self.engine == Engine::Container {
+            writeln!(f, "engine   a container")?;
+        }
+        if self.unconfined { writeln!(f, "engine   none where there is no sandbox, as you agreed") } else { Ok(()) }
     }
 }

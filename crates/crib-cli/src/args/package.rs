@@ -22,7 +22,7 @@ pub(crate) struct Allow {
     /// Let it reach a host: api.example.com, *.example.com, host:8443; `*` for every host
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_net: Vec<String>,
-    /// What confines it: process (our own sandbox), or container (runc, crun or runsc) for images
+    /// What confines it: process (our own sandbox), container (runc, crun or runsc) for images, or none where there is no sandbox
     #[arg(long, value_name = "ENGINE")]
     pub(crate) sandbox: Option<Sandbox>,
 }
@@ -32,8 +32,7 @@ pub(crate) struct Allow {
 pub(crate) enum Sandbox {
     Process,
     Container,
-    /// Refused with the way there is.
-    #[value(hide = true)]
+    // Refused where there is a sandbox.
     None,
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use super::setup;
 use crate::command::SETTING;
 use crate::shop::{self, Shop};
-use crate::{logs, world};
+use crate::{logs, unconfined, world};
 
 /// Lines of standard error that are looked through for known crashes.
 const LAST_WORDS: usize = 60;
@@ -254,9 +254,15 @@ async fn ready(server: &CompiledServer, package: &Package, shop: &Arc<Shop>) -> 
 
 async fn checked(server: &CompiledServer, package: &Package, shop: &Arc<Shop>, locked: &Locked) -> Result<Start, Fault> {
     let (shop, of, told) = (Arc::clone(shop), locked.clone(), settings(package));
+    let name = server.name.clone();
     let ended = |_ended| Fault::new(Code::ServerGone, format!("`{}` is being stopped", server.slug));
     // Reading files would hold up the calls of other servers.
-    tokio::task::spawn_blocking(move || verified(&shop, &of, told)).await.map_err(ended)?
+    tokio::task::spawn_blocking(move || {
+        unconfined::check(&of.grants, &name)?;
+        verified(&shop, &of, told)
+    })
+    .await
+    .map_err(ended)?
 }
 
 /// Finds what is locked for this server, and gets it where nothing is.
@@ -350,7 +356,8 @@ pub(crate) fn grants(package: &Package, locked: &Locked) -> Result<Grants, Fault
     let net = NetGrant::try_from(own.net.clone()).map_err(|why| {
         Fault::new(Code::ConfigInvalid, format!("`{}` may not be reached by what stands there", package.run)).because(why)
     })?;
-    let grants = Grants { read: own.read.clone(), write: own.write.clone(), net, env: own.env.clone(), engine: locked.grants.engine };
+    let Grants { engine, unconfined, .. } = locked.grants;
+    let grants = Grants { read: own.read.clone(), write: own.write.clone(), net, env: own.env.clone(), engine, unconfined };
     shop::keep_apart(&grants)?;
     Ok(grants)
 }

@@ -11,6 +11,12 @@ const MANIFEST: &str = r#"{"manifest_version":"0.3","name":"tiny","version":"1.0
 
 const START: &str = "import os\nos.execv('/bin/sh', ['sh', os.path.join(os.path.dirname(os.path.abspath(__file__)), 'server.sh')])\n";
 
+/// Writes a bundle that is `./tiny.mcpb` to commands.
+pub(crate) fn bundle(home: &Home, script: &str) {
+    let files = [("server.sh", script), ("server.py", START), ("manifest.json", MANIFEST)];
+    fs::write(home.0.join("work/tiny.mcpb"), crib_test::pypi::archive(&files)).expect("writable");
+}
+
 fn document(text: &str) -> Value {
     serde_json::from_str(text).expect("one document")
 }
@@ -21,13 +27,7 @@ fn a_measured_grade_stands_in_list_and_show_until_the_bytes_are_others() {
         return;
     }
     let home = Home::new("measured");
-    let bundle = |script: &str| {
-        fs::write(
-            home.0.join("work/tiny.mcpb"),
-            crib_test::pypi::archive(&[("server.sh", script), ("server.py", START), ("manifest.json", MANIFEST)]),
-        )
-    };
-    bundle(SERVER).expect("writable");
+    bundle(&home, SERVER);
     home.good(&["run", "./tiny.mcpb"]);
     let row = || document(&home.good(&["list", "--json"]).stdout).pointer("/servers/0").cloned().expect("a server");
     let shown = || document(&home.good(&["show", "tiny", "--json"]).stdout).pointer("/package/grade").cloned();
@@ -49,7 +49,7 @@ fn a_measured_grade_stands_in_list_and_show_until_the_bytes_are_others() {
     let chinese = said(home.command(&["show", "tiny"]).env("TOOLCRIB_LANG", "zh-CN")).stdout;
     assert!(chinese.contains(&format!("评级     {letter} {score}   ")), "{chinese}");
 
-    bundle(&SERVER.replace("Does nothing", "Does nothing at all")).expect("writable");
+    bundle(&home, &SERVER.replace("Does nothing", "Does nothing at all"));
     home.good(&["pull", "tiny", "--allow", "republished"]);
     assert_eq!((row().get("grade"), shown()), (None, None), "nobody measured these bytes");
 }

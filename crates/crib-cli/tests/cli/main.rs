@@ -26,6 +26,7 @@ mod shelf;
 #[cfg(unix)]
 mod terminal;
 mod tongue;
+mod unconfined;
 mod updates;
 
 use std::io::Write as _;

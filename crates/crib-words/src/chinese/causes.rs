@@ -332,6 +332,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("tools `{}` of `{}` and `{}` of `{}` look alike", "`{1}` 的工具 `{0}` 与 `{3}` 的 `{2}` 看起来一样"),
     ("prompts `{}` of `{}` and `{}` of `{}` look alike", "`{1}` 的提示词 `{0}` 与 `{3}` 的 `{2}` 看起来一样"),
     // The sandbox.
+    ("there is no sandbox for this operating system yet", "此操作系统还没有沙箱"),
     ("the spec is missing or not valid: {}", "缺少 spec 或 spec 无效：{}"),
     ("seccomp filters are not known for this processor: {}", "没有适用于此处理器的 seccomp 过滤器：{}"),
     ("seccomp: {}", "seccomp：{}"),

@@ -341,6 +341,18 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("its certificate names no workflow", "其证书没有指明工作流"),
     ("its signature cannot be read", "无法读取其签名"),
     // The sandbox.
+    ("`{}` would run without a sandbox, and nobody agreed to that", "`{}` 会在没有沙箱的情况下运行，而没有人同意过"),
+    (
+        "it could read and change your files, and use the network, as you can; agree to that: toolcrib run {} --sandbox none",
+        "它能像你一样读取和修改你的文件、使用网络；同意请执行：toolcrib run {} --sandbox none",
+    ),
+    (
+        "there is no sandbox for `{}` here: it can read and change your files, and use the network, as you can",
+        "这里没有用于 `{}` 的沙箱：它能像你一样读取和修改你的文件、使用网络",
+    ),
+    ("Run it all the same? [y/N] ", "仍要运行吗？[y/N] "),
+    ("engine   a container", "引擎     容器"),
+    ("engine   none where there is no sandbox, as you agreed", "引擎     在没有沙箱的系统上不用，按你的同意"),
     ("the sandbox cannot be told what to do", "无法告诉沙箱该做什么"),
     ("the sandbox cannot be tried out", "无法试用沙箱"),
     ("the proxy for granted hosts cannot be started", "无法启动通往获准主机的代理"),

@@ -278,8 +278,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("as a registry lists it", "按注册表列出的名称"),
     ("an image, without an engine", "一个镜像，无需容器引擎"),
     (
-        "What confines it: process (our own sandbox), or container (runc, crun or runsc) for images",
-        "由什么限制它：process（自带的沙箱），或 container（runc、crun 或 runsc，用于镜像）",
+        "What confines it: process (our own sandbox), container (runc, crun or runsc) for images, or none where there is no sandbox",
+        "由什么限制它：process（自带的沙箱）、container（runc、crun 或 runsc，用于镜像），或在没有沙箱的系统上用 none",
     ),
     (
         "npm:PACKAGE, pypi:PACKAGE, oci:IMAGE, npx://…, uvx://…, a registry's namespace/server, a short name, FILE.mcpb, ./FOLDER or a URL; a server that is there already",

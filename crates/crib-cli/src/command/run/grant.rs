@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use crib_package::{Engine, Entry, Grants, Locked, NetGrant};
 
 use crate::args::{Run, Sandbox};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::shop::{self, Shop};
+use crate::unconfined;
 
 /// What is known when grants are settled.
 pub(super) struct Case<'a> {
@@ -41,6 +42,10 @@ pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result
     if case.has_own_grants && grants != locked.grants {
         return Err(Failure::usage(format!("the configuration says what `{name}` may have")).hint("change `sandbox` there, or remove it"));
     }
+    if let Some(why) = unconfined::why().filter(|_| !grants.unconfined && grants.engine != Engine::Container) {
+        agree(args, name, why, output)?;
+        grants.unconfined = true;
+    }
     let wishes: Vec<PathBuf> = case.more.iter().map(PathBuf::from).filter(|path| path.is_absolute() && path.exists()).collect();
     let missing: Vec<&PathBuf> = wishes.iter().filter(|path| !is_granted(path, &grants)).collect();
     if !case.has_own_grants && !missing.is_empty() {
@@ -62,6 +67,22 @@ pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result
     let locked = Locked { grants, ..locked };
     shop.change(|lock| lock.servers.insert(name.to_owned(), locked.clone()))?;
     Ok(locked)
+}
+
+/// Asks whether it may run without a sandbox.
+fn agree(args: &Run, name: &str, why: &str, output: &Output) -> Result<(), Failure> {
+    if args.yes || args.allow.sandbox == Some(Sandbox::None) {
+        return Ok(());
+    }
+    let refused = || Failure::from(unconfined::refused(name, why)).with_exit(Exit::Authentication);
+    if !output.can_ask() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(refused());
+    }
+    output.warn(&format!("there is no sandbox for `{name}` here: it can read and change your files, and use the network, as you can"));
+    output.ask("Run it all the same? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "j" | "ja" | "是" | "好") { Ok(()) } else { Err(refused()) }
 }
 
 fn flags(args: &Run, grants: &mut Grants) -> Result<(), Failure> {
@@ -95,6 +116,8 @@ fn flags(args: &Run, grants: &mut Grants) -> Result<(), Failure> {
         None => {}
         Some(Sandbox::Process) => grants.engine = Engine::Process,
         Some(Sandbox::Container) => grants.engine = Engine::Container,
+        // Whoever says so has agreed, where there is none.
+        Some(Sandbox::None) if unconfined::why().is_some() => {}
         Some(Sandbox::None) => {
             let hint = "a command of this machine is not confined: toolcrib run -- COMMAND";
             return Err(Failure::usage("what comes from a package is always confined").hint(hint));

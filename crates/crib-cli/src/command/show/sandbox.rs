@@ -28,6 +28,9 @@ pub(crate) struct Confinement {
     write: Vec<String>,
     net: Vec<String>,
     env: Vec<String>,
+    /// It runs without a sandbox, because somebody agreed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unconfined: bool,
     /// Who says that these bytes are that package.
     signature: Proof,
     attestation: Proof,
@@ -67,6 +70,7 @@ fn of(server: &CompiledServer) -> Result<Option<Confinement>, Failure> {
         write: texts(&grants.write),
         net: grants.net.clone().into(),
         env: grants.env.clone(),
+        unconfined: grants.unconfined,
         signature: locked.provenance.signature.clone(),
         attestation: locked.provenance.attestation.clone(),
         signer: locked.provenance.signer.clone(),
