@@ -21,6 +21,8 @@ const CLAIM: &str = "io.modelcontextprotocol.server.name";
 const REPOSITORY: &str = "org.opencontainers.image.source";
 /// Programs that start a bundle, the first that is there.
 const ENGINES: &[&str] = &["runc", "crun", "runsc"];
+/// They are where only root looks, too.
+const ELSEWHERE: &[&str] = &["/usr/sbin", "/usr/local/sbin", "/sbin"];
 /// Longest text of a label that is kept.
 const LABEL_CHARS_MAX: usize = 300;
 
@@ -122,20 +124,20 @@ fn label(config: &Config, name: &str) -> Option<String> {
 
 /// Finds what starts images in the place of our own launcher, where that is wanted.
 fn engine(surroundings: &Surroundings, locked: &Locked) -> Result<Option<PathBuf>, Fault> {
-    if locked.grants.engine == Engine::Process {
-        return Ok(None);
+    match locked.grants.engine {
+        Engine::Process => Ok(None),
+        Engine::Container => found(surroundings, ELSEWHERE, &locked.source).map(Some),
     }
-    // They are where only root looks.
-    let elsewhere = |name: &str| {
-        ["/usr/sbin", "/usr/local/sbin", "/sbin"].iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
-    };
+}
+
+fn found(surroundings: &Surroundings, elsewhere: &[&str], source: &str) -> Result<PathBuf, Fault> {
+    let elsewhere = |name: &str| elsewhere.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file());
     let found = ENGINES.iter().find_map(|name| surroundings.find(name).or_else(|| elsewhere(name)));
-    let missing = || {
-        Fault::new(Code::RuntimeMissing, format!("`{}` is to be started as a container, and nothing here starts one", locked.source))
+    found.ok_or_else(|| {
+        Fault::new(Code::RuntimeMissing, format!("`{source}` is to be started as a container, and nothing here starts one"))
             .because(format!("none of {} is on this machine", ENGINES.join(", ")))
             .hint("install one (apt install runc), or let our own sandbox start it: --sandbox process")
-    };
-    found.map(Some).ok_or_else(missing)
+    })
 }
 
 /// Says how a checked image is started.
@@ -154,4 +156,27 @@ pub(crate) fn start(surroundings: &Surroundings, image: &Image, locked: &Locked,
         image: Some(crib_sandbox::Image { root, volumes: image.volumes.clone(), user: image.user, engine }),
         usual: image.command.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_is_found_wherever_it_is_and_missed_with_words() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, nowhere) = (folder.path().display().to_string(), Surroundings::new([]));
+        let fault = found(&nowhere, &[&path], "oci:ghcr.io/owner/counter").expect_err("there is none");
+        let told = format!("{} {fault}; {}", fault.code(), fault.remedy().unwrap_or_default());
+        assert_eq!(
+            told,
+            "TC0507 `oci:ghcr.io/owner/counter` is to be started as a container, and nothing here starts one: none of runc, crun, runsc is on \
+             this machine; install one (apt install runc), or let our own sandbox start it: --sandbox process"
+        );
+        let crun = folder.path().join("crun");
+        std::fs::write(&crun, "").expect("writable");
+        assert_eq!(found(&nowhere, &[&path], "oci:x").ok(), Some(crun.clone()), "where only root looks");
+        let surroundings = Surroundings::new([("PATH".into(), folder.path().into())]);
+        assert_eq!(found(&surroundings, &[], "oci:x").ok(), Some(crun), "in the search path");
+    }
 }
