@@ -17,8 +17,8 @@ use crate::places::{self, shown};
 const EMPTY: &str = "version: 1\n";
 /// Whoever changes the file holds this one.
 const LOCK: &str = "config.lock";
-/// Changing the file takes milliseconds.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Changing the file takes milliseconds, and many may come at once.
+const LOCK_WAIT: Duration = Duration::from_secs(20);
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The user's configuration as it was found.
