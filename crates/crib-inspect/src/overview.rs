@@ -140,6 +140,7 @@ fn section((speak, title): (Speak, &str), items: &[Value], name: impl Fn(&Value)
     if items.is_empty() {
         return out;
     }
+    let title = if items.len() == 1 { title.trim_end_matches('s') } else { title };
     out.extend(["\n", &speak(&format!("{} {title}", items.len())), "\n"]);
     for item in items.iter().take(SHOWN_MAX) {
         let about = item.get("description").or_else(|| item.get("title")).and_then(Value::as_str).unwrap_or_default();

@@ -138,6 +138,16 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Returns the variable by which a server is told where to keep what it learns, and the name of the file, where it
+    /// would else write into its own package, which nobody may.
+    #[must_use]
+    pub fn keeps(&self) -> Option<(&'static str, &'static str)> {
+        let is_memory = matches!(self, Self::Npm { name, .. } if name == "@modelcontextprotocol/server-memory");
+        is_memory.then_some(("MEMORY_FILE_PATH", "memory.jsonl"))
+    }
+}
+
 /// Returns what a command really starts: the package or module that its runner is told to run.
 fn started<'a>(program: &'a str, args: &'a [String]) -> &'a str {
     let runner = program.rsplit(['/', '\\']).next().unwrap_or(program).trim_end_matches(".exe");

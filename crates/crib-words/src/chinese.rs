@@ -2,6 +2,7 @@
 
 mod causes;
 mod codes;
+mod events;
 mod failures;
 mod faults;
 mod help;
@@ -15,7 +16,7 @@ pub(crate) use pages::page;
 pub(crate) type Entry = (&'static str, &'static str);
 
 pub(crate) fn all() -> impl Iterator<Item = Entry> {
-    [help::ENTRIES, shown::ENTRIES, inspect::ENTRIES, failures::ENTRIES, faults::ENTRIES, causes::ENTRIES, codes::ENTRIES]
+    [help::ENTRIES, shown::ENTRIES, inspect::ENTRIES, failures::ENTRIES, events::ENTRIES, faults::ENTRIES, causes::ENTRIES, codes::ENTRIES]
         .into_iter()
         .flatten()
         .copied()
