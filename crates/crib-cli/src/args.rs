@@ -135,9 +135,6 @@ pub(crate) enum Command {
     /// Print the version
     #[command(hide = true)]
     Version,
-    /// Watch over the children of a gateway; started by the gateway itself
-    #[command(hide = true, name = "__warden")]
-    Warden,
     /// Explain a command
     #[command(hide = true)]
     Help(Help),

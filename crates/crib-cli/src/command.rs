@@ -78,7 +78,6 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
         Some(Command::Man(args)) => man::run(&args, output),
         Some(Command::Schema) => schema::run(output),
         Some(Command::Version) => version::run(output),
-        Some(Command::Warden) => Ok(()),
         // Answered while the command line was read.
         Some(Command::Help(_)) => Ok(()),
     }

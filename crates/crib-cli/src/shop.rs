@@ -170,8 +170,13 @@ pub(crate) fn keep_apart(grants: &Grants) -> Result<(), Fault> {
     let places::Own { config, data } = places::own(&places);
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_gone| path.to_owned());
     let own: Vec<PathBuf> = config.parent().into_iter().chain([data.as_path()]).map(real).collect();
+    let kept = real(&kept(&data));
     for granted in grants.read.iter().chain(&grants.write) {
         let path = real(granted);
+        // A server's own folder is nobody else's.
+        if path != kept && path.starts_with(&kept) {
+            continue;
+        }
         if let Some(own) = own.iter().find(|own| own.starts_with(&path) || path.starts_with(own)) {
             let message =
                 format!("`{}` cannot be granted: Toolcrib keeps its configuration and its keys in `{}`", granted.display(), own.display());
@@ -180,6 +185,11 @@ pub(crate) fn keep_apart(grants: &Grants) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Returns where servers have folders of their own, by their names. Nothing of ours is in there.
+pub(crate) fn kept(data: &Path) -> PathBuf {
+    data.join("servers")
 }
 
 /// Reads the lockfile of a data directory.

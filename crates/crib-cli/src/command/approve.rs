@@ -14,6 +14,9 @@ use crate::output::Output;
 use crate::pins;
 use crate::tongue::{said, word};
 
+/// How many that wait are named one by one.
+const HELD_MAX: usize = 4;
+
 #[derive(Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib approve                                 what waits for approval
@@ -164,7 +167,11 @@ fn show(report: &Report, takes: bool, args: &Approve, output: &Output) -> Result
 
 /// Says what of a server clients do not see, or should look at twice.
 pub(super) fn say_left_out(server: &str, rows: &[LeftOutRow], output: &Output) {
-    for row in rows {
+    let held = rows.iter().filter(|row| row.state == "held").count();
+    if held > HELD_MAX {
+        output.warn(&format!("{server}: {held} held back"));
+    }
+    for row in rows.iter().filter(|row| held <= HELD_MAX || row.state != "held") {
         output.warn(&format!("{server}.{} {}: {}", row.name, word("left out", &row.state), said(&row.message)));
     }
     if rows.iter().any(|row| row.state == "held") {

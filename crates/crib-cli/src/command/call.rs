@@ -6,12 +6,16 @@ mod result;
 use std::io::Read as _;
 
 use bytes::Bytes;
+use crib_model::Clock as _;
 use http::Method;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::args::Call;
 use crate::client::Client;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
+use crate::logs::Line;
+use crate::machine::Machine;
 use crate::output::Output;
 use crate::runtime;
 use crate::tool::Tool;
@@ -28,9 +32,34 @@ async fn call(args: &Call, output: &Output) -> Result<(), Failure> {
     let words = arguments::parse(&args.arguments)?;
     let base = base(args)?;
     let client = Client::connect(&args.target, Some(&args.name), output).await?;
-    let result = ask(args, words, base, &client, output).await;
+    let begin = Machine.unix().as_millis();
+    let mut result = ask(args, words, base, &client, output).await;
+    if let Err(failure) = &result
+        && failure.exit() == Exit::Tool
+        && failure.remedy().is_none()
+        && let Some(hint) = refused(args, begin, &client).await
+    {
+        result = Err(failure.clone().hint(hint));
+    }
     client.close().await;
     result
+}
+
+/// Says what the sandbox has refused since a call began: the tool itself knows no more than that it got no answer.
+async fn refused(args: &Call, begin: u128, client: &Client) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Page {
+        lines: Vec<Line>,
+    }
+    let (server, _) = args.name.split_once("__").or_else(|| args.name.split_once(['.', '/']))?;
+    let Page { lines } = client.get(&format!("/v1/servers/{}/logs?tail=50", encode(server))).await.ok()?.read().ok()?;
+    let place = |line: &Line| {
+        let (place, why) = line.text.strip_prefix("sandbox: ")?.split_once(" refused: ")?;
+        (u128::from(line.time) >= begin && why.contains("not granted")).then(|| place.to_owned())
+    };
+    let place = lines.iter().rev().find_map(place)?;
+    let host = place.strip_suffix(":443").or_else(|| place.strip_suffix(":80")).unwrap_or(&place);
+    Some(format!("the sandbox refused {place} meanwhile: toolcrib run {server} --allow-net {host}"))
 }
 
 async fn ask(args: &Call, words: Vec<arguments::Word>, base: Map<String, Value>, client: &Client, output: &Output) -> Result<(), Failure> {

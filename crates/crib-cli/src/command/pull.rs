@@ -4,23 +4,30 @@ mod tools;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crib_clients::Value;
+use crib_control::Servers;
 use crib_package::{Event, Listing, Locked, Progress, Pulled, Source};
 use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::listed;
 use super::run::config::Configuration;
-use crate::args::{Fetch, Pull};
-use crate::background;
+use super::stop::servers::change;
+use crate::args::{Fetch, Pull, Target};
+use crate::background::{self, Gateway};
+use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::runtime;
 use crate::shop::{self, Believed, Shop};
 use crate::signals::Signals;
+use crate::world;
 use tools::Tools;
+
+/// How long a server may take that is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// A package as programs are told of it.
 #[derive(Debug, Serialize)]
@@ -101,14 +108,27 @@ pub(super) async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<
             None => members.push(("with".to_owned(), with)),
         }
     }
-    if !configuration.put(name, &Value::Map(members))? {
-        return Ok(());
+    if configuration.put(name, &Value::Map(members))? {
+        output.say(&format!("written  {}", configuration.shown()));
     }
-    output.say(&format!("written  {}", configuration.shown()));
-    match background::find() {
-        Some(gateway) => background::reload(&gateway).await,
-        None => Ok(()),
+    let Some(gateway) = background::find() else { return Ok(()) };
+    background::reload(&gateway).await?;
+    try_again(name, &gateway, output).await
+}
+
+/// Has the gateway try a server again that it could not start: its bytes are others now.
+async fn try_again(name: &str, gateway: &Gateway, output: &Output) -> Result<(), Failure> {
+    let target = Target { config: Vec::new(), url: Some(gateway.url.clone()), key: world::variable("TOOLCRIB_KEY"), timeout: AGAIN };
+    let client = Client::connect(&target, None, output).await?;
+    let slug = crate::command::run::slug(name);
+    let has_failed = |rows: &Servers| rows.servers.iter().any(|row| row.name == slug.as_str() && row.state == "failed");
+    // Who may not look at it or start it leaves it to those who may.
+    let rows = client.get("/v1/servers").await.and_then(crate::client::Answer::read::<Servers>);
+    if rows.as_ref().is_ok_and(has_failed) {
+        drop(change(&client, slug.as_str(), "start").await);
     }
+    client.close().await;
+    Ok(())
 }
 
 /// A package that is to be had.

@@ -33,6 +33,11 @@ struct Wanted {
 
 pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
     // What is said on the command line wins over what a file says.
+    if let Some(odd) = args.env.iter().find(|text| text.is_empty() || text.starts_with('=')) {
+        return Err(
+            Failure::usage(format!("`{odd}` is not the name of a variable")).hint("write it NAME=VALUE, or NAME for your own value")
+        );
+    }
     let args = &Run { env: [flags::variables(args)?, args.env.clone()].concat(), ..args.clone() };
     let mut configuration = Configuration::read()?;
     let (name, gateway) = runtime::on_all_cores(async {
@@ -136,11 +141,33 @@ async fn want(args: &Run, configuration: &Configuration, output: &Output) -> Res
         && let Source::Url(url) = shop::source(text, &[])?
     {
         refuse_package_flags(args, text)?;
+        reachable(&url)?;
         let name = args.name.clone().unwrap_or_else(|| Source::Url(url.clone()).suggested_name());
         let entry = Value::map([("url", Value::text(&url))]);
         return checked(Wanted { name, entry, origin: url }, &known);
     }
     package::package(args, text, &known, output).await
+}
+
+/// Refuses addresses that no server has.
+fn reachable(url: &str) -> Result<(), Failure> {
+    let place = |url: &str| {
+        let uri = url.parse::<http::Uri>().ok()?;
+        let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let host = if host == "localhost" || host == "::1" { "127.0.0.1".to_owned() } else { host };
+        Some((host, uri.port_u16().unwrap_or_else(|| if uri.scheme_str() == Some("https") { 443 } else { 80 })))
+    };
+    let wanted = place(url);
+    if let Some(guarded) = wanted.as_ref().and_then(|(host, _)| crib_model::guarded_host(host)) {
+        let host = wanted.map(|(host, _)| host).unwrap_or_default();
+        let message = format!("`{host}` is {guarded}");
+        let failure = Failure::coded(Code::ConfigInvalid, message);
+        return Err(failure.hint("if this server is really there, say so in the configuration: allowLinkLocal: true"));
+    }
+    if background::find().is_some_and(|own| place(&own.url) == wanted) {
+        return Err(Failure::usage("this is the gateway itself").hint("toolcrib list"));
+    }
+    Ok(())
 }
 
 /// A command of this machine.

@@ -172,7 +172,10 @@ fn show(args: &Search, found: &Found, market: &Market, output: &Output) -> Resul
         output.warn(&format!("[{}] {fault}", fault.code()));
     }
     if found.broken > 0 {
-        output.warn(&format!("{} entries cannot be read and are left out", found.broken));
+        output.warn(&match found.broken {
+            1 => "1 entry cannot be read and is left out".to_owned(),
+            more => format!("{more} entries cannot be read and are left out"),
+        });
     }
     if found.hits.is_empty() {
         output.say("nothing found");

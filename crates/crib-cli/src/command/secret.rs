@@ -96,6 +96,11 @@ struct Rows {
 }
 
 #[derive(Serialize)]
+struct Removed {
+    removed: Vec<String>,
+}
+
+#[derive(Serialize)]
 struct Done {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,6 +192,7 @@ fn users(files: &[PathBuf], output: &Output) -> Result<BTreeMap<SecretName, Vec<
 fn remove(args: &Rm, output: &Output) -> Result<(), Failure> {
     let secrets = opened()?;
     let used = users(&[], output)?;
+    let mut removed = Vec::new();
     for name in &args.names {
         let name = parse(name)?;
         if !secrets.remove(&name).map_err(|error| Failure::from(fault(&error)))? {
@@ -196,8 +202,9 @@ fn remove(args: &Rm, output: &Output) -> Result<(), Failure> {
         if let Some(users) = used.get(&name) {
             output.warn(&format!("{name} is missing now for {}", users.join(", ")));
         }
+        removed.push(name.to_string());
     }
-    Ok(())
+    if output.is_json { output.document("secrets-removed", &Removed { removed }) } else { Ok(()) }
 }
 
 /// The secrets, with a passphrase that is asked for where one is needed and somebody is there.

@@ -40,7 +40,16 @@ pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
 
 /// The configuration with what the command line says on top.
 fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
-    let mut compiled = if alone::is_named(args) { alone::load(args, output)? } else { config::load(&args.config, output)? };
+    let mut compiled = if alone::is_named(args) {
+        alone::load(args, output)?
+    } else {
+        let flags = [("--header", !args.header.is_empty()), ("--env", !args.env.is_empty()), ("--name", args.name.is_some())];
+        if let Some((flag, _)) = flags.iter().find(|(_, is_given)| *is_given) {
+            return Err(Failure::usage(format!("{flag} goes with a URL or a command that is served alone"))
+                .hint("toolcrib serve URL   or   toolcrib serve -- COMMAND"));
+        }
+        config::load(&args.config, output)?
+    };
     if !args.listen.is_empty() {
         let parsed: Result<Vec<ListenOn>, String> = args.listen.iter().map(|text| ListenOn::parse(text)).collect();
         let listen = parsed.map_err(|error| Failure::usage(format!("--listen: {error}")))?;

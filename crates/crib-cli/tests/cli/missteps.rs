@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use super::gateway::Gateway;
-use super::run::{Home, NOWHERE, SERVER, lacks, said};
+use super::run::{Home, NOWHERE, SERVER, lacks, of_registry, publish, registry, said};
 
 /// An address that nobody listens on.
 fn nowhere() -> String {
@@ -132,6 +132,8 @@ fn secrets_are_told_with_whoever_uses_them_in_ones_own_configuration() {
     assert!(child.wait().expect("it ends").success());
     let removed = home.good(&["secret", "rm", "GH"]);
     assert!(removed.stderr.contains("GH is missing now for gh.T"), "{}", removed.stderr);
+    let again = home.run(&["secret", "rm", "GH", "--json"]);
+    assert!(again.status == 3 && again.stdout.is_empty(), "{}{}", again.stdout, again.stderr);
 }
 
 #[test]
@@ -229,4 +231,81 @@ fn a_remote_server_gets_its_headers_and_only_the_tools_that_are_wanted() {
     let config = home.config();
     assert!(config.contains("x-tenant: \"${env:HOME}\"") && config.contains("transport: http"), "{config}");
     assert!(run.stdout.contains("1 tool") && run.stdout.contains("demo__add"), "{}", run.stdout);
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_written() {
+    let home = Home::new("refused_early");
+    home.good(&["run", "demo"]);
+    let status: Value = serde_json::from_str(&home.good(&["--json"]).stdout).expect("one document");
+    let own = format!("{}/mcp", status["gateway"]["url"].as_str().expect("an address"));
+    let before = home.config();
+    for (args, why) in [
+        (&["run", &own, "--name", "self"][..], "this is the gateway itself"),
+        (&["run", &own.replace("127.0.0.1", "localhost"), "--name", "self"], "this is the gateway itself"),
+        (&["run", "http://169.254.169.254/x"], "`169.254.169.254` is "),
+        (&["run", "-e", "=x", "--", "true"], "is not the name of a variable"),
+        (&["serve", "-e", "A=b"], "--env goes with a URL or a command"),
+        (&["serve", "-H", "A: b"], "--header goes with a URL or a command"),
+    ] {
+        let refused = home.run(args);
+        assert!(
+            refused.status == 2 && refused.stderr.contains(why) && !refused.stderr.contains("config.yaml"),
+            "{args:?} {}",
+            refused.stderr
+        );
+    }
+    assert_eq!(home.config(), before);
+}
+
+#[test]
+fn a_prompt_names_its_commands_as_they_are_typed() {
+    let home = Home::new("slashes");
+    let mut command = home.command(&["run", "-i", "demo"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let input = b"/help\n/nosuch\n/read\nad a=1 b=2\n/bye\n";
+    std::io::Write::write_all(&mut child.stdin.take().expect("piped"), input).expect("it reads");
+    let done = child.wait_with_output().expect("it ends");
+    let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(stdout.contains("\n/resources, /templates, /prompts  list them\n") && !stdout.contains("/quit"), "{stdout}");
+    assert!(stdout.contains("did you mean `add`?"), "{stdout}");
+    assert!(stderr.contains("hint: commands: /help") && stderr.contains("hint: /read URI"), "{stderr}");
+}
+
+#[test]
+fn what_is_ours_is_nobody_elses_to_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new("private");
+    fs::create_dir_all(home.0.join(".cursor")).expect("a folder");
+    home.good(&["connect", "cursor", "-y", "--no-check"]);
+    let mode = fs::metadata(home.0.join(".local/share/toolcrib")).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn completions_offer_no_inner_command() {
+    let home = Home::new("inner");
+    assert!(!home.good(&["completion", "bash"]).stdout.contains("warden"));
+    assert!(home.run(&["demo"]).stderr.contains("did you mean `toolcrib run demo`?"));
+}
+
+#[test]
+fn a_server_that_remembers_has_a_folder_of_its_own() {
+    if lacks("npm") || lacks("node") {
+        return;
+    }
+    let home = Home::new("remembers");
+    let (base, pages) = registry();
+    publish(&pages, "@modelcontextprotocol/server-memory", "1.0.0");
+    let ran = of_registry(&home, &base, &["run", "memory"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let kept = home.0.join(".local/share/toolcrib/servers/memory");
+    let config = home.config();
+    assert!(config.contains(&format!("MEMORY_FILE_PATH: {}/memory.jsonl", kept.display())), "{config}");
+    fs::write(kept.join("memory.jsonl"), "remembered").expect("its folder is there");
+    let read = home.good(&["call", "memory.read", &format!("path={}", kept.join("memory.jsonl").display())]);
+    assert_eq!(read.stdout.trim(), "remembered");
+    // What else is ours stays out of its sight.
+    let ours = home.0.join(".local/share/toolcrib/toolcrib.lock");
+    assert!(home.good(&["call", "memory.read", &format!("path={}", ours.display())]).stdout.contains("refused"));
 }

@@ -274,6 +274,13 @@ fn bytes_that_were_changed_are_not_started() {
     assert!(refused.stderr.contains("TC0505") || refused.stderr.contains("TC0310"), "{}", refused.stderr);
     let why = home.run(&["list"]).stdout;
     assert!(why.contains("TC0505"), "{why}");
+    // Fetched again, it starts at the next call.
+    assert_eq!(of_registry(&home, &base, &["pull", "reader"]).status, 0);
+    assert_eq!(home.good(&["call", "reader.read", "path=/gone"]).stdout.trim(), "refused ENOENT");
+    home.good(&["stop"]);
+    write_anyway(&script, &text);
+    let mended = of_registry(&home, &base, &["run", "reader"]);
+    assert!(mended.status == 0 && mended.stderr.contains("the files of `reader` were changed since they were locked"), "{}", mended.stderr);
 }
 
 /// Writes a file that is read-only.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::file;
 use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
+use crate::shop::private_folder;
 
 const FILE: &str = "journal.json";
 
@@ -231,7 +232,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn make_private(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
+    private_folder(directory)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -62,7 +62,12 @@ pub(super) fn look(compiled: &Compiled, running: Option<&Running>, is_starting: 
     let good = looked.iter().filter(|finding| finding.is_none()).count();
     findings.extend(looked.into_iter().flatten());
     if good > 0 {
-        let does = if is_starting { "which start" } else { "as they were installed" };
+        let does = match (is_starting, good) {
+            (true, 1) => "which starts",
+            (true, _) => "which start",
+            (false, 1) => "as it was installed",
+            (false, _) => "as they were installed",
+        };
         findings.insert(0, Finding::new("packages", Health::Good, format!("{}, {does}", count(good, "package"))));
     }
     Ok(findings)

@@ -27,6 +27,8 @@ use crate::{config, pins};
 
 /// Longest wait for a version to start, and again for its list.
 const WAIT: Duration = Duration::from_secs(30);
+/// What is told of a new tool: how its description begins.
+const ADDED_LINES: usize = 3;
 
 /// What is known of the tools of an update.
 #[derive(Debug, Serialize)]
@@ -248,7 +250,10 @@ impl Compared {
         let mut lines = vec![said(&format!("tools       {}", head.join(", "))).into_owned()];
         for change in &self.changes {
             lines.push(format!("{server}.{} {}", change.tool, said(&change.message)));
-            lines.extend(change.diff.lines().map(|line| format!("  {line}")));
+            // Of a new tool everything is new, and shown where it is approved.
+            let is_new = change.kind == Kind::Added;
+            let diff = change.diff.lines().filter(|line| !is_new || (line.starts_with('+') && !line.starts_with("+++")));
+            lines.extend(diff.take(if is_new { ADDED_LINES } else { usize::MAX }).map(|line| format!("  {line}")));
         }
         if self.held {
             let held = format!("what is new or changed is held back until it is approved: toolcrib approve {server} --diff");

@@ -12,6 +12,7 @@ use super::super::connect::file::{self, Before};
 use super::super::connect::{OUR_SERVERS, verify};
 use crate::failure::Failure;
 use crate::places::{self, shown};
+use crate::shop::private_folder;
 
 /// What a file begins with that did not exist.
 const EMPTY: &str = "version: 1\n";
@@ -78,7 +79,7 @@ impl Configuration {
     /// meanwhile is seen when the file is replaced.
     async fn turn(&self) -> Option<File> {
         let data = places::own(&self.places).data;
-        std::fs::create_dir_all(&data).ok()?;
+        private_folder(&data).ok()?;
         let lock = File::options().create(true).truncate(false).write(true).open(data.join(LOCK)).ok()?;
         let end = Instant::now() + LOCK_WAIT;
         while Instant::now() < end {
@@ -112,7 +113,8 @@ impl Configuration {
         }
         verify(&self.path, &after)?;
         let before = self.bytes.as_deref().map_or(Before::Absent, Before::Bytes);
-        file::replace(&self.path, before, after.as_bytes(), &self.places)?;
+        let replaced = file::replace(&self.path, before, after.as_bytes(), &self.places);
+        replaced.map_err(|failure| failure.hint("choose another place: TOOLCRIB_HOME=DIR"))?;
         self.bytes = Some(after.clone().into_bytes());
         self.text = after;
         Ok(true)

@@ -19,6 +19,8 @@ pub(super) struct Case<'a> {
     pub(super) name: &'a str,
     /// The server's arguments.
     pub(super) more: &'a [String],
+    /// A folder of its own.
+    pub(super) kept: Option<PathBuf>,
     pub(super) is_first: bool,
     /// Whether the configuration says what it may have.
     pub(super) has_own_grants: bool,
@@ -38,6 +40,9 @@ pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result
     flags(args, &mut grants)?;
     if grants.engine == Engine::Container && !matches!(locked.entry, Entry::Image(_)) {
         return Err(Failure::usage(format!("`{name}` is no image, and containers are made of images")).hint("leave --sandbox out"));
+    }
+    if let Some(kept) = case.kept.as_ref().filter(|_| !case.has_own_grants) {
+        add(&mut grants.write, kept.clone());
     }
     if case.has_own_grants && grants != locked.grants {
         return Err(Failure::usage(format!("the configuration says what `{name}` may have")).hint("change `sandbox` there, or remove it"));

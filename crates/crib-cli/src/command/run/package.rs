@@ -1,5 +1,7 @@
 //! A server from a package: found, pulled where it is missing, granted what is asked for.
 
+use std::path::PathBuf;
+
 use crib_clients::Value;
 use crib_market::{Missing, Recipe, Value as Told};
 use crib_model::Code;
@@ -65,17 +67,41 @@ pub(super) async fn package<'a>(
     }
     let before = shop.locked(name, source)?;
     let is_first = before.is_none();
-    let locked = match before.filter(|locked| is_built(locked, args) && shop.start(locked).is_ok()) {
+    let is_whole = |locked: &Locked| match shop.start(locked) {
+        Ok(_) => true,
+        Err(fault) => {
+            if fault.code() == Code::PackageUnverified {
+                let why = fault.causes().first().map_or_else(|| fault.message().to_owned(), Clone::clone);
+                output.warn(&format!("the files of `{name}` were changed since they were locked, and are fetched anew: {why}"));
+            }
+            false
+        }
+    };
+    let locked = match before.filter(|locked| is_built(locked, args) && is_whole(locked)) {
         Some(locked) => locked,
         None => Box::pin(pull::pull(&shop, &wish, output)).await?.locked,
     };
     set(&shop, &locked, &mut own, known(name), output)?;
+    let kept = keep(args, &shop, &wish, &mut own, known(name))?;
     own.args.extend(grant::arguments(&args.more));
     let has_own_grants = known(name).is_some_and(|entry| entry.member("sandbox").is_some());
     let wishes: Vec<String> = own.places.iter().chain(&grant::arguments(&args.more)).cloned().collect();
-    let locked = grant::settle(&grant::Case { args, shop: &shop, name, more: &wishes, is_first, has_own_grants }, locked, output)?;
+    let locked = grant::settle(&grant::Case { args, shop: &shop, name, more: &wishes, kept, is_first, has_own_grants }, locked, output)?;
     let entry = entry(args, &locked, &own, known(name));
     Ok(Wanted { origin: shop::pinned(&locked), name: wish.name, entry })
+}
+
+/// Gives a server that keeps what it learns a folder of its own, where it is told of no other.
+fn keep(args: &Run, shop: &Shop, wish: &Wish, own: &mut Own, before: Option<&Value>) -> Result<Option<PathBuf>, Failure> {
+    let Some((variable, file)) = wish.source.keeps() else { return Ok(None) };
+    let is_said = args.env.iter().any(|text| text.split('=').next() == Some(variable)) || own.env.iter().any(|(name, _)| name == variable);
+    if is_said || before.and_then(|entry| entry.member("env")?.member(variable)).is_some() {
+        return Ok(None);
+    }
+    let folder = shop::kept(&shop.data).join(&wish.name);
+    shop::private_folder(&folder)?;
+    own.env.push((variable.to_owned(), folder.join(file).display().to_string()));
+    Ok(Some(folder))
 }
 
 /// Whether what is to be built was.

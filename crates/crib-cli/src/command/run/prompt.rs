@@ -14,7 +14,7 @@ use crate::args::Run;
 use crate::background::Gateway;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
-use crate::signals::Signals;
+use crate::signals::{Signals, Wish};
 use crate::world;
 
 const PROMPT: &str = ">>> ";
@@ -40,15 +40,12 @@ pub(super) async fn lead(name: &str, args: &Run, gateway: &Gateway, output: &Out
     let options = Options { timeout: args.timeout, start_timeout: args.timeout, ..Options::default() };
     let client = Client::connect(&target(name, gateway)?, &options, &Tap::new(Vec::new()), asker).await?;
     let mut signals = Signals::new()?;
-    let talk = async {
-        match &terminal {
-            Some(terminal) => talk(&client, terminal, output).await,
-            None => read(&client, output).await,
-        }
-    };
-    let result = tokio::select! {
-        result = talk => result,
-        _ = signals.stop() => Err(Failure::shown(Exit::Interrupted)),
+    let result = match &terminal {
+        Some(terminal) => talk(&client, terminal, &mut signals, output).await,
+        None => tokio::select! {
+            result = read(&client, output) => result,
+            _ = signals.stop() => Err(Failure::shown(Exit::Interrupted)),
+        },
     };
     client.close().await;
     result
@@ -76,24 +73,76 @@ fn command(line: &str) -> String {
 }
 
 /// A person leads it.
-async fn talk(client: &Client, terminal: &Terminal, output: &Output) -> Result<(), Failure> {
+async fn talk(client: &Client, terminal: &Terminal, signals: &mut Signals, output: &Output) -> Result<(), Failure> {
     let mut session = Session::open(client.clone()).await?;
     terminal.learn(session.words().of_tools());
     terminal.show(&crate::tongue::said(HELP));
-    while let Some(line) = terminal.read(PROMPT).await {
-        let line = command(&line);
+    loop {
+        let line = tokio::select! {
+            line = terminal.read(PROMPT) => line,
+            _ = signals.stop() => return Err(Failure::shown(Exit::Interrupted)),
+        };
+        let Some(line) = line.map(|line| command(&line)) else { break };
         if line == "help" {
             terminal.show(&crate::tongue::said(HELP));
         }
-        match session.run(&line).await {
+        let said = tokio::select! {
+            said = session.run(&line) => said,
+            wish = signals.stop() => {
+                if wish != Wish::Interrupt {
+                    return Err(Failure::shown(Exit::Interrupted));
+                }
+                // Who interrupts a call wants the prompt back.
+                terminal.show("\n");
+                continue;
+            }
+        };
+        match said {
             Ok(Said::Quit) => break,
-            Ok(Said::Shown { text, .. } | Said::Failed { text, .. }) => terminal.show(&text),
-            Err(mistake @ Mistake::Line { .. }) => terminal.show(&format!("{mistake}\n")),
+            Ok(Said::Shown { .. }) if line == "help" => terminal.show(&help()),
+            Ok(Said::Shown { text, .. }) => terminal.show(&text),
+            Ok(Said::Failed { text, .. }) => terminal.show(&[text, near(&session, &line)].concat()),
+            Err(mistake @ Mistake::Line { .. }) => output.failure(&told(mistake)),
             Err(Mistake::Fault(fault)) => output.failure(&Failure::from(fault)),
         }
         terminal.learn(session.words().of_tools());
     }
     Ok(())
+}
+
+/// The inspector's help, as its commands are written here.
+fn help() -> String {
+    let is_other = |line: &&str| !["call ", "quit "].iter().any(|word| line.starts_with(word));
+    let slashed = |line: &str| {
+        let (commands, about) = line.split_at_checked(line.find("  ").unwrap_or(line.len())).unwrap_or((line, ""));
+        format!("/{}{about}\n", commands.replace(", ", ", /"))
+    };
+    crib_inspect::HELP.lines().filter(is_other).map(slashed).collect()
+}
+
+/// Says what was wrong with a line, in the commands as they are written here.
+fn told(mistake: Mistake) -> Failure {
+    match mistake {
+        Mistake::Fault(fault) => Failure::from(fault),
+        Mistake::Line { message, hint } => {
+            let is_command = |hint: &str| hint.split(' ').next().is_some_and(|word| crib_inspect::COMMANDS.contains(&word));
+            let slashed =
+                |hint: String| if is_command(&hint) { format!("/{hint}") } else { hint.replace("commands: help", "commands: /help") };
+            hint.map(slashed).into_iter().fold(Failure::usage(message), Failure::hint)
+        }
+    }
+}
+
+/// Names the tool that was meant, where a call names none.
+fn near(session: &Session, line: &str) -> String {
+    let Some(name) = line.strip_prefix("call ").and_then(|rest| rest.split_whitespace().next()) else { return String::new() };
+    let names: Vec<&str> = session.overview().tools.iter().filter_map(|tool| tool.get("name")?.as_str()).collect();
+    if names.contains(&name) {
+        return String::new();
+    }
+    let near = crib_control::nearest(name, names.iter().copied());
+    let hint = near.map_or_else(|| "tools: /tools".to_owned(), |near| format!("did you mean `{near}`?"));
+    format!("{}: {}\n", crate::tongue::said("hint"), crate::tongue::said(&hint))
 }
 
 /// Lines come from standard input; the first that fails decides the exit status, the others are done all the same.
@@ -108,19 +157,14 @@ async fn read(client: &Client, output: &Output) -> Result<(), Failure> {
         }
         match session.run(&line).await {
             Ok(Said::Quit) => break,
+            Ok(Said::Shown { .. }) if line == "help" => output.data(&help())?,
             Ok(Said::Shown { text, .. }) => output.data(&text)?,
             Ok(Said::Failed { text, .. }) => {
-                output.data(&text)?;
+                output.data(&[text, near(&session, &line)].concat())?;
                 first.get_or_insert_with(|| Failure::shown(Exit::Tool));
             }
             Err(mistake) => {
-                let failed = match mistake {
-                    Mistake::Fault(fault) => Failure::from(fault),
-                    Mistake::Line { message, hint } => {
-                        let failure = Failure::usage(message);
-                        hint.into_iter().fold(failure, Failure::hint)
-                    }
-                };
+                let failed = told(mistake);
                 output.failure(&failed);
                 first.get_or_insert_with(|| Failure::shown(failed.exit()));
             }
