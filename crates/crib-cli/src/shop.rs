@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 use crib_oci::Reference;
 use crib_package::{
-    Build, FindingKind, Grants, Key, Listing, Lock, Locked, More, NetGrant, Packages, PackagesOptions, Policy, Progress, Provenance,
-    Pulled, Source, Start, Trust, Verdict,
+    Build, FindingKind, Grants, Listing, Lock, Locked, More, NetGrant, Packages, PackagesOptions, Policy, Progress, Provenance, Pulled,
+    Source, Start, Trust, Verdict,
 };
 use crib_transport::{ClientOptions, HttpClient};
 
@@ -62,7 +62,16 @@ impl Believed {
             this.policy = this.policy.with(kind, Verdict::Allow);
         }
         if !fetch.key.is_empty() {
-            this.trust.keys = fetch.key.iter().map(|text| key(text)).collect::<Result<_, Failure>>()?;
+            this.trust.keys.clear();
+            for text in &fetch.key {
+                let file = Path::new(text);
+                let found = if file.is_file() { fs::read_to_string(file)? } else { text.clone() };
+                if found.contains("BEGIN PUBLIC KEY") {
+                    this.trust.image_keys.push(found.parse().map_err(|error| no_key(&error))?);
+                } else {
+                    this.trust.keys.push(found.parse().map_err(|error| no_key(&error))?);
+                }
+            }
             this.trust.needs_key = true;
         }
         this.building(&fetch.build, &fetch.build_net)
@@ -79,13 +88,9 @@ impl Believed {
     }
 }
 
-/// Reads a key, or the file that has it.
-fn key(text: &str) -> Result<Key, Failure> {
-    let file = Path::new(text);
-    let found = if file.is_file() { fs::read_to_string(file)? } else { text.to_owned() };
-    found.parse().map_err(|error: crib_package::NotAKey| {
-        Failure::usage(error.to_string()).hint("it is the line that begins with RW in the file `minisign.pub`, or that file")
-    })
+fn no_key(error: &crib_package::NotAKey) -> Failure {
+    let hint = "it is the file `cosign.pub`, or the line that begins with RW in the file `minisign.pub`, or that file";
+    Failure::usage(error.to_string()).hint(hint)
 }
 
 fn finding(name: &str) -> Option<FindingKind> {

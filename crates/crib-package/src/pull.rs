@@ -8,7 +8,7 @@ use crib_model::{Code, Fault};
 use crib_transport::HttpClient;
 
 use crate::digest::Digest;
-use crate::signature::Roots;
+use crate::signature::{ImageKey, Roots};
 use crate::start::{self, Start};
 use crate::store::{Half, Store};
 use crate::tool::Surroundings;
@@ -38,7 +38,9 @@ pub struct PackagesOptions {
 pub struct Trust {
     /// Keys of minisign, for bundles.
     pub keys: Vec<Key>,
-    /// Whether a bundle must be signed by one of them.
+    /// Keys of cosign, for images.
+    pub image_keys: Vec<ImageKey>,
+    /// Whether a bundle or an image must be signed by one of them.
     pub needs_key: bool,
     /// Sigstore's `trusted_root.json`; where none is named, the one that came with npm.
     pub root: Option<PathBuf>,
@@ -152,6 +154,8 @@ impl Packages {
         if let Some(key) = before.and_then(Locked::minisign_key).filter(|_| !trust.needs_key) {
             trust.keys.push(key);
         }
+        let signer = before.and_then(|before| before.provenance.signer.as_ref());
+        trust.image_keys.extend(signer.and_then(ImageKey::of).filter(|_| !trust.needs_key));
         let file_sha256 = file_sha256.transpose()?;
         let job = Job { trust: &trust, roots: roots.as_ref(), file_sha256, before, ..self.job(&belief, progress) };
         let mut findings: Vec<Finding> = names::look(source).into_iter().collect();

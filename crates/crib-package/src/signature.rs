@@ -11,6 +11,7 @@
 //! What contradicts itself is [`Attested::Bad`]; what nobody here can check is [`Attested::Unchecked`].
 
 mod bundle;
+mod cosign;
 mod der;
 mod log;
 mod minisign;
@@ -24,7 +25,8 @@ mod time;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-pub(crate) use bundle::Bundle;
+pub(crate) use bundle::{Bundle, by_key};
+pub use cosign::ImageKey;
 pub use minisign::{Key, NotAKey};
 pub(crate) use minisign::{Signed, check as check_file};
 pub(crate) use roots::Roots;

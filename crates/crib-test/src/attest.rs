@@ -176,6 +176,40 @@ impl Authority {
     }
 }
 
+/// A key that nobody gave a certificate for.
+pub struct PlainKey(EcdsaKeyPair);
+
+impl std::fmt::Debug for PlainKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlainKey").finish_non_exhaustive()
+    }
+}
+
+impl Default for PlainKey {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PlainKey {
+    #[must_use]
+    pub fn new() -> Self {
+        Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key"))
+    }
+
+    /// Returns the public half in its armour.
+    #[must_use]
+    pub fn public(&self) -> String {
+        let der = [&log::SPKI[..], aws_lc_rs::signature::KeyPair::public_key(&self.0).as_ref()].concat();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
+    }
+
+    #[must_use]
+    pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        self.0.sign(&SystemRandom::new(), bytes).expect("a signature").as_ref().to_vec()
+    }
+}
+
 /// Writes a certificate in its armour.
 #[must_use]
 pub fn pem(certificate: &[u8]) -> String {

@@ -58,7 +58,7 @@ pub(crate) struct Fetch {
     pub(crate) kind: Option<String>,
     #[command(flatten)]
     pub(crate) ask: Ask,
-    /// Public key of minisign, or its file, that a bundle must be signed by
+    /// Public key of minisign or cosign, or its file, that a bundle or image must be signed by
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Vec<String>,
     /// Build this package, or run its install script, in a sandbox

@@ -1,11 +1,11 @@
 //! Who signed an image, and who states where it was built: what is attached to it in its registry, verified.
 
-use crib_model::Fault;
+use crib_model::{Code, Fault};
 use crib_oci::{Attached, Registry, Resolved};
 use serde_json::Value;
 
 use crate::pull::Job;
-use crate::signature::{Attested, Bundle, Subject, verify};
+use crate::signature::{Attested, Bundle, ImageKey, Subject, by_key, verify};
 use crate::{Finding, FindingKind, Proof, Signer};
 
 const COSIGN: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -37,7 +37,15 @@ impl Vouched {
         findings: &mut Vec<Finding>,
     ) -> Result<Self, Fault> {
         let attached = registry.attached(found).await?;
-        let voices: Vec<Voice> = attached.iter().map(|one| voice(one, job)).collect();
+        let mut voices: Vec<Voice> = attached.iter().map(|one| voice(one, job)).collect();
+        if job.trust.needs_key {
+            let is_by_key = |voice: &Voice| matches!(&voice.attested, Attested::Verified(signer) if ImageKey::of(signer).is_some());
+            if !voices.iter().any(is_by_key) {
+                return Err(Fault::new(Code::PackageUnverified, format!("`{shown}` is not signed by the key it has to be signed by"))
+                    .because(format!("{} signatures are attached to it", voices.len())));
+            }
+            voices.retain(is_by_key);
+        }
         let mut this = Self::default();
         let signers =
             voices.iter().filter_map(|voice| if let Attested::Verified(signer) = &voice.attested { Some((signer, voice)) } else { None });
@@ -80,6 +88,11 @@ impl Vouched {
 
 /// Verifies one document.
 fn voice(one: &Attached, job: &Job<'_>) -> Voice {
+    if one.kind == COSIGN
+        && let Some(found) = by_key(&one.bytes, &one.annotations, one.subject.as_str(), &job.trust.image_keys)
+    {
+        return Voice { attested: found.map_or_else(Attested::Bad, Attested::Verified), is_of_build: false };
+    }
     let bundle = match one.kind.as_str() {
         COSIGN => Bundle::of_cosign(one.bytes.clone(), &one.annotations),
         ENVELOPE => Bundle::of_envelope(&one.bytes, &one.annotations),

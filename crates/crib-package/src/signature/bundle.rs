@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 
-use super::{Subject, roots};
+use super::{ImageKey, Signer, Subject, roots};
 
 /// What the payload of PyPI's attestations is.
 const STATEMENT: &str = "application/vnd.in-toto+json";
@@ -120,6 +120,20 @@ fn pre_authentication(kind: &str, payload: &[u8]) -> Vec<u8> {
     let mut out = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
     out.extend_from_slice(payload);
     out
+}
+
+/// Tells by which of these keys an image was signed, without a certificate: the signature, and that it is of this image.
+pub(crate) fn by_key(
+    payload: &[u8],
+    annotations: &BTreeMap<String, String>,
+    image: &str,
+    keys: &[ImageKey],
+) -> Option<Result<Signer, String>> {
+    let signature = STANDARD.decode(annotations.get("dev.cosignproject.cosign/signature")?).ok()?;
+    let signer = keys.iter().find_map(|key| key.signed(payload, &signature))?;
+    let statement: Value = serde_json::from_slice(payload).unwrap_or_default();
+    let digest = statement.pointer("/critical/image/docker-manifest-digest").and_then(Value::as_str);
+    Some(if digest == Some(image) { Ok(signer) } else { Err("it is about other bytes".to_owned()) })
 }
 
 pub(super) fn decoded(value: &Value) -> Option<Vec<u8>> {

@@ -25,8 +25,14 @@ pub struct Key {
 
 /// What is no public key of minisign.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no public key of minisign")]
+#[error("`{0}` is no public key of minisign or cosign")]
 pub struct NotAKey(String);
+
+impl NotAKey {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.lines().next().unwrap_or_default().chars().take(80).collect())
+    }
+}
 
 /// What is known of a file's signature.
 #[derive(Clone, Debug, PartialEq, Eq)]

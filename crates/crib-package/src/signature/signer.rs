@@ -22,7 +22,7 @@ const TEXT_BYTES_MAX: usize = 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signer {
-    /// Who says that it was them: the address of an identity provider, or `minisign`.
+    /// Who says that it was them: the address of an identity provider, `minisign` or `cosign`.
     pub issuer: String,
     /// Who it was: the address of a workflow with its branch or tag, of a person, or a public key.
     pub identity: String,
@@ -68,6 +68,9 @@ impl fmt::Display for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.issuer == "minisign" {
             return write!(f, "minisign key {}", self.identity);
+        }
+        if self.issuer == "cosign" {
+            return write!(f, "cosign key {}", self.identity);
         }
         f.write_str(&self.identity)
     }

@@ -241,6 +241,38 @@ fn a_signature_of_cosign_is_verified_and_a_forged_one_is_refused() {
 }
 
 #[test]
+fn an_image_that_is_signed_with_a_key_is_believed_by_whoever_has_the_key() {
+    let mut signed = Signed::new();
+    let (key, other) = (crib_test::attest::PlainKey::new(), crib_test::attest::PlainKey::new());
+    let sign = |signed: &Signed, by: &crib_test::attest::PlainKey, of: &str| {
+        let payload = json!({ "critical": { "image": { "docker-manifest-digest": of } } }).to_string().into_bytes();
+        let mut part = signed.shelf.blob("x", "application/vnd.dev.cosign.simplesigning.v1+json", &payload);
+        put(&mut part, "annotations", json!({ "dev.cosignproject.cosign/signature": STANDARD.encode(by.sign(&payload)) }));
+        let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "layers": [part] });
+        signed.shelf.manifest("x", &format!("{}.sig", signed.image.replace(':', "-")), MANIFEST, &manifest);
+    };
+    sign(&signed, &key, &signed.image);
+    signed.world.trust.image_keys = vec![key.public().parse().expect("a key")];
+    signed.world.trust.needs_key = true;
+    let pulled = signed.pull(Policy::default(), None).expect("it is pulled");
+    assert!(matches!(&pulled.locked.provenance.signature, Proof::Verified { by } if by.starts_with("cosign key ")));
+    assert_eq!(kinds(&pulled), []);
+    // The key is kept, and whoever signs with another is another.
+    signed.world.trust.image_keys.clear();
+    signed.world.trust.needs_key = false;
+    assert!(signed.pull(Policy::default(), Some(&pulled.locked)).expect("it is pulled").locked.provenance.signer.is_some());
+    sign(&signed, &other, &signed.image);
+    refused(signed.pull(Policy::default(), Some(&pulled.locked)), Code::PackageRefused, "signer-changed");
+    signed.world.trust.image_keys = vec![key.public().parse().expect("a key")];
+    signed.world.trust.needs_key = true;
+    refused(signed.pull(Policy::default(), None), Code::PackageUnverified, "is not signed by the key it has to be signed by");
+    // The signature of another image is none of this one.
+    sign(&signed, &key, &format!("sha256:{}", "1".repeat(64)));
+    signed.world.trust.needs_key = false;
+    refused(signed.pull(Policy::default(), None), Code::PackageRefused, "it is about other bytes");
+}
+
+#[test]
 fn a_statement_about_the_index_vouches_for_its_images_and_other_bytes_are_refused() {
     let signed = Signed::new();
     let index = signed.pull(Policy::default(), None).expect("it is pulled").locked.provenance.index.expect("an index");

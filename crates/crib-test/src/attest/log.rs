@@ -12,7 +12,7 @@ use crate::hex;
 type Hash = [u8; 32];
 
 /// The head of a P-256 key.
-const SPKI: [u8; 26] = [48, 89, 48, 19, 6, 7, 42, 134, 72, 206, 61, 2, 1, 6, 8, 42, 134, 72, 206, 61, 3, 1, 7, 3, 66, 0];
+pub(super) const SPKI: [u8; 26] = [48, 89, 48, 19, 6, 7, 42, 134, 72, 206, 61, 2, 1, 6, 8, 42, 134, 72, 206, 61, 3, 1, 7, 3, 66, 0];
 /// Where in the tree an entry is put, and how many there are.
 const INDEX: usize = 7;
 const SIZE: usize = 11;

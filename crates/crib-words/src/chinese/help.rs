@@ -137,7 +137,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Let it reach a host: api.example.com, *.example.com, host:8443; `*` for every host",
         "允许它访问主机：api.example.com、*.example.com、host:8443；`*` 表示所有主机",
     ),
-    ("Public key of minisign, or its file, that a bundle must be signed by", "包文件必须由其签名的 minisign 公钥，或公钥文件"),
+    (
+        "Public key of minisign or cosign, or its file, that a bundle or image must be signed by",
+        "包文件或镜像必须由其签名的 minisign 或 cosign 公钥，或公钥文件",
+    ),
     ("Do not start packages to see whether they do", "不启动软件包来查看它们能否启动"),
     ("Do not start an update to see which tools it changes", "不启动更新来查看它更改了哪些工具"),
     ("Further package or requirement beside it: 'mcp<2'", "与它一起安装的其他软件包或依赖：'mcp<2'"),
