@@ -86,7 +86,7 @@ fn line_of(line: &str) -> Option<String> {
     if let Some((picture, found)) = inner.split_once(POINTER).and_then(|(picture, wrong)| Some((picture, sentence(wrong)?))) {
         return Some([margin, picture, POINTER, &found].concat());
     }
-    Some([margin, &sentence(inner)?].concat())
+    Some([margin, &sentence(inner).or_else(|| with_counts(inner))?].concat())
 }
 
 /// Translates a message with its causes behind it, each after a colon; what is nobody's message stays.
@@ -141,9 +141,21 @@ fn inside(hole: &str) -> Cow<'_, str> {
     if let Some(list) = hole.contains(", ").then(|| hole.split(", ").map(|one| BOOK.whole.get(one).copied()).collect::<Option<Vec<_>>>()) {
         return list.map_or(Cow::Borrowed(hole), |list| Cow::Owned(list.join("、")));
     }
-    let is_count = hole.split_once(' ').is_some_and(|(number, _)| number.bytes().all(|b| b.is_ascii_digit()));
-    let counted = || BOOK.patterns.iter().filter(|pattern| pattern.parts.first() == Some(&"")).find_map(|pattern| pattern.fill(hole));
-    if is_count { counted().map_or(Cow::Borrowed(hole), Cow::Owned) } else { Cow::Borrowed(hole) }
+    counted(hole).map_or(Cow::Borrowed(hole), Cow::Owned)
+}
+
+/// Translates a number of things: `3 servers`.
+fn counted(text: &str) -> Option<String> {
+    let (number, _) = text.split_once(' ')?;
+    let patterns = || BOOK.patterns.iter().filter(|pattern| pattern.parts.first() == Some(&""));
+    if number.bytes().all(|b| b.is_ascii_digit()) { patterns().find_map(|pattern| pattern.fill(text)) } else { None }
+}
+
+/// Translates what stands with numbers of things: `http://127.0.0.1:8665, 3 servers, 40 tools`.
+fn with_counts(text: &str) -> Option<String> {
+    let (what, counts) = text.split_once(", ")?;
+    let counts = counts.split(", ").map(counted).collect::<Option<Vec<String>>>()?;
+    Some([what, "，", &counts.join("，")].concat())
 }
 
 // === impl Pattern ===
@@ -232,6 +244,8 @@ mod tests {
         check("the configuration is valid: 1 server, 0 keys", "配置有效：1 个服务器，0 个密钥");
         check("removed  nothing was written", "已移除   什么都没有写入");
         check("written  /tmp/4 keys", "已写入   /tmp/4 keys");
+        check("http://127.0.0.1:8665, 1 server, 13 tools", "http://127.0.0.1:8665，1 个服务器，13 个工具");
+        check("http://127.0.0.1:8665, my tools", "http://127.0.0.1:8665, my tools");
     }
 
     #[test]

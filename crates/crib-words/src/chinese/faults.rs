@@ -320,6 +320,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("`{}` is built on this machine, in a sandbox {}", "`{}` 在本机的沙箱中构建{}"),
     ("the packages of the registry have no program", "该注册表的软件包没有程序"),
     // What is found in packages.
+    ("nobody signed `{}`, or says which bytes it should be; they are {}", "没有人签名 `{}`，也没有说明应是哪些字节；它们是 {}"),
     ("nobody vouches for `{}`; its digest is {}", "没有人为 `{}` 担保；其摘要为 {}"),
     ("`{}@{}` is not signed by its registry", "`{}@{}` 没有由其注册表签名"),
     ("`{}` does not say itself that it is `{}`; only the registry does", "`{}` 自己没有说它是 `{}`；只有注册表这样说"),

@@ -113,6 +113,11 @@ pub(crate) fn bare() -> Result<Report, Failure> {
     Ok(crib_sandbox::measure(&std::env::current_exe()?, &Spec::new("/bin/true"))?)
 }
 
+/// Says who did it.
+fn signed_by(whom: &dyn std::fmt::Display) -> String {
+    format!("{} {whom}", said("by:").trim_end_matches([':', '：']))
+}
+
 /// Says a word that stands before a value. The colon tells it from a name that somebody gave.
 fn label(word: &str) -> String {
     padded(said(&format!("{word}:")).trim_end_matches([':', '：']), MARGIN)
@@ -134,10 +139,10 @@ impl Confinement {
             lines.push(format!("{}{}", label("built"), said(&format!("from {repository}, says {issuer}"))));
         }
         if let Some(signer) = &self.signer {
-            lines.push(format!("{}{}", label("signed"), said(&format!("by {signer}"))));
+            lines.push(format!("{}{}", label("signed"), signed_by(signer)));
         }
         match (&self.signature, &self.signer) {
-            (Proof::Verified { by }, None) => lines.push(format!("{}{}", label("signed"), said(&format!("by {by}")))),
+            (Proof::Verified { by }, None) => lines.push(format!("{}{}", label("signed"), signed_by(by))),
             (Proof::Present { note }, _) => lines.push(format!("{}{}", label("signed"), said(note))),
             _ => {}
         }
