@@ -10,7 +10,7 @@ use crib_model::Code;
 use serde::Serialize;
 
 use crate::args::TEMPLATE;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::output::Output;
 
 #[derive(Debug, Args)]
@@ -66,7 +66,8 @@ pub(super) fn run(args: &Audit, output: &Output) -> Result<(), Failure> {
 
 fn check(path: &Path, after: Option<Mark>) -> Result<Verified, Failure> {
     let unreadable = |error: std::io::Error| {
-        Failure::new(Exit::Usage, "unreadable", format!("cannot read {}", path.display())).because(error.to_string())
+        let failure = Failure::coded(Code::AuditUnusable, format!("cannot read {}", path.display())).because(error.to_string());
+        failure.hint("check the path, and who may read the file")
     };
     let file = File::open(path).map_err(unreadable)?;
     verify(BufReader::new(file), after).map_err(|error| match error {

@@ -43,6 +43,9 @@ pub(super) struct Row {
     changes: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<Tools>,
+    /// Whether a gateway has it already.
+    #[serde(skip)]
+    is_served: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,7 +69,7 @@ pub(super) fn run(args: &Pull, output: &Output) -> Result<(), Failure> {
             if let Some(before) = before.filter(|before| !args.no_tools && is_update(before, &pulled.locked)) {
                 row.tools = Some(tools(&shop, &wish.name, &before, &pulled.locked, output).await?);
             }
-            pin(&wish.name, &pulled.locked, output).await?;
+            row.is_served = pin(&wish.name, &pulled.locked, output).await?;
             rows.push(row);
         }
         finish(&rows, output)
@@ -91,11 +94,12 @@ async fn tools(shop: &Arc<Shop>, name: &str, before: &Locked, after: &Locked, ou
     Ok(tools)
 }
 
-/// Has the configuration name what is locked now, where the server is in it, and the gateway start that.
-pub(super) async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<(), Failure> {
+/// Has the configuration name what is locked now, where the server is in it, and the gateway start that; returns whether
+/// there is one that does.
+pub(super) async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<bool, Failure> {
     let mut configuration = Configuration::read()?;
     let known = configuration.servers()?.into_iter().find(|(known, entry)| known == name && entry.member("run").is_some());
-    let Some((_, entry)) = known else { return Ok(()) };
+    let Some((_, entry)) = known else { return Ok(false) };
     let run = |(member, value): &(String, Value)| {
         let value = if member == "run" { Value::text(shop::pinned(locked)) } else { value.clone() };
         (member.clone(), value)
@@ -111,9 +115,10 @@ pub(super) async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<
     if configuration.put(name, &Value::Map(members))? {
         output.say(&format!("written  {}", configuration.shown()));
     }
-    let Some(gateway) = background::find() else { return Ok(()) };
+    let Some(gateway) = background::find() else { return Ok(false) };
     background::reload(&gateway).await?;
-    try_again(name, &gateway, output).await
+    try_again(name, &gateway, output).await?;
+    Ok(true)
 }
 
 /// Has the gateway try a server again that it could not start: its bytes are others now.
@@ -263,6 +268,7 @@ impl Row {
             findings: findings.collect(),
             changes: changes.as_ref().filter(|changes| !changes.is_empty()).map(ToString::to_string),
             tools: None,
+            is_served: false,
         }
     }
 }
@@ -275,7 +281,7 @@ fn finish(rows: &[Row], output: &Output) -> Result<(), Failure> {
     if output.is_json {
         return output.document("pull", &Document { servers: rows });
     }
-    for row in rows {
+    for row in rows.iter().filter(|row| !row.is_served) {
         output.say(&format!("start    toolcrib run {}", row.name));
     }
     Ok(())

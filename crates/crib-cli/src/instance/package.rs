@@ -180,8 +180,24 @@ impl Inner {
         let Some(locked) = self.running.lock().as_ref().map(|running| running.locked.clone()) else { return fault };
         let slug = self.server.slug.as_str();
         let words: Vec<String> = logs::kept().last(slug, LAST_WORDS, 0).into_iter().map(|line| line.text).collect();
-        remedied(fault, &locked, slug, &words)
+        let fault = remedied(fault, &locked, slug, &words);
+        match hidden(&self.package, &locked, &[&words, fault.causes()].concat()) {
+            Some(path) if fault.remedy().is_none() => {
+                let path = path.display();
+                fault.hint(format!("the sandbox hides {path}: toolcrib run {slug} --allow-read {path}   (or --allow-write)"))
+            }
+            Some(_) | None => fault,
+        }
     }
+}
+
+/// Finds a file or folder of the arguments that was not granted, and that the server has spoken of last.
+fn hidden(package: &Package, locked: &Locked, words: &[String]) -> Option<PathBuf> {
+    let grants = grants(package, locked).ok()?;
+    let is_granted = |path: &PathBuf| grants.read.iter().chain(&grants.write).any(|granted| path.starts_with(granted));
+    let is_said = |path: &PathBuf| words.iter().any(|line| line.contains(&*path.to_string_lossy()));
+    let mut places = package.args.iter().map(PathBuf::from).filter(|path| path.is_absolute() && path.exists());
+    places.find(|path| !is_granted(path) && is_said(path))
 }
 
 /// Adds what helps to a crash that is known, by the last words of the server.

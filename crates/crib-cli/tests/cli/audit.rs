@@ -26,5 +26,6 @@ fn a_log_that_was_changed_is_found_out() {
     assert!(changed.starts_with("exit 8") && changed.contains("does not hold together: line"), "{changed}");
     let json = cli("admin audit verify audit.jsonl --json");
     assert!(json.contains("{\"error\":{\"code\":\"audit_broken\""), "{json}");
-    assert!(cli("admin audit verify gone.jsonl").starts_with("exit 2"));
+    let gone = cli("admin audit verify gone.jsonl");
+    assert!(gone.starts_with("exit 2") && gone.contains("error[TC0") && gone.contains("hint: check the path"), "{gone}");
 }

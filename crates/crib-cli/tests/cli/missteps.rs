@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use super::gateway::Gateway;
-use super::run::{Home, NOWHERE, SERVER, lacks, of_registry, publish, registry, said};
+use super::run::{Home, NOWHERE, SERVER, lacks, of_registry, publish, publish_server, registry, said};
 
 /// An address that nobody listens on.
 fn nowhere() -> String {
@@ -308,4 +308,24 @@ fn a_server_that_remembers_has_a_folder_of_its_own() {
     // What else is ours stays out of its sight.
     let ours = home.0.join(".local/share/toolcrib/toolcrib.lock");
     assert!(home.good(&["call", "memory.read", &format!("path={}", ours.display())]).stdout.contains("refused"));
+}
+
+#[test]
+fn a_folder_that_the_sandbox_hides_is_named_when_its_server_ends_over_it() {
+    if lacks("npm") || lacks("node") {
+        return;
+    }
+    let home = Home::new("hidden");
+    let (base, pages) = registry();
+    let picky = "#!/usr/bin/env node\nconst place = process.argv[2];\nif (!require('fs').existsSync(place)) { console.error(place + ' does not exist'); process.exit(1); }\n";
+    publish_server(&pages, ("picky-server", "1.0.0"), &[picky, SERVER.split_once('\n').map_or("", |(_, rest)| rest)].concat());
+    let place = home.write("elsewhere/a.txt", "x").parent().expect("a folder").to_owned();
+    let shown = place.display().to_string();
+    let failed = of_registry(&home, &base, &["run", "npm:picky-server", "--no-input", "--", &shown]);
+    assert!(failed.status == 4 && failed.stderr.contains(&format!("toolcrib run picky --allow-read {shown}")), "{}", failed.stderr);
+    let started = of_registry(&home, &base, &["run", "picky", "--allow-read", &shown]);
+    assert_eq!(started.status, 0, "{}", started.stderr);
+    // The gateway has it already.
+    let pulled = of_registry(&home, &base, &["pull", "picky"]);
+    assert!(pulled.status == 0 && !pulled.stderr.contains("start    toolcrib run"), "{}", pulled.stderr);
 }

@@ -3,6 +3,10 @@
 use super::Entry;
 
 pub(super) const ENTRIES: &[Entry] = &[
+    (
+        "the sandbox hides {}: toolcrib run {} --allow-read {}   (or --allow-write)",
+        "沙箱隐藏了 {}：toolcrib run {} --allow-read {}   （或 --allow-write）",
+    ),
     // What happens to a server.
     ("`{}` stopped {}s after it was started", "`{}` 在启动 {} 秒后停止"),
     ("`{}` stopped in the middle of the call", "`{}` 在调用过程中停止"),

@@ -90,7 +90,7 @@ impl Again {
             {
                 output.say(&format!("         {line}"));
             }
-            pull::pin(&self.name, &pulled.locked, output).await.map(Ok)
+            pull::pin(&self.name, &pulled.locked, output).await.map(|_is_served| Ok(()))
         })
     }
 }
