@@ -10,7 +10,8 @@ use crib_model::{Code, Fault};
 
 use crate::pull::Job;
 use crate::signature::{Signed, check_file};
-use crate::{Digest, Event, Finding, FindingKind, Locked, Proof, Provenance, Signer, web};
+use crate::system;
+use crate::{Digest, Entry, Event, Finding, FindingKind, Locked, Proof, Provenance, Signer, web};
 
 pub(crate) use manifest::{Manifest, expand};
 pub use setting::Setting;
@@ -42,6 +43,11 @@ pub(crate) async fn pull(job: &Job<'_>, place: &str, sha256: Option<&str>) -> Re
     let manifest = unpack::unpack(&archive, &bench.tree()).and_then(|()| Manifest::read(&bench.tree()))?;
     job.progress.tell(Event::Resolved { source: shown.clone(), version: manifest.version.clone(), packages: 1 });
     let plan = manifest.plan(&bench.tree())?;
+    if let Entry::Binary { program } = &plan.entry {
+        // An archive that was made on Windows says of no file that it can be run.
+        let path = bench.tree().join(program);
+        system::set_can_run(&path, true).map_err(|error| Fault::new(Code::PullFailed, "the bundle cannot be unpacked").because(error))?;
+    }
     job.progress.tell(Event::Hashing);
     let (tree, files) = job.store.take(&bench)?;
     job.progress.tell(Event::Stored { files: files.files(), bytes: files.bytes() });

@@ -409,7 +409,7 @@ async fn a_server_that_nobody_uses_sleeps_and_the_next_call_wakes_it() {
         let first = text_of(&bench.call(tool("pid", "{}")).await);
         assert_eq!((bench.upstream.health().state, bench.upstream.pids().len()), ("running", 1));
         sleeps(&bench).await;
-        assert!(!std::path::Path::new(&format!("/proc/{first}/status")).exists());
+        until("its process is gone", || !std::path::Path::new(&format!("/proc/{first}/status")).exists()).await;
         let woken = bench.upstream.woken();
         assert!(tokio::time::timeout(Duration::from_millis(20), woken).await.is_err());
         assert_ne!(text_of(&bench.call(tool("pid", "{}")).await), first);

@@ -50,6 +50,19 @@ fn a_good_bundle_is_unpacked_and_started_with_its_own_arguments() {
 }
 
 #[test]
+fn a_program_in_a_bundle_can_be_run_whatever_the_archive_says() {
+    let world = World::new();
+    let manifest = json!({
+        "manifest_version": "0.3", "name": "bundle", "version": "1.0.0",
+        "server": { "type": "binary", "entry_point": "bin/server", "mcp_config": { "command": "${__dirname}/bin/server", "args": ["--now"] } }
+    });
+    let bytes = bundle(&[("manifest.json", &manifest.to_string()), ("bin/server", "#!/bin/sh\necho started $1\n")]);
+    let packages = world.packages(Policy::default(), TOOLS);
+    let pulled = world.pull(&packages, &write(&world, &bytes), None).expect("it is pulled");
+    assert_eq!(run(&packages, &pulled.locked), "started --now");
+}
+
+#[test]
 fn a_bundle_that_is_not_the_promised_one_is_refused() {
     let world = World::new();
     let path = write(&world, &bundle(&[("manifest.json", &manifest("a.js")), ("a.js", "")]));

@@ -15,7 +15,7 @@ use crib_spec::{
     pipe::Pipe,
     settings::{cache_dir, fixture_binary, gateway_binary},
     skip,
-    wait::{SOON, eventually},
+    wait::{SOON, eventually, within},
 };
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
@@ -176,7 +176,7 @@ async fn real_servers_go_from_stdio_to_http_to_stdio() -> Result<()> {
 #[tokio::test]
 async fn a_server_that_is_no_address_is_refused_with_the_ways_there_are() -> Result<()> {
     let refused = async |words: &[&str]| {
-        let done = serve(words)?.output().await?;
+        let done = within(SOON, "the end of the command", serve(words)?.kill_on_drop(true).output()).await??;
         anyhow::Ok((done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned()))
     };
     for (words, part) in [

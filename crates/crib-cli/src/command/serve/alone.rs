@@ -31,11 +31,19 @@ pub(super) fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
         problems.iter_mut().for_each(displace);
         Failure::problems(&problems)
     })?;
+    compiled.keep_only(&name)?;
+    // Beside other servers it would be listed with what it lacks; here there would be nothing else, ever.
+    if let Some(missing) = compiled.servers.iter().find_map(|server| server.missing.clone()) {
+        let failure = Failure::usage(missing.message);
+        return Err(match missing.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        });
+    }
     for warning in &mut compiled.warnings {
         displace(warning);
         output.warn(&warning.summary());
     }
-    compiled.keep_only(&name)?;
     compiled.names = ToolNames::Plain;
     Ok(compiled)
 }

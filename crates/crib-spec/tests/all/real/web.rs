@@ -15,8 +15,7 @@ use super::{
     compare::{Table, equals_direct},
 };
 
-// With an icon, for a browser asks for one when it likes, and its failure is an event of whichever call is under way.
-const PAGE: &str = "<!doctype html><html><head><title>Calculator</title><link rel=\"icon\" href=\"data:,\"></head><body><article><h1>Addition</h1>\
+const PAGE: &str = "<!doctype html><html><head><title>Calculator</title></head><body><article><h1>Addition</h1>\
     <p>88 加 22 makes 110, as <a href=\"/more\">everybody</a> can see who has learned to add numbers of two digits.</p>\
     <button onclick=\"document.title='Clicked'; console.log('clicked')\">Add</button>\
     <input aria-label=\"Name\"><select aria-label=\"Unit\"><option>one</option><option>two</option></select></article></body></html>";
@@ -46,6 +45,8 @@ impl Site {
                 let (status, kind, body) = match path.as_str() {
                     "/" => ("200 OK", "text/html; charset=utf-8", PAGE),
                     "/data" => ("200 OK", "application/json", "{\"sum\": 110}"),
+                    // A browser asks for it when it likes, and a failure is an event of whichever call is under way.
+                    "/favicon.ico" => ("200 OK", "image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"),
                     "/broken" => ("500 Internal Server Error", "text/plain", "broken"),
                     _ => ("404 Not Found", "text/plain", "nothing here"),
                 };

@@ -116,7 +116,8 @@ async fn trap_03_an_answer_that_comes_too_late_is_refused_and_the_call_given_up(
     let client = Modern::full(gateway.address);
     let first = client.call("tools/call", call(None, None)).await?;
     assert_eq!(first["result"]["resultType"], "input_required", "{first}");
-    let declined = || std::future::ready((journal.all("answered").len() == 1).then_some(()));
+    // The tool may have asked for the second time before it hears that its call was given up.
+    let declined = || std::future::ready((!journal.all("answered").is_empty()).then_some(()));
     eventually(SOON, "the server hears that nobody answered", declined).await?;
     // The seal counts whole seconds.
     tokio::time::sleep(Duration::from_millis(1500)).await;
