@@ -206,7 +206,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Write every message to a file, one per line", "把每条消息写入文件，每行一条"),
     (
         "Tell the server that this client can do nothing: no elicitation, sampling, roots or tasks",
-        "告诉服务器此客户端什么都不会：没有 elicitation、sampling 和 roots",
+        "告诉服务器此客户端什么都不会：没有 elicitation、sampling、roots 和 tasks",
     ),
     ("Longest wait for an answer: 500ms, 30s, 5m", "等待回答的最长时间：500ms、30s、5m"),
     ("Send one request and print the answer", "发送一个请求并输出回答"),
