@@ -6,7 +6,8 @@
 //! 3. the log holds exactly this signature: it has signed the root of a tree that has the entry in it, or has promised
 //!    to take it in; what of both is there must hold;
 //! 4. that promise or a trusted timestamp says when it was signed;
-//! 5. at each of those times the certificate led to an authority of the trusted root, and was for signing code.
+//! 5. at each of those times the certificate led to an authority of the trusted root, and was for signing code;
+//! 6. a log of certificates of the trusted root has promised to show the certificate, where the root has such logs.
 //!
 //! What contradicts itself is [`Attested::Bad`]; what nobody here can check is [`Attested::Unchecked`].
 
@@ -15,6 +16,7 @@ mod cosign;
 mod der;
 mod log;
 mod minisign;
+mod noted;
 mod roots;
 mod signer;
 mod stamp;
@@ -99,11 +101,16 @@ fn examine(bundle: &Bundle, subject: Subject<'_>, roots: Option<&Roots>) -> Resu
         let none = "nothing that can be checked says when it was signed";
         return unchecked(if is_stranger { "its timestamp is by no authority of the trusted root" } else { none });
     }
+    let mut issuers: &[CertificateDer<'static>] = &[];
     for at in times {
         match chain(&leaf, roots, at)? {
-            Chain::Trusted => {}
+            Chain::Trusted { by } => issuers = by,
             Chain::Unknown => return unchecked("its certificate is by no authority of the trusted root"),
         }
+    }
+    match noted::look(&bundle.certificate, issuers, roots)? {
+        noted::Noted::Shown => {}
+        noted::Noted::Unknown { why } => return unchecked(why),
     }
     match signer {
         Some(signer) => Ok(Attested::Verified(signer)),
@@ -111,13 +118,16 @@ fn examine(bundle: &Bundle, subject: Subject<'_>, roots: Option<&Roots>) -> Resu
     }
 }
 
-enum Chain {
-    Trusted,
+enum Chain<'a> {
+    /// By an authority with these certificates.
+    Trusted {
+        by: &'a [CertificateDer<'static>],
+    },
     Unknown,
 }
 
 /// Follows the certificate to an authority, as things were at that time.
-fn chain(leaf: &EndEntityCert<'_>, roots: &Roots, at: u64) -> Result<Chain, String> {
+fn chain<'a>(leaf: &EndEntityCert<'_>, roots: &'a Roots, at: u64) -> Result<Chain<'a>, String> {
     let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(at));
     let mut last = None;
     for authority in roots.authorities.iter().filter(|authority| authority.was_valid(at)) {
@@ -126,7 +136,7 @@ fn chain(leaf: &EndEntityCert<'_>, roots: &Roots, at: u64) -> Result<Chain, Stri
         let anchors = [anchor];
         let usage = KeyUsage::required(CODE_SIGNING);
         match leaf.verify_for_usage(ALGORITHMS, &anchors, between, time, usage, None, None) {
-            Ok(_) => return Ok(Chain::Trusted),
+            Ok(_) => return Ok(Chain::Trusted { by: &authority.chain }),
             Err(webpki::Error::UnknownIssuer) => {}
             // An authority renews its certificate with the same key; another entry may fit.
             Err(error) => last = Some(error),

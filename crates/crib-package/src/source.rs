@@ -111,6 +111,16 @@ impl Source {
         Self::Command { program: program.into(), args }
     }
 
+    /// Returns the package that a command line of `npx`, `uvx` or one of their kind starts, and the arguments that are the
+    /// server's own; `None` for every other command.
+    ///
+    /// # Errors
+    /// TC0502 for what such a command line cannot say here: a package from git, another registry, a shell.
+    #[must_use]
+    pub fn of_command(program: &str, args: &[String]) -> Option<Result<(Self, Vec<String>), Fault>> {
+        runner::of_command(program, args)
+    }
+
     /// Returns a short name for the server, made of letters, digits, `-` and `_`.
     #[must_use]
     pub fn suggested_name(&self) -> String {

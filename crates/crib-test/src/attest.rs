@@ -2,6 +2,7 @@
 //! and statements signed by them, in sigstore's forms.
 
 mod log;
+mod noted;
 mod stamp;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -28,7 +29,22 @@ pub struct Authority {
     root: CertifiedIssuer<'static, KeyPair>,
     between: CertifiedIssuer<'static, KeyPair>,
     log: Log,
+    /// The log of its certificates.
+    certificates: Log,
     stamper: Stamper,
+}
+
+/// Who promises to show the certificate of a signature.
+#[derive(Clone, Copy, Debug)]
+pub enum Noted<'a> {
+    /// The log of the authority.
+    Here,
+    /// Nobody.
+    Nowhere,
+    /// The log of another authority.
+    Elsewhere(&'a Authority),
+    /// The log of the authority, of another certificate.
+    Wrongly,
 }
 
 /// Who signs.
@@ -77,14 +93,20 @@ impl Authority {
         let mut params = authority(&format!("{name} between"));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
         let between = CertifiedIssuer::signed_by(params, key(), &root).expect("a certificate");
-        Self { root, between, log: Log::new(), stamper: Stamper::new(name) }
+        Self { root, between, log: Log::new(), certificates: Log::new(), stamper: Stamper::new(name) }
     }
 
     /// Returns the document by which this authority is trusted.
     #[must_use]
     pub fn trusted_root(&self) -> String {
         let raw = |der: &[u8]| json!({ "rawBytes": STANDARD.encode(der) });
-        let key = self.log.public();
+        let log = |log: &Log| {
+            let key = log.public();
+            json!({
+                "baseUrl": "http://127.0.0.1:1", "logId": { "keyId": STANDARD.encode(Sha256::digest(&key)) },
+                "publicKey": { "rawBytes": STANDARD.encode(&key), "keyDetails": "PKIX_ECDSA_P256_SHA_256", "validFor": { "start": "2021-01-12T11:53:27Z" } }
+            })
+        };
         json!({
             "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
             "certificateAuthorities": [{ "certChain": { "certificates": [raw(self.between.der()), raw(self.root.der())] } }],
@@ -92,24 +114,28 @@ impl Authority {
                 "certChain": { "certificates": self.stamper.chain().iter().map(|der| raw(der)).collect::<Vec<_>>() },
                 "validFor": { "start": "2025-01-01T00:00:00Z", "end": "2030-01-01T00:00:00Z" }
             }],
-            "tlogs": [{
-                "baseUrl": "http://127.0.0.1:1", "logId": { "keyId": STANDARD.encode(Sha256::digest(&key)) },
-                "publicKey": { "rawBytes": STANDARD.encode(&key), "keyDetails": "PKIX_ECDSA_P256_SHA_256", "validFor": { "start": "2021-01-12T11:53:27Z" } }
-            }]
+            "tlogs": [log(&self.log)],
+            "ctlogs": [log(&self.certificates)]
         })
         .to_string()
     }
 
     /// Signs that a file has this digest, and has the log promise that it came at that time.
     #[must_use]
-    pub fn attest(&self, identity: Identity<'_>, (algorithm, digest): (&str, &str), at: u64) -> Attestation {
+    pub fn attest(&self, identity: Identity<'_>, subject: (&str, &str), at: u64) -> Attestation {
+        self.attest_noted(identity, subject, at, Noted::Here)
+    }
+
+    /// Does the same with a certificate that is known elsewhere, or to nobody.
+    #[must_use]
+    pub fn attest_noted(&self, identity: Identity<'_>, (algorithm, digest): (&str, &str), at: u64, noted: Noted<'_>) -> Attestation {
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://slsa.dev/provenance/v1", "predicate": {},
             "subject": [{ "name": "a package", "digest": { algorithm: digest } }]
         });
         let payload = statement.to_string().into_bytes();
         let signed = [format!("DSSEv1 {} {KIND} {} ", KIND.len(), payload.len()).as_bytes(), &payload].concat();
-        let (signature, certificate) = self.sign(identity, &signed);
+        let (signature, certificate) = self.sign_noted(identity, &signed, noted);
         let entry = self.entry(&payload, &signature, &certificate, at);
         Attestation { payload, signature, certificate, entry, timestamps: Vec::new() }
     }
@@ -169,8 +195,25 @@ impl Authority {
     /// Signs plain bytes, as an image is signed; returns the signature and the certificate.
     #[must_use]
     pub fn sign(&self, identity: Identity<'_>, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        self.sign_noted(identity, bytes, Noted::Here)
+    }
+
+    fn sign_noted(&self, identity: Identity<'_>, bytes: &[u8], noted: Noted<'_>) -> (Vec<u8>, Vec<u8>) {
         let key = KeyPair::generate().expect("a key");
-        let certificate = leaf(identity).signed_by(&key, &self.between).expect("a certificate").der().to_vec();
+        let mut params = leaf(identity);
+        let made = |params: CertificateParams| params.signed_by(&key, &self.between).expect("a certificate").der().to_vec();
+        // The log sees the certificate without the promise that is put into it.
+        let mut before = params.clone();
+        if matches!(noted, Noted::Wrongly) {
+            before.not_after = date_time_ymd(2026, 1, 3);
+        }
+        let log = match noted {
+            Noted::Here | Noted::Wrongly => Some(&self.certificates),
+            Noted::Nowhere => None,
+            Noted::Elsewhere(other) => Some(&other.certificates),
+        };
+        params.custom_extensions.extend(log.map(|log| noted::promise(log, &made(before), &self.between)));
+        let certificate = made(params);
         let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).expect("a key");
         (signer.sign(&SystemRandom::new(), bytes).expect("a signature").as_ref().to_vec(), certificate)
     }
@@ -227,6 +270,7 @@ fn leaf(identity: Identity<'_>) -> CertificateParams {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.not_before = date_time_ymd(2026, 1, 1);
     params.not_after = date_time_ymd(2026, 1, 2);
+    params.serial_number = Some(7.into());
     let text = |number: u64, text: &str| {
         let length = u8::try_from(text.len()).expect("a short text");
         let value = [&[0x0c, length][..], text.as_bytes()].concat();

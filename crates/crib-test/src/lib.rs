@@ -8,6 +8,7 @@
 
 pub mod attest;
 pub mod crates;
+pub mod merkle;
 pub mod minisign;
 pub mod npm;
 pub mod pypi;

@@ -71,6 +71,12 @@ pub(crate) struct Connect {
     /// Do not run the clients to see whether they connect
     #[arg(long)]
     pub(crate) no_check: bool,
+    /// With --import: servers of npx and uvx become packages in the sandbox [default: ask, else so]
+    #[arg(long, requires = "import", conflicts_with = "no_confine")]
+    pub(crate) confine: bool,
+    /// With --import: they stay commands, which nothing confines
+    #[arg(long, requires = "import")]
+    pub(crate) no_confine: bool,
     /// With --import: the configuration to write [default: ~/.config/toolcrib/config.yaml]
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
@@ -97,6 +103,8 @@ impl Connect {
             url,
             key_env: None,
             no_check: true,
+            confine: false,
+            no_confine: false,
             config: None,
         }
     }

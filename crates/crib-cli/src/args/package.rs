@@ -130,7 +130,7 @@ pub(crate) struct Run {
     /// Call its tools at a prompt
     #[arg(long, short, conflicts_with = "call")]
     pub(crate) interactive: bool,
-    /// Do not ask; grant the folders that stand in the arguments
+    /// Do not ask; grant the folders and hosts that stand in the arguments
     #[arg(long, short)]
     pub(crate) yes: bool,
     /// Longest wait for the server: 500ms, 30s, 5m
@@ -139,6 +139,33 @@ pub(crate) struct Run {
     /// Arguments of the server; without SERVER, a command
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) more: Vec<String>,
+}
+
+impl Run {
+    /// A package with its own arguments and variables, and nothing else said.
+    pub(crate) fn of_package(name: &str, more: Vec<String>, env: Vec<String>, yes: bool) -> Self {
+        Self {
+            server: None,
+            call: Vec::new(),
+            name: Some(name.to_owned()),
+            header: Vec::new(),
+            bearer_token_env: None,
+            transport: None,
+            tools: Vec::new(),
+            exclude_tools: Vec::new(),
+            env_file: Vec::new(),
+            env,
+            set: Vec::new(),
+            secret: Vec::new(),
+            allow: Allow::default(),
+            fetch: Fetch::default(),
+            keep_alive: None,
+            interactive: false,
+            yes,
+            timeout: Duration::ZERO,
+            more,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

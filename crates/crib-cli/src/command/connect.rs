@@ -5,6 +5,7 @@ mod consent;
 pub(super) mod file;
 mod import;
 mod journal;
+mod package;
 mod plan;
 mod restore;
 mod survey;

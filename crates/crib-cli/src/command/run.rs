@@ -21,6 +21,7 @@ use crate::output::Output;
 use crate::shop;
 use crate::{runtime, world};
 use config::Configuration;
+pub(super) use package::is_same_package;
 
 /// A server that is to run.
 struct Wanted {
@@ -118,6 +119,12 @@ fn target(args: &Run, gateway: &Gateway) -> Target {
 /// Returns the name the gateway serves a server under.
 pub(super) fn slug(name: &str) -> crib_model::Slug {
     crib_model::Slug::parse(name).unwrap_or_else(|| crib_model::Slug::from_name(name))
+}
+
+/// Gets a package, has it granted what it is told of, and returns what the configuration says of it.
+pub(super) async fn confined(args: &Run, source: &str, output: &Output) -> Result<Value, Failure> {
+    let nothing = |_: &str| None;
+    Box::pin(package::as_given(args, source, &nothing, output)).await.map(|wanted| wanted.entry)
 }
 
 async fn want(args: &Run, configuration: &Configuration, output: &Output) -> Result<Wanted, Failure> {

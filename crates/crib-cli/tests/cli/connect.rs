@@ -227,12 +227,13 @@ fn a_server_is_imported_once_and_its_variables_stay_variables() {
     );
     home.write(".config/toolcrib/config.yaml", "# mine\nservers:\n  # to try\n  demo: { builtin: demo }\n");
     assert!(home.run(&["connect", "-y", "cursor"]).status.success());
-    let dry = home.out(&["connect", "--import", "--dry-run"]);
-    let first = home.out(&["connect", "--import", "-y"]);
+    let confined = home.out(&["connect", "--import", "--dry-run"]);
+    let dry = home.out(&["connect", "--import", "--no-confine", "--dry-run"]);
+    let first = home.out(&["connect", "--import", "--no-confine", "-y"]);
     let config = home.read(".config/toolcrib/config.yaml");
-    let again = home.out(&["connect", "--import", "-y"]);
+    let again = home.out(&["connect", "--import", "--no-confine", "-y"]);
     assert_eq!(home.read(".config/toolcrib/config.yaml"), config);
-    insta::assert_snapshot!("a_server_is_imported_once", [dry, first, config, again].join("\n"));
+    insta::assert_snapshot!("a_server_is_imported_once", [confined, dry, first, config, again].join("\n"));
     assert!(home.run(&["connect", "--restore", "-y"]).status.success());
     assert_eq!(home.read(".config/toolcrib/config.yaml"), "# mine\nservers:\n  # to try\n  demo: { builtin: demo }\n");
 }

@@ -12,6 +12,7 @@ mod everyday;
 mod gateway;
 mod grades;
 mod image;
+mod imported;
 mod inspect;
 mod market;
 mod missteps;

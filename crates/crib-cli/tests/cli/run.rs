@@ -216,9 +216,14 @@ pub(crate) fn publish_server(registry: &Registry, (name, version): (&str, &str),
 }
 
 pub(crate) fn of_registry(home: &Home, base: &str, args: &[&str]) -> Said {
+    said(&mut command_of_registry(home, base, args))
+}
+
+pub(crate) fn command_of_registry(home: &Home, base: &str, args: &[&str]) -> Command {
     let mut command = home.command(args);
     command.env("npm_config_registry", base).env("npm_config_cache", home.0.join("cache")).env("npm_config_fetch_retries", "0");
-    said(command.env("npm_config_userconfig", "/dev/null"))
+    command.env("npm_config_userconfig", "/dev/null");
+    command
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::run::{Home, lacks};
 /// How long a command may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Leads a command at a terminal of its own: says its process, then what it shows; closes the terminal at the end of its
-/// own input, and ends as the command does.
+/// Leads a command at a terminal of its own: says its process, then what it shows, and types what it reads; closes the
+/// terminal at the end of its own input, and ends as the command does.
 const TERMINAL: &str = r#"
 import os, pty, select, sys
 pid, fd = pty.fork()
@@ -25,16 +25,18 @@ while True:
         data = os.read(fd, 4096) if fd in ready else None
     except OSError:
         data = b''
-    if data == b'' or (0 in ready and not os.read(0, 64)):
+    typed = os.read(0, 64) if 0 in ready else None
+    if data == b'' or typed == b'':
         break
     out.write(data or b'')
     out.flush()
+    os.write(fd, typed or b'')
 os.close(fd)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 255)
 "#;
 
 /// A command at a terminal.
-struct Terminal {
+pub(crate) struct Terminal {
     leader: Child,
     /// Closed with the terminal.
     stdin: Option<ChildStdin>,
@@ -45,9 +47,14 @@ struct Terminal {
 
 impl Terminal {
     fn start(home: &Home, args: &[&str]) -> Self {
-        let program = home.command(&[]);
+        Self::of(&home.command(args))
+    }
+
+    /// Starts a command as it is, at a terminal.
+    pub(crate) fn of(program: &Command) -> Self {
         let mut command = Command::new("python3");
-        command.args(["-c", TERMINAL]).arg(program.get_program()).args(args).current_dir(home.0.join("work"));
+        command.args(["-c", TERMINAL]).arg(program.get_program()).args(program.get_args());
+        command.current_dir(program.get_current_dir().expect("a folder"));
         for (name, value) in program.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
@@ -59,6 +66,37 @@ impl Terminal {
         let mut pid = String::new();
         shown.read_line(&mut pid).expect("a process");
         Self { stdin: leader.stdin.take(), leader, pid: pid.trim().to_owned(), shown }
+    }
+
+    /// Waits until it shows this, and returns what it showed till then.
+    #[track_caller]
+    pub(crate) fn shows(&mut self, text: &str) -> String {
+        let (mut all, mut byte) = (Vec::new(), [0]);
+        loop {
+            let read = self.shown.read(&mut byte).unwrap_or(0);
+            let shown = String::from_utf8_lossy(&all);
+            assert!(read == 1, "no `{text}` in {shown}");
+            all.push(byte[0]);
+            if all.ends_with(text.as_bytes()) {
+                return String::from_utf8_lossy(&all).into_owned();
+            }
+        }
+    }
+
+    /// Types this.
+    pub(crate) fn types(&mut self, text: &str) {
+        use std::io::Write as _;
+        let stdin = self.stdin.as_mut().expect("it is open");
+        stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("it is read");
+    }
+
+    /// Waits for its end, and returns its status with what it showed last.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> (i32, String) {
+        let mut rest = Vec::new();
+        self.shown.read_to_end(&mut rest).expect("it is ours");
+        let shown = String::from_utf8_lossy(&rest).into_owned();
+        (ends(self), shown)
     }
 
     /// Closes the terminal, as a window is closed.
@@ -74,7 +112,7 @@ fn hang_up(pid: &str) {
 /// Waits for the end of a command, and returns its status.
 #[track_caller]
 fn ends(terminal: Terminal) -> i32 {
-    let Terminal { mut leader, pid, .. } = terminal;
+    let Terminal { mut leader, pid, stdin: _open, .. } = terminal;
     let (done, ended) = std::sync::mpsc::channel();
     let waiting = std::thread::spawn(move || done.send(leader.wait().expect("ours")));
     let status = ended.recv_timeout(PATIENCE);

@@ -5,6 +5,7 @@ use std::fs;
 use crate::codes::remote::SERVER;
 use crate::grades::bundle;
 use crate::run::{Home, Said, lacks, said};
+use crate::terminal::Terminal;
 
 /// Runs a command on a machine without a sandbox.
 fn there(home: &Home, args: &[&str]) -> Said {
@@ -60,4 +61,45 @@ fn where_there_is_a_sandbox_nothing_from_a_package_does_without() {
     assert!(refused.status == 2 && refused.stderr.contains("is always confined"), "{}", refused.stderr);
     home.good(&["run", "./tiny.mcpb"]);
     assert!(!home.good(&["show", "tiny", "--json"]).stdout.contains("unconfined"));
+}
+
+#[test]
+fn a_terminal_is_asked_before_anything_runs_without_a_sandbox() {
+    if lacks("python3") {
+        return;
+    }
+    let home = Home::new("unconfined_asked");
+    bundle(&home, SERVER);
+    let ask = |args: &[&str]| {
+        let mut terminal = Terminal::of(home.command(args).envs([("TOOLCRIB_SANDBOX_MISSING", "1"), ("NO_COLOR", "1")]));
+        let asked = terminal.shows("Run it all the same? [y/N] ");
+        let why = "there is no sandbox for `tiny` here: it can read and change your files, and use the network, as you can";
+        assert!(asked.contains(why), "{asked}");
+        terminal
+    };
+    let lock = || fs::read_to_string(home.0.join(".local/share/toolcrib/toolcrib.lock")).unwrap_or_default();
+    // No, nothing said, and the end of the input are all no.
+    for said in ["n\n", "\n", "what?\n", "\u{4}"] {
+        let mut terminal = ask(&["run", "./tiny.mcpb"]);
+        terminal.types(said);
+        let (status, shown) = terminal.end();
+        assert!(status == 3 && shown.contains("error[TC0509]: `tiny` would run without a sandbox"), "{said:?} {status} {shown}");
+        assert!(home.config().is_empty() && !lock().contains("unconfined = true"), "{said:?}");
+    }
+    let mut terminal = ask(&["run", "./tiny.mcpb"]);
+    terminal.types("\u{3}");
+    assert_ne!(terminal.end().0, 0);
+    assert!(home.config().is_empty() && !lock().contains("unconfined = true"));
+
+    let mut terminal = ask(&["run", "./tiny.mcpb"]);
+    terminal.types("y\n");
+    let (status, shown) = terminal.end();
+    assert!(status == 0 && shown.contains("started  tiny"), "{shown}");
+    assert!(lock().contains("unconfined = true"));
+    assert_eq!(there(&home, &["call", "tiny.x"]).status, 0);
+    // The answer is kept: nobody is asked again.
+    there(&home, &["stop"]);
+    let again = Terminal::of(home.command(&["run", "tiny"]).env("TOOLCRIB_SANDBOX_MISSING", "1"));
+    let (status, shown) = again.end();
+    assert!(status == 0 && !shown.contains("all the same"), "{shown}");
 }

@@ -9,7 +9,7 @@ const BOOLEAN: u8 = 0x01;
 pub(super) const OCTETS: u8 = 0x04;
 const UTF8: u8 = 0x0c;
 /// Where a certificate has its extensions.
-const EXTENSIONS: u8 = 0xa3;
+pub(super) const EXTENSIONS: u8 = 0xa3;
 
 /// One element: its tag, what is in it, and what comes after.
 pub(super) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
@@ -45,6 +45,18 @@ pub(super) fn whole(mut bytes: &[u8]) -> Vec<&[u8]> {
     found
 }
 
+/// Writes an element; `None` where it would be longer than a certificate ever is.
+pub(super) fn encoded(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(content.len()).ok()?;
+    let [high, low] = length.to_be_bytes();
+    let head: &[u8] = match length {
+        0..=0x7f => &[tag, low],
+        0x80..=0xff => &[tag, 0x81, low],
+        _ => &[tag, 0x82, high, low],
+    };
+    Some([head, content].concat())
+}
+
 /// Returns the value of an extension of a certificate, by the bytes of its identifier.
 pub(super) fn extension<'a>(certificate: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     let (SEQUENCE, certificate, _) = element(certificate)? else { return None };
@@ -74,6 +86,11 @@ mod tests {
         assert!(element(&[]).is_none() && element(&[SEQUENCE, 2, 1]).is_none() && element(&[SEQUENCE, 0x80]).is_none());
         assert!(element(&[SEQUENCE, 0x84, 0xff, 0xff, 0xff, 0xff]).is_none());
         assert_eq!(text(&[UTF8, 2, b'o', b'k']).as_deref(), Some("ok"));
+        for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff] {
+            let content = vec![7; length];
+            assert_eq!(element(&encoded(SEQUENCE, &content).unwrap()), Some((SEQUENCE, &content[..], &[][..])));
+        }
+        assert!(encoded(SEQUENCE, &vec![0; 0x1_0000]).is_none());
         assert!(extension(&[SEQUENCE, 2, SEQUENCE, 0], &[1]).is_none());
     }
 }

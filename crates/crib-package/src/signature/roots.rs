@@ -25,6 +25,8 @@ const ED25519_HEAD: usize = 12;
 pub(crate) struct Roots {
     pub(super) authorities: Vec<Authority>,
     pub(super) logs: Vec<Log>,
+    /// Logs that hold certificates.
+    pub(super) certificate_logs: Vec<Log>,
     pub(super) stampers: Vec<Stamper>,
 }
 
@@ -90,6 +92,7 @@ impl Roots {
         let this = Self {
             authorities: list("certificateAuthorities").filter_map(authority).collect(),
             logs: list("tlogs").filter_map(Log::read).collect(),
+            certificate_logs: list("ctlogs").filter_map(Log::read).collect(),
             stampers: list("timestampAuthorities").filter_map(stamper).collect(),
         };
         (!this.authorities.is_empty() && !this.logs.is_empty()).then_some(this)

@@ -1,6 +1,6 @@
 //! Statements whose log and timestamps were forged, part by part.
 
-use crib_test::attest::{Attestation, Authority, Identity, NOON};
+use crib_test::attest::{Attestation, Authority, Identity, NOON, Noted};
 use serde_json::Value;
 
 use super::{Attested, Bundle, Roots, Subject, verify};
@@ -138,4 +138,24 @@ fn a_promise_or_a_proof_will_do_and_one_of_them_must_be_there() {
     believed(&check(&without(&["inclusionProof"]), &authority));
     let neither = check(&without(&["inclusionPromise", "inclusionProof"]), &authority);
     unchecked(&neither, "neither a promise nor a proof");
+}
+
+#[test]
+fn a_certificate_that_was_given_out_in_secret_is_not_believed() {
+    let (authority, stranger) = (Authority::new("authority"), Authority::new("stranger"));
+    let noted = |noted: Noted<'_>| check(&authority.attest_noted(OURS, ("sha512", SUM), NOON, noted), &authority);
+    believed(&noted(Noted::Here));
+    unchecked(&noted(Noted::Nowhere), "no log of certificates has promised to show its certificate");
+    unchecked(&noted(Noted::Elsewhere(&stranger)), "the log of its certificate is none of the trusted root");
+    refused(&noted(Noted::Wrongly), "the promise of its log of certificates is not signed by that log");
+}
+
+#[test]
+fn a_trusted_root_without_logs_of_certificates_asks_for_none() {
+    let authority = Authority::new("authority");
+    let said = authority.attest_noted(OURS, ("sha512", SUM), NOON, Noted::Nowhere);
+    let mut root: Value = serde_json::from_str(&authority.trusted_root()).expect("a document");
+    root.as_object_mut().expect("an object").remove("ctlogs");
+    let bundle = Bundle::of_sigstore(&said.for_npm()).expect("a bundle");
+    believed(&verify(&bundle, Subject { algorithm: "sha512", hex: SUM }, Some(&Roots::read(&root).expect("a root"))));
 }

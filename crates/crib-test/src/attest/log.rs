@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::hex;
-
-type Hash = [u8; 32];
+use crate::merkle::{Hash, leaf, path, root};
 
 /// The head of a P-256 key.
 pub(super) const SPKI: [u8; 26] = [48, 89, 48, 19, 6, 7, 42, 134, 72, 206, 61, 2, 1, 6, 8, 42, 134, 72, 206, 61, 3, 1, 7, 3, 66, 0];
@@ -28,7 +27,7 @@ impl Log {
         [&SPKI[..], self.0.public_key().as_ref()].concat()
     }
 
-    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(super) fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         self.0.sign(&SystemRandom::new(), bytes).expect("a signature").as_ref().to_vec()
     }
 
@@ -46,7 +45,6 @@ impl Log {
     }
 
     fn proof(&self, body: &[u8]) -> Value {
-        let leaf = |bytes: &[u8]| -> Hash { Sha256::new().chain_update([0]).chain_update(bytes).finalize().into() };
         let leaves: Vec<Hash> = (0..SIZE).map(|at| if at == INDEX { leaf(body) } else { leaf(&at.to_be_bytes()) }).collect();
         let root = STANDARD.encode(root(&leaves));
         let hashes: Vec<String> = path(INDEX, &leaves).iter().map(|hash| STANDARD.encode(hash)).collect();
@@ -56,23 +54,4 @@ impl Log {
         let envelope = format!("{note}\n\u{2014} log.example.com {}\n", STANDARD.encode(signature));
         json!({ "logIndex": INDEX.to_string(), "treeSize": SIZE.to_string(), "rootHash": root, "hashes": hashes, "checkpoint": { "envelope": envelope } })
     }
-}
-
-fn root(leaves: &[Hash]) -> Hash {
-    if let [one] = leaves {
-        return *one;
-    }
-    let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-    Sha256::new().chain_update([1]).chain_update(root(left)).chain_update(root(right)).finalize().into()
-}
-
-fn path(at: usize, leaves: &[Hash]) -> Vec<Hash> {
-    if leaves.len() == 1 {
-        return Vec::new();
-    }
-    let half = leaves.len().next_power_of_two() / 2;
-    let (left, right) = leaves.split_at(half);
-    let (mut way, other) = if at < half { (path(at, left), root(right)) } else { (path(at - half, right), root(left)) };
-    way.push(other);
-    way
 }

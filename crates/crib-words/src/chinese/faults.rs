@@ -339,6 +339,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("who attests `{}` was not checked: {}", "没有核对谁为 `{}` 作证：{}"),
     ("there is no trusted root to check the signer by", "没有可信根可用来核对签名者"),
     ("its certificate is by no authority of the trusted root", "其证书不是可信根中的机构签发的"),
+    ("no log of certificates has promised to show its certificate", "没有证书日志承诺公开其证书"),
+    ("the log of its certificate is none of the trusted root", "收录其证书的日志不在可信根中"),
+    ("what the logs of certificates promised cannot be read", "无法读取证书日志的承诺"),
+    ("the promise of its log of certificates is not signed by that log", "其证书日志的承诺不是由该日志签名的"),
     ("its certificate names no workflow", "其证书没有指明工作流"),
     ("its signature cannot be read", "无法读取其签名"),
     // The sandbox.

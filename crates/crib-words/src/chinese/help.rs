@@ -121,6 +121,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Variable that holds the gateway's key; the key itself is never written", "存放网关密钥的变量；密钥本身从不写入"),
     ("Do not run the clients to see whether they connect", "不运行客户端来确认连接"),
     (
+        "With --import: servers of npx and uvx become packages in the sandbox [default: ask, else so]",
+        "与 --import 同用：npx 和 uvx 的服务器作为软件包在沙盒中运行 [默认：询问，无法询问时即如此]",
+    ),
+    ("With --import: they stay commands, which nothing confines", "与 --import 同用：它们仍是命令，不受任何限制"),
+    (
         "With --import: the configuration to write [default: ~/.config/toolcrib/config.yaml]",
         "与 --import 同用：要写入的配置 [默认：~/.config/toolcrib/config.yaml]",
     ),
@@ -161,7 +166,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Tool to call at once, and its arguments", "立即调用的工具及其参数"),
     ("Name of the server [default: from the package]", "服务器的名称 [默认：取自软件包]"),
     ("Variable of the server: NAME=VALUE, or NAME for your own value", "服务器的变量：NAME=VALUE，或用 NAME 传递你自己的值"),
-    ("Do not ask; grant the folders that stand in the arguments", "不询问；授予参数中出现的目录"),
+    ("Do not ask; grant the folders and hosts that stand in the arguments", "不询问；授予参数中出现的目录和主机"),
     ("Longest wait for the server: 500ms, 30s, 5m", "等待服务器的最长时间：500ms、30s、5m"),
     ("Arguments of the server; without SERVER, a command", "服务器的参数；没有 SERVER 时是一条命令"),
     ("Packages, or servers that are there already", "软件包，或已有的服务器"),

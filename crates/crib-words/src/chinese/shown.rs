@@ -91,6 +91,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("[store] file", "文件"),
     ("[store] keyring", "密钥环"),
     ("[import] imported", "已导入"),
+    ("[import] confined", "已限制"),
     ("[import] renamed", "已改名"),
     ("[import] same", "相同"),
     ("[import] skipped", "已跳过"),
@@ -299,6 +300,29 @@ pub(super) const ENTRIES: &[Entry] = &[
     (
         "`{}` is told of {}. May it read and write there? [w = read and write, r = read only, N] ",
         "`{}` 的参数里有 {}。允许它在那里读写吗？[w = 读写，r = 只读，N] ",
+    ),
+    ("`{}` is told of {} and may not go there; grant it: {}", "`{}` 的参数里有 {}，但它无权访问；授权：{}"),
+    ("`{}` is told of {}. May it reach that over the network? [y/N] ", "`{}` 的参数里有 {}。允许它通过网络访问吗？[y/N] "),
+    ("`{}` is told of {}: {}", "`{}` 的参数里有 {}：{}"),
+    (
+        "{} come from packages. Run them in the sandbox, where they see no files and no network but what you grant? [Y/n] ",
+        "{} 来自软件包。让它们在沙盒中运行吗？那里看不到你未授予的文件和网络。[Y/n] ",
+    ),
+    ("in the sandbox", "在沙盒中"),
+    ("unconfined", "不受限制"),
+    ("unconfined: {}", "不受限制：{}"),
+    ("is fetched when it is first called: {}", "首次调用时获取：{}"),
+    (
+        "sandbox   more for a server: toolcrib run NAME --allow-net HOST   (--allow-read, --allow-write)",
+        "沙盒      给某个服务器更多权限：toolcrib run NAME --allow-net HOST   (--allow-read, --allow-write)",
+    ),
+    (
+        "          without it: toolcrib connect --restore, then toolcrib connect --import --no-confine",
+        "          不用沙盒：toolcrib connect --restore，然后 toolcrib connect --import --no-confine",
+    ),
+    (
+        "sandbox   what is unconfined may do what you may; into the sandbox: toolcrib connect --restore, then toolcrib connect --import --confine",
+        "沙盒      不受限制的服务器能做你能做的一切；放进沙盒：toolcrib connect --restore，然后 toolcrib connect --import --confine",
     ),
     ("`{}` is told of {} and may not look there; grant it: {}", "`{}` 的参数里有 {}，但它无权查看；授权：{}"),
     ("{} is run as it is, whatever is in it (unpinned)", "{} 按现状运行，不管里面是什么（unpinned）"),

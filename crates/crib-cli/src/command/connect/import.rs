@@ -7,12 +7,19 @@ use crib_control::{Problem, World, compile};
 use serde::Serialize;
 
 use super::journal::{Intent, Shelf};
+use super::package::{self, Come, Packaged, Way};
 use super::survey::{self, OUR_SERVERS, Seen};
 use super::{Task, consent, file, outcome};
 use crate::failure::Failure;
 use crate::output::{Output, table};
 use crate::places::shown;
 use crate::tongue::{said, word};
+
+/// What is said of a server that comes from a package, and as a command.
+const UNCONFINED: &str = "unconfined";
+/// What is said where packages came in.
+const IN_SANDBOX: &str = "sandbox   more for a server: toolcrib run NAME --allow-net HOST   (--allow-read, --allow-write)\n          without it: toolcrib connect --restore, then toolcrib connect --import --no-confine";
+const WITHOUT_SANDBOX: &str = "sandbox   what is unconfined may do what you may; into the sandbox: toolcrib connect --restore, then toolcrib connect --import --confine";
 
 /// What became of one server of a client.
 #[derive(Debug, Serialize)]
@@ -24,12 +31,25 @@ struct Row {
     to: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     words: String,
+    /// For what comes from a package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confinement: Option<Confinement>,
+}
+
+/// What confines a server of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Confinement {
+    Sandbox,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Fate {
     Imported,
+    /// As a package that runs in the sandbox.
+    Confined,
     /// Under another name, since there is another server of this one.
     Renamed,
     /// The same server is there already.
@@ -40,8 +60,17 @@ enum Fate {
 #[derive(Debug, Default)]
 struct Harvest {
     rows: Vec<Row>,
-    servers: Vec<Imported>,
+    servers: Vec<Found>,
     failures: Vec<Failure>,
+}
+
+/// A server that is to come in.
+#[derive(Debug)]
+struct Found {
+    imported: Imported,
+    packaged: Option<Packaged>,
+    /// Its row.
+    row: usize,
 }
 
 pub(super) fn run(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
@@ -58,20 +87,31 @@ pub(super) fn run(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
     if harvest.rows.is_empty() && harvest.failures.is_empty() {
         output.say("no servers were found in the files of your clients");
     }
-    let after = write(&text, &harvest.servers).map_err(|refusal| broken(task, &path, &text, &refusal))?;
     if task.args.dry_run {
+        let way = package::choose(task, &[], output)?;
+        harvest.name_packages(way);
+        let after = write(&text, &harvest.servers).map_err(|refusal| broken(task, &path, &text, &refusal))?;
         output.data(&crib_clients::unified(&shown(&path, &task.places), &original, &after))?;
         return finish(task, harvest, None, &path, output);
     }
     if harvest.servers.is_empty() {
         return finish(task, harvest, None, &path, output);
     }
-    verify(&path, &after)?;
     if let Some(found) = &found {
         file::check_writable(found, &path, &task.places)?;
     }
-    let names: Vec<&str> = harvest.servers.iter().map(|server| server.name.as_str()).collect();
+    let names: Vec<&str> = harvest.servers.iter().map(|found| found.imported.name.as_str()).collect();
     consent::ask(task, &[("Toolcrib", shown(&path, &task.places), format!("add {}", names.join(", ")))], output)?;
+    let packaged = harvest.servers.iter().filter(|found| found.packaged.is_some()).map(|found| found.imported.name.as_str());
+    match package::choose(task, &packaged.collect::<Vec<_>>(), output)? {
+        Way::Unconfined => harvest.name_packages(Way::Unconfined),
+        Way::Confined => crate::runtime::on_all_cores(harvest.fetch(task, output))?,
+    }
+    let after = write(&text, &harvest.servers).map_err(|refusal| broken(task, &path, &text, &refusal))?;
+    if after == original {
+        return finish(task, harvest, None, &path, output);
+    }
+    verify(&path, &after)?;
     let shelf = Shelf::open(&task.own.data)?;
     let splice = Splice::between(&original, &after);
     let intent = Intent {
@@ -127,7 +167,14 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
         if name == task.args.name || survey::leads_to(&entry, &task.endpoint) || survey::starts_us(&entry) {
             continue;
         }
-        let row = |name: String, done: Fate, words: String| Row { name, client: seen.client.id, done, to: survey::target(&entry), words };
+        let row = |name: String, done: Fate, words: String| Row {
+            name,
+            client: seen.client.id,
+            done,
+            to: survey::target(&entry),
+            words,
+            confinement: None,
+        };
         match crib_clients::import(&name, &entry, seen.client) {
             Ok(None) => {}
             Err(why) => harvest.rows.push(row(name, Fate::Skipped, why.0)),
@@ -135,11 +182,18 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
                 in_project(task, &mut imported);
                 let lost = imported.lost.iter().map(|lost| format!("`{lost}`")).collect::<Vec<_>>().join(", ");
                 let lost = if lost.is_empty() { String::new() } else { format!("without {lost}") };
-                let (done, words) = settle(&mut imported, seen.client.id, known, &harvest.servers);
-                let words = [words, lost].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
+                let packaged = package::read(task, &imported.value);
+                let (packaged, odd) = match packaged {
+                    Some(Ok(packaged)) => (Some(packaged), String::new()),
+                    Some(Err(why)) => (None, format!("{UNCONFINED}: {why}")),
+                    None => (None, String::new()),
+                };
+                let (done, words) = settle(&mut imported, packaged.as_ref(), seen.client.id, known, &harvest.servers);
+                let odd = if matches!(done, Fate::Imported | Fate::Renamed) { odd } else { String::new() };
+                let words = [words, lost, odd].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
                 harvest.rows.push(row(imported.name.clone(), done, words));
                 if matches!(done, Fate::Imported | Fate::Renamed) {
-                    harvest.servers.push(imported);
+                    harvest.servers.push(Found { imported, packaged, row: harvest.rows.len() - 1 });
                 }
             }
         }
@@ -156,21 +210,82 @@ fn in_project(task: &Task<'_>, imported: &mut Imported) {
     }
 }
 
+impl Harvest {
+    /// Says of every server of a package how it comes in, without fetching it.
+    fn name_packages(&mut self, way: Way) {
+        for Found { imported, packaged, row } in &mut self.servers {
+            let (Some(packaged), Some(row)) = (packaged, self.rows.get_mut(*row)) else { continue };
+            match way {
+                Way::Confined => imported.value = packaged.entry(&imported.value),
+                Way::Unconfined => {
+                    row.confinement = Some(Confinement::None);
+                    row.add(UNCONFINED);
+                }
+            }
+        }
+    }
+
+    /// Fetches every package, and leaves out what is refused.
+    async fn fetch(&mut self, task: &Task<'_>, output: &Output) -> Result<(), Failure> {
+        let mut left = Vec::new();
+        for mut found in std::mem::take(&mut self.servers) {
+            if let (Some(packaged), Some(row)) = (&found.packaged, self.rows.get_mut(found.row)) {
+                let came = Box::pin(packaged.fetch(task, &found.imported, output)).await?;
+                row.confinement = Some(Confinement::Sandbox);
+                if row.done == Fate::Imported {
+                    row.done = Fate::Confined;
+                } else {
+                    row.add("in the sandbox");
+                }
+                match came {
+                    Come::In(value) => found.imported.value = value,
+                    Come::Later(value, why) => {
+                        found.imported.value = value;
+                        row.add(&format!("is fetched when it is first called: {why}"));
+                    }
+                    Come::Not(why) => {
+                        (row.done, row.words, row.confinement) = (Fate::Skipped, why, None);
+                        continue;
+                    }
+                }
+                row.to = found.imported.value.member("run").and_then(Value::as_text).unwrap_or_default().to_owned();
+            }
+            left.push(found);
+        }
+        self.servers = left;
+        Ok(())
+    }
+}
+
+impl Row {
+    fn add(&mut self, words: &str) {
+        if !self.words.is_empty() {
+            self.words.push_str("; ");
+        }
+        self.words.push_str(words);
+    }
+}
+
 /// Finds a name for a server among those that are there.
-fn settle(imported: &mut Imported, client: &str, known: &[(String, Value)], taken: &[Imported]) -> (Fate, String) {
-    let here = |name: &str| {
-        let known = known.iter().find(|(known, _)| slug(known) == slug(name)).map(|(_, value)| value);
-        known.or_else(|| taken.iter().find(|server| slug(&server.name) == slug(name)).map(|server| &server.value))
-    };
+fn settle(
+    imported: &mut Imported,
+    packaged: Option<&Packaged>,
+    client: &str,
+    known: &[(String, Value)],
+    taken: &[Found],
+) -> (Fate, String) {
+    let taken = || taken.iter().map(|found| (&found.imported.name, &found.imported.value));
+    let all = || known.iter().map(|(name, value)| (name, value)).chain(taken());
+    let here = |name: &str| all().find(|(known, _)| slug(known) == slug(name)).map(|(_, value)| value);
     let wanted = imported.name.clone();
     let Some(other) = here(&wanted) else { return (Fate::Imported, String::new()) };
-    if *other == imported.value {
+    let is_it = |other: &Value| *other == imported.value || packaged.is_some_and(|packaged| packaged.is(other));
+    if is_it(other) {
         return (Fate::Same, "is there already".to_owned());
     }
     // Brought in before under a name of its own.
-    let all = known.iter().map(|(name, value)| (name, value)).chain(taken.iter().map(|server| (&server.name, &server.value)));
-    let is_same = |name: &str, value: &Value| name.starts_with(&format!("{wanted}-")) && *value == imported.value;
-    if let Some((name, _)) = all.into_iter().find(|(name, value)| is_same(name, value)) {
+    let is_same = |name: &str, value: &Value| name.starts_with(&format!("{wanted}-")) && is_it(value);
+    if let Some((name, _)) = all().find(|(name, value)| is_same(name, value)) {
         return (Fate::Same, format!("is there already, as `{name}`"));
     }
     let candidates = std::iter::once(format!("{wanted}-{client}")).chain((2..100).map(|number| format!("{wanted}-{client}-{number}")));
@@ -189,10 +304,10 @@ fn slug(name: &str) -> crib_model::Slug {
 }
 
 /// Writes the servers in the order in which they were found.
-fn write(text: &str, servers: &[Imported]) -> Result<String, crib_clients::Refusal> {
+fn write(text: &str, servers: &[Found]) -> Result<String, crib_clients::Refusal> {
     let mut after = text.to_owned();
     // Each one is put in front of the others.
-    for server in servers.iter().rev() {
+    for Found { imported: server, .. } in servers.iter().rev() {
         let spot = Spot { language: Language::Yaml, place: OUR_SERVERS, name: &server.name };
         after = crib_clients::upsert(&after, spot, &server.value)?.text;
     }
@@ -251,6 +366,7 @@ fn finish(task: &Task<'_>, harvest: Harvest, backup: Option<&Path>, path: &Path,
         let cells = |row: &Row| {
             let done = match row.done {
                 Fate::Imported => "imported",
+                Fate::Confined => "confined",
                 Fate::Renamed => "renamed",
                 Fate::Same => "same",
                 Fate::Skipped => "skipped",
@@ -270,6 +386,11 @@ fn finish(task: &Task<'_>, harvest: Harvest, backup: Option<&Path>, path: &Path,
             "\n{count} added to {}\nnext      toolcrib serve   ·   toolcrib connect\nundo      toolcrib connect --restore",
             shown(path, &task.places)
         ));
+        for (kind, way) in [(Confinement::Sandbox, IN_SANDBOX), (Confinement::None, WITHOUT_SANDBOX)] {
+            if rows.iter().any(|row| row.confinement == Some(kind)) {
+                output.say(way);
+            }
+        }
     }
     outcome(&failures, !rows.is_empty(), output)
 }

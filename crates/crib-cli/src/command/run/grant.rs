@@ -4,6 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use crib_package::{Engine, Entry, Grants, Locked, NetGrant};
+use crib_sandbox::HostRule;
 
 use crate::args::{Run, Sandbox};
 use crate::failure::{Exit, Failure};
@@ -17,8 +18,10 @@ pub(super) struct Case<'a> {
     pub(super) shop: &'a Shop,
     /// The server.
     pub(super) name: &'a str,
-    /// The server's arguments.
-    pub(super) more: &'a [String],
+    /// What it is told of, and may be a file or folder.
+    pub(super) places: &'a [String],
+    /// Hosts it is told of.
+    pub(super) hosts: &'a [String],
     /// A folder of its own.
     pub(super) kept: Option<PathBuf>,
     pub(super) is_first: bool,
@@ -51,14 +54,8 @@ pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result
         agree(args, name, why, output)?;
         grants.unconfined = true;
     }
-    let wishes: Vec<PathBuf> = case.more.iter().map(PathBuf::from).filter(|path| path.is_absolute() && path.exists()).collect();
-    let missing: Vec<&PathBuf> = wishes.iter().filter(|path| !is_granted(path, &grants)).collect();
-    if !case.has_own_grants && !missing.is_empty() {
-        match consent(args, name, &missing, output)? {
-            Answer::Write => grants.write.extend(missing.into_iter().cloned()),
-            Answer::Read => grants.read.extend(missing.into_iter().cloned()),
-            Answer::No => {}
-        }
+    if !case.has_own_grants {
+        wish(case, &mut grants, output)?;
     }
     shop::keep_apart(&grants)?;
     if case.is_first || grants != locked.grants {
@@ -74,6 +71,49 @@ pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result
     Ok(locked)
 }
 
+/// Adds what the server is told of, if its user agrees.
+fn wish(case: &Case<'_>, grants: &mut Grants, output: &Output) -> Result<(), Failure> {
+    let Case { args, name, .. } = *case;
+    let places: Vec<PathBuf> = case.places.iter().map(PathBuf::from).filter(|path| path.is_absolute() && path.exists()).collect();
+    let is_open = |path: &PathBuf| {
+        let alone = Grants { read: vec![path.clone()], ..Grants::default() };
+        let refused = shop::keep_apart(&alone).err().map(|fault| fault.message().to_owned());
+        let why = refused.or_else(|| path.parent().is_none().then(|| "the root directory cannot be granted".to_owned()));
+        why.inspect(|why| output.warn(&format!("`{name}` is told of {}: {why}", path.display()))).is_none()
+    };
+    let missing: Vec<PathBuf> = places.into_iter().filter(|path| !is_granted(path, grants)).filter(is_open).collect();
+    if !missing.is_empty() {
+        match consent(args, name, &missing, output)? {
+            Answer::Write => grants.write.extend(missing),
+            Answer::Read => grants.read.extend(missing),
+            Answer::No => {}
+        }
+    }
+    let known = Vec::from(grants.net.clone());
+    let is_far = |host: &&String| !known.iter().any(|rule| rule == *host || rule == "*");
+    let far: Vec<String> = case.hosts.iter().filter(is_far).cloned().collect();
+    if !far.is_empty() && reach(args, name, &far, output)? {
+        let hosts = known.into_iter().chain(far).collect::<Vec<_>>();
+        grants.net = NetGrant::try_from(hosts).map_err(|why| Failure::usage(format!("--allow-net: {why}")))?;
+    }
+    Ok(())
+}
+
+/// Returns the hosts of the web addresses in these texts, as grants have them.
+pub(super) fn hosts<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for text in texts {
+        let starts = ["http://", "https://"].into_iter().filter_map(|scheme| text.as_ref().split_once(scheme).map(|(_, rest)| rest));
+        for rest in starts {
+            let authority = rest.split(|c: char| matches!(c, '/' | '?' | '#' | ',' | '"' | '\'' | '$') || c.is_whitespace()).next();
+            let host = authority.map(|authority| authority.rsplit('@').next().unwrap_or(authority).to_ascii_lowercase());
+            let rule = host.filter(|host| !host.is_empty()).and_then(|host| host.parse::<HostRule>().ok());
+            found.extend(rule.map(|rule| rule.to_string()).filter(|host| !found.contains(host)));
+        }
+    }
+    found
+}
+
 /// Asks whether it may run without a sandbox.
 fn agree(args: &Run, name: &str, why: &str, output: &Output) -> Result<(), Failure> {
     if args.yes || args.allow.sandbox == Some(Sandbox::None) {
@@ -85,9 +125,31 @@ fn agree(args: &Run, name: &str, why: &str, output: &Output) -> Result<(), Failu
     }
     output.warn(&format!("there is no sandbox for `{name}` here: it can read and change your files, and use the network, as you can"));
     output.ask("Run it all the same? [y/N] ");
+    if is_yes(&answer()?) { Ok(()) } else { Err(refused()) }
+}
+
+fn answer() -> std::io::Result<String> {
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "j" | "ja" | "是" | "好") { Ok(()) } else { Err(refused()) }
+    Ok(answer.trim().to_lowercase())
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer, "y" | "yes" | "j" | "ja" | "是" | "好")
+}
+
+/// Asks for the hosts that the server is told of.
+fn reach(args: &Run, name: &str, hosts: &[String], output: &Output) -> Result<bool, Failure> {
+    if args.yes {
+        return Ok(true);
+    }
+    if !output.can_ask() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        let flags: Vec<String> = hosts.iter().map(|host| format!("--allow-net {host}")).collect();
+        output.warn(&format!("`{name}` is told of {} and may not go there; grant it: {}", hosts.join(", "), flags.join(" ")));
+        return Ok(false);
+    }
+    output.ask(&format!("`{name}` is told of {}. May it reach that over the network? [y/N] ", hosts.join(", ")));
+    Ok(is_yes(&answer()?))
 }
 
 fn flags(args: &Run, grants: &mut Grants) -> Result<(), Failure> {
@@ -148,7 +210,7 @@ enum Answer {
 }
 
 /// Asks for the places that stand in the arguments.
-fn consent(args: &Run, name: &str, missing: &[&PathBuf], output: &Output) -> Result<Answer, Failure> {
+fn consent(args: &Run, name: &str, missing: &[PathBuf], output: &Output) -> Result<Answer, Failure> {
     if args.yes {
         return Ok(Answer::Write);
     }
@@ -159,11 +221,9 @@ fn consent(args: &Run, name: &str, missing: &[&PathBuf], output: &Output) -> Res
         return Ok(Answer::No);
     }
     output.ask(&format!("`{name}` is told of {}. May it read and write there? [w = read and write, r = read only, N] ", places.join(", ")));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(match answer.trim().to_lowercase().as_str() {
-        "w" | "y" | "yes" | "j" | "ja" | "是" | "好" => Answer::Write,
+    Ok(match answer()?.as_str() {
         "r" | "read" => Answer::Read,
+        yes if yes == "w" || is_yes(yes) => Answer::Write,
         _ => Answer::No,
     })
 }

@@ -32,6 +32,18 @@ pub(super) async fn package<'a>(
     known: &impl Fn(&str) -> Option<&'a Value>,
     output: &Output,
 ) -> Result<Wanted, Failure> {
+    // What names something of this directory: the server starts elsewhere.
+    let args = &Run { more: grant::arguments(&args.more), ..args.clone() };
+    as_given(args, text, known, output).await
+}
+
+/// Does the same with the arguments as they are.
+pub(super) async fn as_given<'a>(
+    args: &Run,
+    text: &str,
+    known: &impl Fn(&str) -> Option<&'a Value>,
+    output: &Output,
+) -> Result<Wanted, Failure> {
     let shop = Shop::open(Believed::for_fetch(&args.fetch)?)?;
     let here = here(args, text, &shop, known)?;
     let text = here.as_deref().unwrap_or(text);
@@ -83,10 +95,12 @@ pub(super) async fn package<'a>(
     };
     set(&shop, &locked, &mut own, known(name), output)?;
     let kept = keep(args, &shop, &wish, &mut own, known(name))?;
-    own.args.extend(grant::arguments(&args.more));
+    own.args.extend(args.more.iter().cloned());
     let has_own_grants = known(name).is_some_and(|entry| entry.member("sandbox").is_some());
-    let wishes: Vec<String> = own.places.iter().chain(&grant::arguments(&args.more)).cloned().collect();
-    let locked = grant::settle(&grant::Case { args, shop: &shop, name, more: &wishes, kept, is_first, has_own_grants }, locked, output)?;
+    let places: Vec<String> = own.places.iter().chain(&args.more).cloned().collect();
+    let hosts = grant::hosts(args.more.iter().chain(&args.env).chain(own.env.iter().map(|(_, value)| value)));
+    let case = grant::Case { args, shop: &shop, name, places: &places, hosts: &hosts, kept, is_first, has_own_grants };
+    let locked = grant::settle(&case, locked, output)?;
     let entry = entry(args, &locked, &own, known(name));
     Ok(Wanted { origin: shop::pinned(&locked), name: wish.name, entry })
 }
@@ -255,7 +269,8 @@ fn entry(args: &Run, locked: &Locked, own: &Own, before: Option<&Value>) -> Valu
     Value::Map(members)
 }
 
-fn is_same_package(run: &str, source: &Source) -> bool {
+/// Tells whether what the configuration runs is this package, in whatever version.
+pub(in crate::command) fn is_same_package(run: &str, source: &Source) -> bool {
     let name = |source: &Source| match source {
         Source::Npm { name, .. } => format!("npm:{name}"),
         Source::Pypi { name, .. } => format!("pypi:{name}"),

@@ -107,30 +107,9 @@ impl<'a> Checkpoint<'a> {
 
 #[cfg(test)]
 mod tests {
+    use crib_test::merkle::{path, root};
+
     use super::*;
-
-    /// The root of these entries, as the standard defines it.
-    fn root(leaves: &[Hash]) -> Hash {
-        match leaves {
-            [one] => *one,
-            many => {
-                let half = many.len().next_power_of_two() / 2;
-                node(&root(&many[..half]), &root(&many[half..]))
-            }
-        }
-    }
-
-    /// The way of one entry, as the standard defines it.
-    fn path(at: usize, leaves: &[Hash]) -> Vec<Hash> {
-        if leaves.len() == 1 {
-            return Vec::new();
-        }
-        let half = leaves.len().next_power_of_two() / 2;
-        let (left, right) = leaves.split_at(half);
-        let (mut way, other) = if at < half { (path(at, left), root(right)) } else { (path(at - half, right), root(left)) };
-        way.push(other);
-        way
-    }
 
     #[test]
     fn every_entry_of_every_small_tree_leads_to_its_root_and_no_other_does() {
