@@ -106,7 +106,7 @@ impl Instance {
         let (shop, lock) = shop(compiled, None)?;
         let parts = setup::Parts { shared: &connectors, catalogue: &catalogue, switches: &switches, shop: shop.clone(), lock };
         let servers = setup::servers(&compiled.servers, &mut running, &parts)?;
-        let setup = setup::setup(compiled, servers, &*entropy)?;
+        let setup = setup::setup(compiled, servers)?;
         let seal = Seal::random(Arc::clone(&entropy));
         let ledger = Arc::clone(&telemetry) as Arc<dyn crib_model::Ledger>;
         let plane = Plane::new(Parts { setup, ledger, clock, entropy, seal });
@@ -130,7 +130,7 @@ impl Instance {
         }
         let parts = setup::Parts { shared: &self.connectors, catalogue: &self.catalogue, switches: &self.switches, shop, lock };
         let servers: Vec<Server> = setup::servers(&compiled.servers, &mut next, &parts)?;
-        self.plane.swap(setup::setup(compiled, servers, &Machine)?);
+        self.plane.swap(setup::setup(compiled, servers)?);
         if let Some(shop) = &*self.shop.lock() {
             shop.believe(believed);
         }

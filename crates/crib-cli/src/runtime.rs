@@ -21,7 +21,7 @@ pub(crate) fn on_all_cores<T>(work: impl Future<Output = Result<T, Failure>>) ->
 /// On one core, handing work from thread to thread only costs.
 fn build(cores: usize) -> std::io::Result<Runtime> {
     let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-    builder.enable_all().build()
+    crib_transport::gather_writes(&mut builder).enable_all().build()
 }
 
 #[cfg(test)]

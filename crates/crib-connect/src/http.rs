@@ -7,6 +7,7 @@ mod modern;
 mod probe;
 mod remote;
 mod sse;
+pub(crate) mod trace;
 
 #[cfg(test)]
 mod tests;

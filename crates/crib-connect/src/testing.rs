@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crib_mcp::{Chunks, ClientCaps, Json, Method, Payload, Revision};
 use crib_model::{BoxFuture, Client, Clock, Entropy, Forward, InputResponse, Inputs, Outcome, Principal, Reply, State, Tenant};
 use crib_transport::{ClientOptions, HttpClient};
+use http::HeaderMap;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -136,7 +137,7 @@ impl Wire for FakeWire {
         self.put(message);
         Box::pin(std::future::ready(Ok(())))
     }
-    fn request(&self, _: &Arc<Link>, _: u64, message: Chunks) -> Option<Carry> {
+    fn request(&self, _: &Arc<Link>, _: u64, message: Chunks, _: Option<Box<HeaderMap>>) -> Option<Carry> {
         self.put(message);
         None
     }

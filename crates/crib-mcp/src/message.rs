@@ -69,7 +69,8 @@ impl Message {
         let string = |member: &Member| string_at(text, member.value());
         let has_id = id.is_some();
         let id = id.and_then(|id| RequestId::at(text, id));
-        if jsonrpc.and_then(string).as_deref() != Some("2.0") {
+        let is_2_0 = |member: &Member| member.value().of(text) == b"\"2.0\"" || string(member).as_deref() == Some("2.0");
+        if !jsonrpc.is_some_and(is_2_0) {
             return Err(Malformed::shape(id, "`jsonrpc` must be \"2.0\""));
         }
         let kind = |member: Option<&Member>| member.map(|member| member.kind);
@@ -122,13 +123,13 @@ impl<'a> Top<'a> {
     fn find(text: &[u8], scanned: &'a Scanned) -> Self {
         let mut top = Self::default();
         for member in &scanned.top {
-            let place = match member.name(text).as_ref() {
-                "jsonrpc" => &mut top.jsonrpc,
-                "id" => &mut top.id,
-                "method" => &mut top.method,
-                "params" => &mut top.params,
-                "result" => &mut top.result,
-                "error" => &mut top.error,
+            let place = match member.name_bytes(text).as_ref() {
+                b"jsonrpc" => &mut top.jsonrpc,
+                b"id" => &mut top.id,
+                b"method" => &mut top.method,
+                b"params" => &mut top.params,
+                b"result" => &mut top.result,
+                b"error" => &mut top.error,
                 _ => continue,
             };
             *place = Some(member);

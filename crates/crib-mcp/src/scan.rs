@@ -108,6 +108,13 @@ impl Member {
         if self.key_is_escaped { unescape(raw) == name } else { raw == name.as_bytes() }
     }
 
+    /// Returns the key with its escapes decoded, as bytes, which spares the usual key a look at each of its letters.
+    #[must_use]
+    pub(crate) fn name_bytes<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
+        let raw = self.key.of(text);
+        if self.key_is_escaped { Cow::Owned(unescape(raw).into_owned().into_bytes()) } else { Cow::Borrowed(raw) }
+    }
+
     /// Returns the key with its escapes decoded.
     #[must_use]
     pub(crate) fn name<'a>(&self, text: &'a [u8]) -> Cow<'a, str> {

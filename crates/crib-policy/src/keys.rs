@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crib_model::{Code, Entropy, Fault, Principal, Tenant};
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 
-const API_KEY_HEADER: &str = "x-api-key";
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Sets the digest of a key apart from other hashes of it. No secret.
 const DIGEST_KEY: &[u8; 32] = b"toolcrib 2026-11 API key digest.";
 const DIGEST_PREFIX: &str = "blake3:";
@@ -57,15 +57,14 @@ pub struct KeySpec {
 
 /// All keys of the instance.
 pub struct Keys {
-    /// Lookups hash with a key of this process, so that how long they take tells nothing about the keys.
-    process_key: [u8; 32],
-    by_hash: HashMap<[u8; 32], Arc<Principal>>,
+    /// By the digest of the secret. The map hashes with keys of its own, so how long a look takes tells nothing.
+    by_digest: HashMap<[u8; 32], Arc<Principal>>,
     anonymous: Arc<Principal>,
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.by_hash.len())
+        write!(f, "Keys({})", self.by_digest.len())
     }
 }
 
@@ -73,7 +72,7 @@ impl Keys {
     /// No keys: every caller is anonymous. Only for listeners on loopback.
     #[must_use]
     pub fn none() -> Self {
-        Self { process_key: [0; 32], by_hash: HashMap::new(), anonymous: Arc::new(Principal::anonymous()) }
+        Self { by_digest: HashMap::new(), anonymous: Arc::new(Principal::anonymous()) }
     }
 
     /// Takes the configured keys.
@@ -81,9 +80,8 @@ impl Keys {
     /// # Errors
     /// A secret is short, a placeholder or used twice, a digest is malformed, or a name is empty or used twice
     /// ([`Code::ConfigInvalid`]). No error quotes a secret.
-    pub fn build(specs: &[KeySpec], entropy: &dyn Entropy) -> Result<Self, Fault> {
+    pub fn build(specs: &[KeySpec]) -> Result<Self, Fault> {
         let mut keys = Self::none();
-        entropy.fill(&mut keys.process_key);
         let mut names = std::collections::HashSet::new();
         for KeySpec { name, secret } in specs {
             if name.is_empty() || name == "anonymous" {
@@ -102,7 +100,7 @@ impl Keys {
                 })?,
             };
             let principal = Arc::new(Principal { tenant: Tenant::local(), name: name.as_str().into() });
-            if let Some(other) = keys.by_hash.insert(keys.hash(&digest), principal) {
+            if let Some(other) = keys.by_digest.insert(digest, principal) {
                 return Err(Fault::new(Code::ConfigInvalid, format!("keys `{}` and `{name}` have the same secret", other.name)));
             }
         }
@@ -112,7 +110,7 @@ impl Keys {
     /// Tells whether no keys are configured.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_hash.is_empty()
+        self.by_digest.is_empty()
     }
 
     /// Finds out who sends these headers: `Authorization: Bearer KEY` or `X-Api-Key: KEY`.
@@ -120,7 +118,7 @@ impl Keys {
     /// # Errors
     /// Keys are configured and none of them was presented ([`Code::Unauthenticated`]).
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Principal>, Fault> {
-        if self.by_hash.is_empty() {
+        if self.by_digest.is_empty() {
             return Ok(Arc::clone(&self.anonymous));
         }
         match presented(headers) {
@@ -135,11 +133,7 @@ impl Keys {
         if key.len() > SECRET_BYTES_MAX {
             return None;
         }
-        self.by_hash.get(&self.hash(&digest(key))).map(Arc::clone)
-    }
-
-    fn hash(&self, digest: &[u8; 32]) -> [u8; 32] {
-        *blake3::keyed_hash(&self.process_key, digest).as_bytes()
+        self.by_digest.get(&digest(key)).map(Arc::clone)
     }
 }
 
@@ -152,7 +146,7 @@ enum Presented<'a> {
 /// Two different keys are refused: another reader of the request might take the other one.
 fn presented(headers: &HeaderMap) -> Presented<'_> {
     let bearers = headers.get_all(AUTHORIZATION).iter().map(|value| bearer(value.as_bytes()));
-    let plain = headers.get_all(API_KEY_HEADER).iter().map(|value| Some(value.as_bytes().trim_ascii()));
+    let plain = headers.get_all(&API_KEY).iter().map(|value| Some(value.as_bytes().trim_ascii()));
     let mut found = Presented::Nothing;
     for key in bearers.chain(plain) {
         found = match (found, key) {

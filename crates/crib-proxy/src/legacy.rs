@@ -92,7 +92,7 @@ pub(crate) async fn respond(plane: &Arc<Plane>, peer: &Peer, request: &Request, 
 
 /// Calls, asks what the server wants to know, and calls again with the answers.
 async fn rounds(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post) -> Finish {
-    let served = pipeline::run(plane, call(plane, peer, request, (post, None))).await;
+    let served = pipeline::run(plane, call(plane, peer, request, None)).await;
     let first = match served {
         Served::Done(finish) => finish,
         Served::Stream(items) => Box::pin(read(items, post)).await,
@@ -103,9 +103,9 @@ async fn rounds(plane: &Arc<Plane>, peer: &Peer, request: &Request, post: &Post)
     }
 }
 
-fn call(plane: &Arc<Plane>, peer: &Peer, request: &Request, (post, inputs): (&Post, Option<Inputs>)) -> Box<Call> {
+fn call(plane: &Arc<Plane>, peer: &Peer, request: &Request, inputs: Option<Inputs>) -> Box<Call> {
     let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &peer.principal, &peer.client, request.method.clone());
-    let trace = plane.trace(&request.params, post.parent(), &mut ticket);
+    let trace = plane.trace(&request.params, &mut ticket);
     Box::new(Call {
         snapshot: plane.snapshot(),
         scope: peer.scope.clone(),
@@ -137,7 +137,7 @@ async fn further(
             }
             Err(why) => return Finish::Error(fault_error(&why)),
         };
-        let finish = match pipeline::run(plane, call(plane, peer, request, (post, inputs))).await {
+        let finish = match pipeline::run(plane, call(plane, peer, request, inputs)).await {
             Served::Done(finish) => finish,
             Served::Stream(items) => read(items, post).await,
         };

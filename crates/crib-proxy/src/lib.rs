@@ -36,6 +36,7 @@ mod source;
 mod state;
 mod stream;
 mod tasks;
+mod trace;
 mod typed;
 mod view;
 

@@ -13,7 +13,7 @@ use crate::inbound::{self, at_once};
 use crate::plane::Plane;
 use crate::settle::Ticket;
 use crate::snapshot::Snapshot;
-use crate::{pipeline, state};
+use crate::{pipeline, state, trace};
 
 /// Who sends a request and where to.
 pub(crate) struct Caller {
@@ -38,7 +38,11 @@ pub(crate) fn answer(
         Err(fault) => return at_once(error_answer(&id, &fault_error(&fault), Some(fault.code()))),
     };
     let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &caller.principal, &client, method.clone());
-    let trace = plane.trace(&params, headers.as_ref().and_then(|headers| plane.parent(headers)), &mut ticket);
+    let params = match &headers {
+        Some(headers) => trace::from_headers(params, headers),
+        None => params,
+    };
+    let trace = plane.trace(&params, &mut ticket);
     let front = Front { plane, id, principal: Arc::clone(&caller.principal), method, params };
     let call = Box::new(Call {
         snapshot: caller.snapshot,

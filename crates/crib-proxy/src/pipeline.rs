@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use crate::call::{Call, Finish, Item, Served, fault_error};
 use crate::mapping::{self, Uris};
 use crate::plane::Plane;
-use crate::route::{self, Routed};
+use crate::route::{self, Routed, Unrouted};
 use crate::view::View;
 use crate::{listen, lists, tasks};
 
@@ -98,7 +98,12 @@ struct Allowed {
 fn allow(plane: &Plane, mut call: Box<Call>, view: Arc<View>) -> Result<Allowed, Box<Served>> {
     let routed = match route::route(plane, &call, view) {
         Ok(routed) => routed,
-        Err(fault) => return Err(Box::new(refused(call, &fault))),
+        Err(Unrouted { fault, server }) => {
+            if let Some(server) = server {
+                call.ticket.routed(server, None);
+            }
+            return Err(Box::new(refused(call, &fault)));
+        }
     };
     call.ticket.routed(routed.slug.clone(), Some(Arc::clone(&routed.name)));
     let permit = match authorize(&call, routed) {
@@ -125,7 +130,19 @@ async fn wait(plane: &Plane, allowed: &Allowed) -> Result<Slot, Fault> {
 
 fn refused(mut call: Box<Call>, fault: &Fault) -> Served {
     call.ticket.fail(fault);
-    Served::Done(Finish::fault(fault))
+    let is_no_resource = call.method == Method::ResourcesRead && fault.code() == Code::UnknownTarget;
+    Served::Done(if is_no_resource { no_resource(&call, fault) } else { Finish::fault(fault) })
+}
+
+/// The error for a resource that is not there, with the code the client's revision has for it (2025-11-25 and before,
+/// "Resources", "Error Handling"; 2026-07-28 the same).
+fn no_resource(call: &Call, fault: &Fault) -> Finish {
+    let error =
+        fault_error(fault).with_code(if call.client.revision.is_modern() { code::INVALID_PARAMS } else { code::RESOURCE_NOT_FOUND });
+    Finish::Error(match call.params.get("uri") {
+        Some(asked) => error.with_data(Json::of(&serde_json::json!({ "uri": asked }))),
+        None => error,
+    })
 }
 
 /// Hop 4: rules and arguments, then the mirrored headers.
@@ -138,7 +155,7 @@ fn authorize(call: &Call, routed: Routed) -> Result<Permit<Routed>, Box<(Code, F
     let rules = call.snapshot.setup.rules.of(&call.principal);
     let permit = crib_policy::authorize(rules, &call.principal, routed).map_err(|refusal| {
         let finish = match &refusal {
-            Refusal::Forbidden { exposed, .. } if call.method == Method::ResourcesRead => Finish::fault(&route::no_resource(exposed)),
+            Refusal::Forbidden { exposed, .. } if call.method == Method::ResourcesRead => no_resource(call, &route::no_resource(exposed)),
             Refusal::Forbidden { kind, exposed } => Finish::fault(&route::unknown(call, &view, exposed, &kind.to_string())),
             Refusal::Arguments { exposed, problems } => Finish::Result(tool_error(&arguments_text(exposed, problems), &call.client)),
         };
@@ -255,6 +272,11 @@ impl Finisher {
                 let result = translate::result(&self.call.method, &payload, from, to, Some(&self.plane.info));
                 let bytes = result.len();
                 (Finish::Result(result), ending, bytes)
+            }
+            Ok(Outcome::Task(..)) if !self.call.client.caps.set.has(Ability::Tasks) => {
+                let text = format!("`{}` answered with a task, which this client cannot follow", self.slug);
+                let fault = Fault::new(Code::ProtocolBroken, text);
+                (Finish::fault(&fault), Ending::Failed(fault.code()), 0)
             }
             Ok(Outcome::Task(payload, from)) => {
                 let payload = tasks::expose(&self.plane, &self.call.principal, &self.slug, &payload, None);

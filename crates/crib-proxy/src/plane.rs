@@ -9,7 +9,7 @@ use crib_mcp::{Json, Payload, meta};
 use crib_model::{Answer, BoxFuture, Clock, Connection, Entropy, Fault, Gateway, Inbound, Ledger, Principal, Scope, TraceContext};
 use crib_plan::sched::{Admission, Width};
 use crib_policy::Seal;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,7 +21,6 @@ use crate::session::Sessions;
 use crate::settle::Ticket;
 use crate::snapshot::{Setup, Snapshot};
 
-const TRACEPARENT: HeaderName = HeaderName::from_static(meta::TRACEPARENT);
 const TICK: Duration = Duration::from_millis(500);
 /// Idle sessions are looked for this often.
 const SWEEP_TICKS: u64 = 60;
@@ -158,21 +157,14 @@ impl Plane {
         session.used_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 
-    /// Reads the trace that headers name, where entries name it.
-    pub(crate) fn parent(&self, headers: &HeaderMap) -> Option<TraceContext> {
-        let named = self.ledger.names_traces().then(|| headers.get(&TRACEPARENT))?;
-        named?.to_str().ok().and_then(TraceContext::parse)
-    }
-
     /// Continues the client's trace, where traces are recorded; otherwise its context passes through untouched, and what
     /// comes without one gets one where entries name it.
-    pub(crate) fn trace(&self, params: &Payload, in_header: Option<TraceContext>, ticket: &mut Ticket) -> Option<TraceContext> {
+    pub(crate) fn trace(&self, params: &Payload, ticket: &mut Ticket) -> Option<TraceContext> {
         if !self.ledger.names_traces() {
             return None;
         }
-        let in_meta = params.meta(meta::TRACEPARENT);
-        let in_meta = in_meta.as_ref().and_then(Json::as_text).and_then(|text| TraceContext::parse(&text));
-        let parent = in_meta.or(in_header);
+        let parent = params.meta(meta::TRACEPARENT);
+        let parent = parent.as_ref().and_then(Json::as_text).and_then(|text| TraceContext::parse(&text));
         if !self.ledger.traces()
             && let Some(parent) = parent
         {

@@ -34,6 +34,25 @@ pub(crate) struct Routed {
     pub(crate) task: Option<Json>,
 }
 
+/// Why a call goes nowhere.
+pub(crate) struct Unrouted {
+    pub(crate) fault: Fault,
+    /// The server it would have gone to, where that is known.
+    pub(crate) server: Option<Slug>,
+}
+
+impl From<Fault> for Unrouted {
+    fn from(fault: Fault) -> Self {
+        Self { fault, server: None }
+    }
+}
+
+impl Unrouted {
+    fn at(server: &Slug, fault: Fault) -> Self {
+        Self { fault, server: Some(server.clone()) }
+    }
+}
+
 impl Ask for Routed {
     fn slug(&self) -> &Slug {
         &self.slug
@@ -68,18 +87,18 @@ pub(crate) async fn view(call: &Call) -> Arc<View> {
 }
 
 /// Finds the upstream.
-pub(crate) fn route(plane: &Plane, call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
+pub(crate) fn route(plane: &Plane, call: &Call, view: Arc<View>) -> Result<Routed, Unrouted> {
     match call.method {
         Method::ToolsCall => tool(call, view),
         Method::PromptsGet => prompt(call, &view),
         Method::ResourcesRead | Method::ResourcesDirectoryRead | Method::SkillsGet => resource(call, &view),
         Method::Complete => completion(call, &view),
         Method::TasksGet | Method::TasksUpdate | Method::TasksCancel => task(plane, call, view),
-        _ => Err(Fault::new(Code::UnknownTarget, format!("Method not found: {}", call.method))),
+        _ => Err(Fault::new(Code::UnknownTarget, format!("Method not found: {}", call.method)).into()),
     }
 }
 
-fn tool(call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
+fn tool(call: &Call, view: Arc<View>) -> Result<Routed, Unrouted> {
     let asked = call.params.text("name").ok_or_else(|| missing("name"))?;
     if let Some(entry) = view.catalog.tool(&asked) {
         let (slug, name, position) = (entry.slug.clone(), Arc::clone(&entry.name), entry.position);
@@ -92,7 +111,7 @@ fn tool(call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
     unlisted(call, &view, &asked, Kind::Tool, "tool")
 }
 
-fn prompt(call: &Call, view: &Arc<View>) -> Result<Routed, Fault> {
+fn prompt(call: &Call, view: &Arc<View>) -> Result<Routed, Unrouted> {
     let asked = call.params.text("name").ok_or_else(|| missing("name"))?;
     if let Some(entry) = view.catalog.prompt(&asked) {
         let (slug, name) = (entry.slug.clone(), Arc::clone(&entry.name));
@@ -102,18 +121,18 @@ fn prompt(call: &Call, view: &Arc<View>) -> Result<Routed, Fault> {
     unlisted(call, view, &asked, Kind::Prompt, "prompt")
 }
 
-fn resource(call: &Call, view: &Arc<View>) -> Result<Routed, Fault> {
+fn resource(call: &Call, view: &Arc<View>) -> Result<Routed, Unrouted> {
     let asked = call.params.text("uri").ok_or_else(|| missing("uri"))?;
     let routed = view.catalog.route_uri(&asked).map(|(slug, own)| (slug.clone(), Arc::<str>::from(&*own)));
     let Some((slug, own)) = routed else {
-        return Err(no_resource(&asked));
+        return Err(no_resource(&asked).into());
     };
     let target = (*own != *asked).then(|| Arc::clone(&own));
     Ok(Routed { target, ..plain(call, (slug, own, asked.as_ref().into()), Kind::Resource, Arc::clone(view))? })
 }
 
 /// `completion/complete` names a prompt or a resource template in `ref`.
-fn completion(call: &Call, view: &Arc<View>) -> Result<Routed, Fault> {
+fn completion(call: &Call, view: &Arc<View>) -> Result<Routed, Unrouted> {
     let reference = call.params.get("ref").and_then(|r| r.to_object().ok()).ok_or_else(|| missing("ref"))?;
     let is_prompt = reference.text("type").as_deref() == Some("ref/prompt");
     let (key, kind) = if is_prompt { ("name", Kind::Prompt) } else { ("uri", Kind::Resource) };
@@ -125,10 +144,8 @@ fn completion(call: &Call, view: &Arc<View>) -> Result<Routed, Fault> {
         view.catalog.route_uri(&asked).map(|(slug, own)| (slug.clone(), Arc::from(&*own)))
     };
     let Some((slug, own)) = routed else {
-        return Err(Fault::new(
-            Code::UnknownTarget,
-            format!("Unknown {} to complete: {asked}", if is_prompt { "prompt" } else { "resource" }),
-        ));
+        let what = if is_prompt { "prompt" } else { "resource" };
+        return Err(Fault::new(Code::UnknownTarget, format!("Unknown {what} to complete: {asked}")).into());
     };
     let mut routed = plain(call, (slug, Arc::clone(&own), asked.as_ref().into()), kind, Arc::clone(view))?;
     if *own != *asked {
@@ -142,13 +159,13 @@ fn completion(call: &Call, view: &Arc<View>) -> Result<Routed, Fault> {
     Ok(routed)
 }
 
-fn task(plane: &Plane, call: &Call, view: Arc<View>) -> Result<Routed, Fault> {
+fn task(plane: &Plane, call: &Call, view: Arc<View>) -> Result<Routed, Unrouted> {
     let asked = call.params.text("taskId").ok_or_else(|| missing("taskId"))?;
     let unknown = || Fault::new(Code::UnknownTarget, "Unknown task");
     let (slug, id) = tasks::open(plane, &call.principal, &asked).ok_or_else(unknown)?;
     let is_here = call.snapshot.in_scope(&call.scope).unwrap_or_default().iter().any(|server| server.slug == slug);
     if !is_here {
-        return Err(unknown());
+        return Err(unknown().into());
     }
     let id: Arc<str> = id.into();
     let routed = plain(call, (slug, Arc::clone(&id), asked.as_ref().into()), Kind::Tool, view)?;
@@ -175,22 +192,22 @@ fn plain(call: &Call, (slug, name, exposed): (Slug, Arc<str>, Arc<str>), kind: K
 }
 
 /// What is not listed may exist all the same, where there is only one server to ask; it knows best what to answer.
-fn unlisted(call: &Call, view: &Arc<View>, asked: &str, kind: Kind, what: &str) -> Result<Routed, Fault> {
+fn unlisted(call: &Call, view: &Arc<View>, asked: &str, kind: Kind, what: &str) -> Result<Routed, Unrouted> {
     let may = |slug: &Slug, name: &str| call.snapshot.setup.rules.allows(&call.principal, slug, kind, name);
     if let Some(fault) = view.held_back(asked, may).filter(|_| kind == Kind::Tool) {
-        return Err(fault);
+        return Err(fault.into());
     }
     if view.catalog.is_untouched()
         && let Some(slug) = only(call)
     {
         if let Some(fault) = view.fault(&slug) {
-            return Err(fault.clone());
+            return Err(Unrouted::at(&slug, fault.clone()));
         }
         if kind == Kind::Tool && !view.has_offer(&slug) && call.snapshot.setup.pins.holds(&slug) {
             let message = format!("`{slug}` has not listed its tools yet, and none is called before it is known");
-            return Err(Fault::new(Code::DeadlineExceeded, message).hint("try again in a moment"));
+            return Err(Unrouted::at(&slug, Fault::new(Code::DeadlineExceeded, message).hint("try again in a moment")));
         }
-        return plain(call, (slug, asked.into(), asked.into()), kind, Arc::clone(view));
+        return Ok(plain(call, (slug, asked.into(), asked.into()), kind, Arc::clone(view))?);
     }
     // A tool of a server that could not be listed: say what is wrong with the server.
     let prefixed = |slug: &Slug| asked.strip_prefix(slug.as_str()).is_some_and(|rest| rest.starts_with(['_', '.', '-', '/']));
@@ -199,10 +216,10 @@ fn unlisted(call: &Call, view: &Arc<View>, asked: &str, kind: Kind, what: &str) 
         if let (true, Some(fault)) = (prefixed(slug), fault)
             && call.snapshot.setup.rules.allows(&call.principal, slug, kind, asked)
         {
-            return Err(fault.clone());
+            return Err(Unrouted::at(slug, fault.clone()));
         }
     }
-    Err(unknown(call, view, asked, what))
+    Err(unknown(call, view, asked, what).into())
 }
 
 /// The refusal for what does not exist, and for what the caller may not know of.

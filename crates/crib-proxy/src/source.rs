@@ -48,8 +48,9 @@ impl Offer {
         self.discover.get("capabilities")?.to_object().ok()?.get(name)?.to_object().ok()
     }
 
-    pub(crate) fn has_extension(&self, id: &str) -> bool {
-        self.capability("extensions").is_some_and(|extensions| extensions.object.has(id))
+    /// Returns what the server says about an extension it has.
+    pub(crate) fn extension(&self, id: &str) -> Option<serde_json::Value> {
+        self.capability("extensions")?.get(id)?.read().ok()
     }
 
     /// Returns what the server says of itself to models, unless that is held back.

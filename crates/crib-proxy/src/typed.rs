@@ -8,13 +8,13 @@ use crib_model::{Client, Code, Health, Principal, Scope, Slug};
 use crib_policy::Kind as What;
 use crib_registry::ToolEntry;
 use futures_util::StreamExt;
+use http::HeaderMap;
 
-use crate::ask;
 use crate::call::{Call, Finish, Item, Served};
-use crate::pipeline;
 use crate::plane::Plane;
 use crate::settle::Ticket;
 use crate::view::View;
+use crate::{ask, pipeline, trace};
 
 /// A tool as a caller sees it.
 #[derive(Clone, Debug)]
@@ -93,13 +93,14 @@ impl Plane {
         }
     }
 
-    /// Calls a tool by its exposed name. Progress and log lines are not passed on.
-    pub async fn call_tool(self: &Arc<Self>, principal: &Arc<Principal>, name: &str, arguments: Json) -> Called {
+    /// Calls a tool by its exposed name. Progress and log lines are not passed on. The headers may name a trace.
+    pub async fn call_tool(self: &Arc<Self>, principal: &Arc<Principal>, name: &str, arguments: Json, headers: &HeaderMap) -> Called {
         let client = Arc::new(Client::new(Revision::LATEST, ClientCaps::none(), Some(self.info.clone())));
         let arguments = if arguments.kind() == Kind::Object { arguments } else { Json::from_static("{}") };
         let params = ask::introduced(&client, &Payload::of(&serde_json::json!({ "name": name, "arguments": arguments })));
+        let params = trace::from_headers(params, headers);
         let mut ticket = Ticket::open(&self.ledger, &self.clock, principal, &client, Method::ToolsCall);
-        let trace = self.trace(&params, None, &mut ticket);
+        let trace = self.trace(&params, &mut ticket);
         let call = Box::new(Call {
             snapshot: self.snapshot(),
             scope: Scope::All,

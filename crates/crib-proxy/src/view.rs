@@ -161,8 +161,8 @@ fn discover_all(offers: &[(Slug, Option<Arc<Offer>>)], catalog: &Catalog) -> Pay
             }
         }
         for id in [meta::extension::TASKS, meta::extension::UI, meta::extension::SKILLS] {
-            if offer.has_extension(id) {
-                extensions.insert(id.to_owned(), serde_json::json!({}));
+            if let Some(own) = offer.extension(id) {
+                merge_extension(&mut extensions, id, &own);
             }
         }
         if let Some(text) = offer.instructions().filter(|text| !text.is_empty()) {
@@ -187,6 +187,18 @@ fn discover_all(offers: &[(Slug, Option<Arc<Offer>>)], catalog: &Catalog) -> Pay
     Payload::of(&result)
 }
 
+/// Adds what a server says about an extension to the union: what one of them can do can be done.
+fn merge_extension(extensions: &mut serde_json::Map<String, serde_json::Value>, id: &str, own: &serde_json::Value) {
+    let entry = extensions.entry(id).or_insert_with(|| serde_json::json!({}));
+    let (Some(object), Some(own)) = (entry.as_object_mut(), own.as_object()) else { return };
+    for (name, value) in own {
+        let known = object.entry(name).or_insert_with(|| value.clone());
+        if *value == serde_json::Value::Bool(true) {
+            *known = value.clone();
+        }
+    }
+}
+
 /// Adds a server's capability to the union. Lists of the whole change when a server comes or goes, so they announce it.
 fn merge(capabilities: &mut serde_json::Map<String, serde_json::Value>, name: &str, capability: &Payload) {
     let entry = capabilities.entry(name).or_insert_with(|| serde_json::json!({}));
@@ -196,5 +208,21 @@ fn merge(capabilities: &mut serde_json::Map<String, serde_json::Value>, name: &s
     }
     if capability.object.bool("subscribe") == Some(true) {
         object.insert("subscribe".to_owned(), true.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    #[test]
+    fn what_one_server_can_do_of_an_extension_can_be_done() {
+        let mut all = Map::new();
+        for own in [json!({ "directoryRead": false }), json!({}), json!({ "directoryRead": true, "more": 1 }), json!({ "more": 2 })] {
+            merge_extension(&mut all, meta::extension::SKILLS, &own);
+        }
+        assert_eq!(all[meta::extension::SKILLS], json!({ "directoryRead": true, "more": 1 }));
     }
 }

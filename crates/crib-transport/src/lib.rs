@@ -23,3 +23,4 @@ pub use child::{
 pub use client::{ClientOptions, Endpoint, HttpClient, Incoming, Received, SendError};
 pub use server::{NoRoutes, Routes, Server, ServerOptions, bind};
 pub use stdio::{StdioOptions, serve_lines, serve_stdio};
+pub use turn::gather_writes;

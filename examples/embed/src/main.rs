@@ -15,6 +15,8 @@ use crib_proxy::{Called, Parts, Plane, Server, Setup};
 use crib_registry::NameStyle;
 use crib_registry::pins::{InMemory, Policies};
 use crib_transport::{ClientOptions, Endpoint, HttpClient, NoRoutes, ServerOptions};
+use http::HeaderMap;
+use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,8 +27,12 @@ impl Ledger for Quiet {
     fn settle(&self, _entry: &Entry) {}
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Small writes are gathered: not needed, but cheaper where much is called.
+    crib_transport::gather_writes(&mut Builder::new_multi_thread()).enable_all().build()?.block_on(run())
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let port = args.next();
     let entropy: Arc<dyn Entropy> = Arc::new(Machine);
@@ -62,7 +68,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
 
     let arguments = Json::parse(&r#"{"a":88,"b":22}"#.into())?;
-    if let Called::Result(result) = plane.call_tool(&Arc::new(Principal::anonymous()), "demo__add", arguments).await {
+    if let Called::Result(result) = plane.call_tool(&Arc::new(Principal::anonymous()), "demo__add", arguments, &HeaderMap::new()).await {
         let mut out = std::io::stdout();
         std::io::Write::write_all(&mut out, format!("{result}\n").as_bytes())?;
     }

@@ -7,7 +7,7 @@ use crib_connect::{ConnectorOptions, Shared, Source as Way};
 use crib_control::config::{Builtin, Transport};
 use crib_control::secrets::{Bound, Unready, filled_text};
 use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, Switches, ToolNames, screen, switch};
-use crib_model::{Code, Entropy, Fault, Slug, Upstream};
+use crib_model::{Code, Fault, Slug, Upstream};
 use crib_package::Lock;
 use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
 use crib_proxy::{Server, Setup};
@@ -92,7 +92,7 @@ pub(super) fn options(server: &CompiledServer, way: Way) -> ConnectorOptions {
     }
 }
 
-pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>, entropy: &dyn Entropy) -> Result<Setup, Fault> {
+pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>) -> Result<Setup, Fault> {
     let pins = pins::open(compiled)?;
     let names = match &compiled.names {
         ToolNames::Plain => NameStyle::Plain,
@@ -108,10 +108,10 @@ pub(super) fn setup(compiled: &Compiled, servers: Vec<Server>, entropy: &dyn Ent
     // A server's own `timeout` is the connector's; the plane's is the longest of all.
     let call_timeout = compiled.servers.iter().map(|server| server.timeout).max().unwrap_or(compiled.limits.call_timeout);
     let Limits { page_size, session_idle, input_timeout, .. } = compiled.limits;
-    Ok(Setup { servers, names, keys: keys(compiled, entropy)?, rules, call_timeout, page_size, session_idle, input_timeout, pins })
+    Ok(Setup { servers, names, keys: keys(compiled)?, rules, call_timeout, page_size, session_idle, input_timeout, pins })
 }
 
-fn keys(compiled: &Compiled, entropy: &dyn Entropy) -> Result<Keys, Fault> {
+fn keys(compiled: &Compiled) -> Result<Keys, Fault> {
     if !compiled.needs_key {
         return Ok(Keys::none());
     }
@@ -122,7 +122,7 @@ fn keys(compiled: &Compiled, entropy: &dyn Entropy) -> Result<Keys, Fault> {
         let secret = if text.starts_with("blake3:") { KeySecret::Digest(text.to_owned()) } else { KeySecret::Plain(secret) };
         Ok(KeySpec { name: key.name.clone(), secret })
     };
-    Keys::build(&compiled.keys.iter().map(spec).collect::<Result<Vec<_>, Fault>>()?, entropy)
+    Keys::build(&compiled.keys.iter().map(spec).collect::<Result<Vec<_>, Fault>>()?)
 }
 
 /// The tools that servers offer at all, as rules for everybody.

@@ -108,22 +108,33 @@ impl Posts {
         headers
     }
 
-    fn post(&self, message: Chunks, timeout: Duration) -> impl Future<Output = Result<Received, Fault>> + Send + use<'_> {
+    fn post(
+        &self,
+        message: Chunks,
+        timeout: Duration,
+        more: Option<Box<HeaderMap>>,
+    ) -> impl Future<Output = Result<Received, Fault>> + Send + use<'_> {
         let deadline = std::time::Instant::now() + timeout;
-        self.remote.send(move || Outgoing::post(self.headers(), message.clone(), deadline))
+        self.remote.send(move || {
+            let mut headers = self.headers();
+            if let Some(more) = &more {
+                headers.extend((**more).clone());
+            }
+            Outgoing::post(headers, message.clone(), deadline)
+        })
     }
 
     /// Sends what needs no answer.
     async fn notify(&self, message: Chunks) -> Result<(), Fault> {
-        let received = self.post(message, CALL_TIMEOUT).await?;
+        let received = self.post(message, CALL_TIMEOUT, None).await?;
         let status = received.status;
         let body = answer::read_refusal(received).await;
         if (200..300).contains(&status) { Ok(()) } else { Err(status_fault(&self.remote.slug, status, &body)) }
     }
 
     /// Sends a request and reads until its answer has come.
-    async fn ask(&self, link: &Link, id: u64, message: Chunks) -> Result<(), Fault> {
-        let received = self.post(message, HEAD_TIMEOUT).await?;
+    async fn ask(&self, link: &Link, id: u64, message: Chunks, headers: Option<Box<HeaderMap>>) -> Result<(), Fault> {
+        let received = self.post(message, HEAD_TIMEOUT, headers).await?;
         if !(200..300).contains(&received.status) {
             return Box::pin(self.refused(link, id, received)).await;
         }
@@ -256,9 +267,9 @@ impl Wire for PostsWire {
         Box::pin(async move { posts.notify(message).await })
     }
 
-    fn request(&self, link: &Arc<Link>, id: u64, message: Chunks) -> Option<Carry> {
+    fn request(&self, link: &Arc<Link>, id: u64, message: Chunks, headers: Option<Box<HeaderMap>>) -> Option<Carry> {
         let (posts, link) = (Arc::clone(&self.0), Arc::clone(link));
-        Some(Box::pin(async move { posts.ask(&link, id, message).await }))
+        Some(Box::pin(async move { posts.ask(&link, id, message, headers).await }))
     }
 
     fn settled(&self, _: &Arc<Link>, revision: Revision) {

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::answer::{self, Body, Events};
 use super::remote::{Outgoing, Remote};
+use super::trace;
 use crate::era::own_params;
 use crate::outcome::{self, broken};
 use crate::session::legacy::late;
@@ -22,7 +23,6 @@ use crate::{params, steps};
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A server that needs nothing but the request.
 pub(super) struct Modern {
@@ -149,11 +149,7 @@ impl Modern {
                 }
             }
         }
-        if let Some(trace) = forward.trace
-            && let Ok(value) = HeaderValue::from_str(&trace.to_traceparent())
-        {
-            headers.insert(TRACEPARENT, value);
-        }
+        trace::put(&mut headers, forward);
         headers
     }
 

@@ -7,7 +7,7 @@ use crib_mcp::{Chunks, ClientCaps};
 use crib_model::limits::CALL_TIMEOUT;
 use crib_model::{BoxFuture, Code, Fault};
 use crib_transport::Endpoint;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::answer::{self, Body, Events, status_fault};
 use super::remote::{Outgoing, Remote};
@@ -90,9 +90,10 @@ async fn read(mut events: Box<Events>, link: Arc<Link>) {
 // === impl Channel ===
 
 impl Channel {
-    async fn post(&self, message: Chunks) -> Result<(), Fault> {
+    async fn post(&self, message: Chunks, more: Option<Box<HeaderMap>>) -> Result<(), Fault> {
         let slug = &self.remote.slug;
-        let headers = self.remote.post_headers();
+        let mut headers = self.remote.post_headers();
+        headers.extend(more.into_iter().flat_map(|more| *more));
         let deadline = Instant::now() + CALL_TIMEOUT;
         let received = self.remote.send_to(&self.target, Outgoing::post(headers, message, deadline)).await?;
         let status = received.status;
@@ -105,7 +106,7 @@ impl Wire for ChannelWire {
     fn post(&self, message: Chunks) {
         let channel = Arc::clone(&self.0);
         self.0.remote.tracker.spawn(async move {
-            if let Err(fault) = channel.post(message).await {
+            if let Err(fault) = channel.post(message, None).await {
                 tracing::debug!(upstream = %channel.remote.slug, %fault, "a message was not accepted");
             }
         });
@@ -113,11 +114,12 @@ impl Wire for ChannelWire {
 
     fn send(&self, message: Chunks) -> Carry {
         let channel = Arc::clone(&self.0);
-        Box::pin(async move { channel.post(message).await })
+        Box::pin(async move { channel.post(message, None).await })
     }
 
-    fn request(&self, _: &Arc<Link>, _: u64, message: Chunks) -> Option<Carry> {
-        Some(self.send(message))
+    fn request(&self, _: &Arc<Link>, _: u64, message: Chunks, headers: Option<Box<HeaderMap>>) -> Option<Carry> {
+        let channel = Arc::clone(&self.0);
+        Some(Box::pin(async move { channel.post(message, headers).await }))
     }
 
     /// The reader ends with the link, and closes the stream.

@@ -552,3 +552,23 @@ async fn a_redirection_to_the_same_origin_is_followed_once_and_remembered() {
     assert_eq!(moved.seen("server/discover").len(), 2);
     assert_eq!(moved.seen("tools/call").len(), 1);
 }
+
+#[tokio::test]
+async fn the_trace_of_a_call_stands_in_the_headers_too() {
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let old = Bench::new(legacy(|seen| text(seen, "ok"))).await;
+    let new = Bench::new(modern(|seen| text(seen, "ok"))).await;
+    for bench in [old, new] {
+        let said = json!({ "name": "a", "_meta": { "traceparent": PARENT, "tracestate": "a=1", "baggage": "user=x" } });
+        bench.call(forward(Method::ToolsCall, &said, "{}")).await;
+        let own = crib_model::TraceContext { trace_id: 1, span_id: 2, is_sampled: false };
+        bench.call(Forward { trace: Some(own), ..tool("a", "{}") }).await;
+        bench.call(tool("a", "{}")).await;
+        let seen = bench.seen("tools/call");
+        let named = |seen: &Seen| ["traceparent", "tracestate", "baggage"].map(|name| seen.header(name).map(str::to_owned));
+        assert_eq!(named(&seen[0]), [Some(PARENT.to_owned()), Some("a=1".to_owned()), Some("user=x".to_owned())]);
+        assert_eq!(named(&seen[1]), [Some(own.to_traceparent()), None, None]);
+        assert_eq!(seen[1].body["params"]["_meta"]["traceparent"], own.to_traceparent());
+        assert_eq!(named(&seen[2]), [None, None, None]);
+    }
+}

@@ -16,6 +16,7 @@ use super::pool::Lease;
 use super::questions::{self, Question};
 use super::tasks::Ran;
 use super::{listen, tasks};
+use crate::http::trace;
 use crate::level::Level;
 use crate::steps::{self, Voice};
 use crate::{outcome, params};
@@ -119,6 +120,7 @@ pub(super) fn send(session: &Session, forward: &Forward, task: Option<&Json>) ->
         progress: token.is_some(),
         log: forward.log_level.as_ref().and_then(Level::read),
         questions: forward.method.allows_input(),
+        trace: trace::of(forward),
         ..Wants::default()
     };
     link.begin(id, &forward.method, &params, wants)

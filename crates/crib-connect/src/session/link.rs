@@ -9,6 +9,7 @@ use crib_mcp::{Ability, CapSet, Chunks, ClientCaps, Json, Message, Method, Notif
 use crib_mcp::{code, message, meta};
 use crib_model::limits::{BATCH_MAX, STREAM_QUEUE_MAX};
 use crib_model::{Code, Fault, Slug};
+use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,8 @@ pub(crate) struct Wants {
     pub(crate) task: Option<Arc<str>>,
     /// A subscription: it runs beside everything and causes nothing.
     pub(crate) listens: bool,
+    /// The trace it is part of, for channels with headers.
+    pub(crate) trace: Option<Box<HeaderMap>>,
 }
 
 /// A channel to one server.
@@ -117,7 +120,8 @@ impl Link {
     }
 
     /// Sends a request under a number of [`Self::next_id`].
-    pub(crate) fn begin(self: &Arc<Self>, id: u64, method: &Method, params: &Chunks, wants: Wants) -> Result<Exchange, Fault> {
+    pub(crate) fn begin(self: &Arc<Self>, id: u64, method: &Method, params: &Chunks, mut wants: Wants) -> Result<Exchange, Fault> {
+        let trace = wants.trace.take();
         let (slip, inbox) = inbox();
         {
             let mut state = self.state.lock();
@@ -127,7 +131,7 @@ impl Link {
             state.calls.insert(id, Slot { wants, slip });
         }
         let text = message::request(&RequestId::number(id), method.as_str(), params);
-        let carry = self.wire.request(self, id, text);
+        let carry = self.wire.request(self, id, text, trace);
         Ok(Exchange::new(Arc::clone(self), id, *method == Method::Initialize, (inbox, carry)))
     }
 

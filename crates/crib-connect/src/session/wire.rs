@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crib_mcp::{Chunks, Revision};
 use crib_model::{BoxFuture, Fault};
+use http::HeaderMap;
 use tokio::sync::oneshot;
 
 use super::link::Link;
@@ -24,7 +25,9 @@ pub(crate) trait Wire: Send + Sync + 'static {
 
     /// Sends a request. The future, if there is more to do, is polled while the answer is awaited; it ends with a
     /// fault when no answer can come any more.
-    fn request(&self, link: &Arc<Link>, id: u64, message: Chunks) -> Option<Carry>;
+    ///
+    /// The headers go beside the message where there are any.
+    fn request(&self, link: &Arc<Link>, id: u64, message: Chunks, headers: Option<Box<HeaderMap>>) -> Option<Carry>;
 
     /// The handshake has settled on a revision.
     fn settled(&self, _link: &Arc<Link>, _revision: Revision) {}

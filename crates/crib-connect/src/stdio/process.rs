@@ -8,6 +8,7 @@ use crib_mcp::{Chunks, ClientCaps};
 use crib_model::limits::{STOP_GRACE, UPSTREAM_MESSAGE_BYTES_MAX};
 use crib_model::{BoxFuture, Code, Fault, Slug};
 use crib_transport::{Child, ChildHandle, ChildInput, ChildOutput, CommandLine, LineError};
+use http::HeaderMap;
 use tokio_util::task::TaskTracker;
 
 use super::fault;
@@ -125,7 +126,7 @@ impl Wire for Lines {
         self.begin(message).err().unwrap_or_else(|| Box::pin(std::future::ready(Ok(()))))
     }
 
-    fn request(&self, _: &Arc<Link>, _: u64, message: Chunks) -> Option<Carry> {
+    fn request(&self, _: &Arc<Link>, _: u64, message: Chunks, _: Option<Box<HeaderMap>>) -> Option<Carry> {
         self.begin(message).err()
     }
 

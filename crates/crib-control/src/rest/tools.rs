@@ -70,7 +70,7 @@ pub(super) async fn run(rest: &Rest, ask: &Ask, name: &str, arguments: Json) -> 
             return Err(trouble);
         }
     };
-    match Box::pin(rest.plane.call_tool(&rest.principal(ask)?, &name, arguments)).await {
+    match Box::pin(rest.plane.call_tool(&rest.principal(ask)?, &name, arguments, &ask.headers)).await {
         Called::Result(result) => Ok((status(&result), result)),
         Called::Error(error) => Err(Trouble::of_call(&error)),
         Called::InputRequired(requests) => Err(Trouble::asks(Some(requests))),

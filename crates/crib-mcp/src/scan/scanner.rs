@@ -38,7 +38,9 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     pub(super) fn space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+        // Most messages have no space between their parts, and all it could be is below the letters.
+        while let Some(b'\0'..=b' ') = self.peek() {
+            let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() else { return };
             self.pos += 1;
         }
     }

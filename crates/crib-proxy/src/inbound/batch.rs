@@ -14,7 +14,7 @@ use crate::plane::Plane;
 /// Splits a batch, runs its requests at the same time and answers in one array, or on one stream if one of them
 /// has something to say before its end.
 pub(super) async fn http(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inbound) -> Answer {
-    let peer = match http_legacy::peer(&plane, &principal, &inbound) {
+    let peer = match http_legacy::peer(&plane, &principal, &inbound, None) {
         Ok(peer) => peer,
         Err(answer) => return *answer,
     };

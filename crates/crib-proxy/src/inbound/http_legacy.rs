@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use crib_mcp::{Json, Message, Method, Request, Response, Revision, RpcError, code, message};
+use crib_mcp::{Json, Message, Method, Request, RequestId, Response, Revision, RpcError, code, message};
 use crib_model::{Answer, BoxFuture, Code, Fault, Inbound, Principal};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -26,7 +26,8 @@ pub(super) fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inboun
         }
         message => message,
     };
-    let peer = match peer(&plane, &principal, &inbound) {
+    let id = if let Message::Request(request) = &message { Some(&request.id) } else { None };
+    let peer = match peer(&plane, &principal, &inbound, id) {
         Ok(peer) => peer,
         Err(answer) => return at_once(*answer),
     };
@@ -41,14 +42,15 @@ pub(super) fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inboun
 }
 
 /// Finds out who sends: a session by its id, or a client without one, whose revision is in its header.
-pub(super) fn peer(plane: &Plane, principal: &Arc<Principal>, inbound: &Inbound) -> Result<Peer, Box<Answer>> {
+/// `id` is that of the request, where it is one.
+pub(super) fn peer(plane: &Plane, principal: &Arc<Principal>, inbound: &Inbound, id: Option<&RequestId>) -> Result<Peer, Box<Answer>> {
     let version = match inbound.headers.get(&VERSION) {
         None => None,
         Some(value) => {
             let revision = value.to_str().ok().and_then(Revision::parse);
             let Some(revision) = revision.filter(|revision| !revision.is_modern()) else {
                 let error = RpcError::new(code::INVALID_REQUEST, "Bad Request: unsupported MCP-Protocol-Version");
-                return Err(Box::new(Answer::json(400, message::error(None, &error))));
+                return Err(Box::new(Answer::json(400, message::error(id, &error))));
             };
             Some(revision)
         }

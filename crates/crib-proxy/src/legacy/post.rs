@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use crib_mcp::{Chunks, Request, Revision, message};
-use crib_model::{Answer, BoxFuture, Frame, TraceContext};
+use crib_model::{Answer, BoxFuture, Frame};
 use futures_util::task::AtomicWaker;
 use http::HeaderMap;
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::legacy::{self, Peer};
 use crate::plane::Plane;
 use crate::stream::{Ids, StreamLog};
+use crate::trace;
 
 /// How long a client should wait before it comes back to a stream.
 const RETRY_MS: u64 = 500;
@@ -25,8 +26,6 @@ const RETRY_MS: u64 = 500;
 pub(crate) struct Post {
     peer: Peer,
     kind: Kind,
-    /// The trace the client names in its headers.
-    parent: Option<TraceContext>,
     stream: Mutex<Option<Arc<StreamLog>>>,
     is_open: AtomicBool,
     /// Who waits for the stream to open.
@@ -47,11 +46,10 @@ enum Kind {
 }
 
 impl Post {
-    fn new(peer: &Peer, kind: Kind, parent: Option<TraceContext>) -> Arc<Self> {
+    fn new(peer: &Peer, kind: Kind) -> Arc<Self> {
         Arc::new(Self {
             peer: peer.clone(),
             kind,
-            parent,
             stream: Mutex::default(),
             is_open: AtomicBool::new(false),
             waiting: AtomicWaker::new(),
@@ -76,10 +74,6 @@ impl Post {
             work.as_mut().poll(cx).map(Some)
         })
         .await
-    }
-
-    pub(super) fn parent(&self) -> Option<TraceContext> {
-        self.parent
     }
 
     /// Says something before the end.
@@ -135,9 +129,10 @@ impl Post {
 }
 
 /// Answers a request over Streamable HTTP. The call runs on when the client goes away.
-pub(crate) fn answer_http(plane: Arc<Plane>, peer: Peer, request: Request, headers: &HeaderMap) -> BoxFuture<'static, Answer> {
+pub(crate) fn answer_http(plane: Arc<Plane>, peer: Peer, mut request: Request, headers: &HeaderMap) -> BoxFuture<'static, Answer> {
+    request.params = trace::from_headers(request.params, headers);
     let kind = if accepts_stream(headers) { Kind::Lazy } else { Kind::Mute };
-    let post = Post::new(&peer, kind, plane.parent(headers));
+    let post = Post::new(&peer, kind);
     if crate::inbound::prefers_stream(headers) {
         post.open();
     }
@@ -170,7 +165,7 @@ pub(crate) fn answer_http(plane: Arc<Plane>, peer: Peer, request: Request, heade
 /// Answers a request on the session's one stream (HTTP+SSE, stdio).
 pub(crate) async fn answer_on_outlet(plane: Arc<Plane>, peer: Peer, request: Request) {
     let Some(session) = peer.session.clone() else { return };
-    let post = Post::new(&peer, Kind::Outlet, None);
+    let post = Post::new(&peer, Kind::Outlet);
     if let Some(text) = run(plane, peer, request, post).await {
         session.outlet.push(text);
     }

@@ -207,7 +207,7 @@ impl Task {
             (Method::PromptsList, offer.capability("prompts").is_some()),
             (Method::ResourcesList, offer.capability("resources").is_some()),
             (Method::ResourcesTemplatesList, offer.capability("resources").is_some()),
-            (Method::SkillsList, offer.has_extension(crib_mcp::meta::extension::SKILLS)),
+            (Method::SkillsList, offer.extension(crib_mcp::meta::extension::SKILLS).is_some()),
         ];
         for (method, is_offered) in lists {
             if is_offered {

@@ -188,4 +188,30 @@ async fn an_entry_names_the_clients_trace_and_does_not_stand_in_its_way() {
     let asked = fake.asked.lock();
     let told: Vec<_> = asked.iter().filter(|forward| forward.method == Method::ToolsCall).map(|forward| forward.trace).collect();
     assert_eq!((told[0].map(|trace| trace.trace_id), told[1].is_none()), (Some(ids[0]), true));
+    let last = asked.iter().rfind(|forward| forward.method == Method::ToolsCall).unwrap();
+    assert_eq!(last.params.meta("traceparent").unwrap().as_str(), format!("\"{parent}\""));
+}
+
+#[tokio::test]
+async fn a_task_nobody_can_follow_is_a_broken_promise() {
+    let handler: Handler = Arc::new(|_| {
+        let task = Payload::of(&json!({ "resultType": "task", "taskId": "t1", "status": "working" }));
+        Box::pin(async move { Ok(Reply::Done(Outcome::Task(task, crib_mcp::Revision::LATEST))) })
+    });
+    let fake = Fake::new(vec![tool("t")], handler);
+    let rig = Rig::new(&[("s", &fake)]);
+    let got = rig.alice().call("s__t", json!({})).await;
+    assert_eq!(got.last()["error"]["data"]["code"], "TC0207", "{got:?}");
+    let able = rig.alice().can(json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } }));
+    assert_eq!(able.call("s__t", json!({})).await.last()["result"]["resultType"], "task");
+    let endings: Vec<Ending> = rig.book.0.lock().iter().map(|entry| entry.ending).collect();
+    assert_eq!(endings, [Ending::Failed(Code::ProtocolBroken), Ending::Task]);
+}
+
+#[tokio::test]
+async fn a_resource_that_is_not_there_is_named_in_the_error() {
+    let (one, two) = (Fake::new(Vec::new(), echo()), Fake::new(Vec::new(), echo()));
+    let rig = Rig::new(&[("one", &one), ("two", &two)]);
+    let got = rig.alice().send("resources/read", json!({ "uri": "x+file:///a" })).await;
+    assert_eq!((got.error_code(), &got.last()["error"]["data"]), (code::INVALID_PARAMS, &json!({ "uri": "x+file:///a" })));
 }

@@ -202,3 +202,21 @@ async fn only_the_revision_that_has_batches_takes_them() {
     let got = read(newer.act(Verb::Post, &[], &json!([ping(1)])).await).await;
     assert_eq!((got.status, got.error_code()), (400, -32600));
 }
+
+#[tokio::test]
+async fn a_resource_that_is_not_there_has_the_code_of_the_revision() {
+    let (one, two) = (Fake::new(Vec::new(), echo()), Fake::new(Vec::new(), echo()));
+    let rig = Rig::new(&[("one", &one), ("two", &two)]);
+    let got = Legacy::new(&rig, ALICE, "2025-06-18", json!({})).await.send("resources/read", json!({ "uri": "x+file:///a" })).await;
+    assert_eq!((got.error_code(), &got.last()["error"]["data"]), (-32002, &json!({ "uri": "x+file:///a" })));
+}
+
+#[tokio::test]
+async fn a_request_of_a_version_nobody_has_is_refused_under_its_id() {
+    let fake = Fake::new(vec![tool("t")], echo());
+    let rig = Rig::new(&[("s", &fake)]);
+    let client = Legacy::new(&rig, ALICE, "2025-06-18", json!({})).await;
+    let strange = Legacy { version: "1999-01-01", ..client };
+    let got = strange.send("tools/list", json!({})).await;
+    assert_eq!((got.status, &got.last()["id"]), (400, &json!(1)));
+}

@@ -7,7 +7,7 @@ use crib_policy::RuleSpec;
 use crib_registry::NameStyle;
 use serde_json::{Value, json};
 
-use super::rig::{Caller, Dice, Fake, Rig, echo, setup, tool};
+use super::rig::{Caller, Fake, Rig, echo, setup, tool};
 
 async fn all(caller: &Caller) -> (Vec<String>, BTreeSet<String>, Option<String>) {
     let (mut names, mut scopes, mut cursor, mut middle) = (Vec::new(), BTreeSet::new(), None::<String>, None);
@@ -110,7 +110,7 @@ async fn a_server_that_sleeps_is_asked_for_nothing_until_it_wakes() {
     assert_eq!((names().await, fake.count(&Method::Discover)), (vec!["s__a".to_owned()], asked));
 
     // Nor does a reload wake it.
-    let mut next = setup(&[("s", &fake)], NameStyle::default(), 10, &RuleSpec::default(), &Dice::default());
+    let mut next = setup(&[("s", &fake)], NameStyle::default(), 10, &RuleSpec::default());
     next.servers = rig.plane.snapshot().setup.servers.clone();
     rig.plane.swap(next);
     assert_eq!((names().await, fake.count(&Method::Discover)), (vec!["s__a".to_owned()], asked));

@@ -189,13 +189,13 @@ impl Ledger for Book {
     }
 }
 
-pub(super) fn setup(servers: &[(&str, &Arc<Fake>)], names: NameStyle, page_size: usize, bob: &RuleSpec, entropy: &dyn Entropy) -> Setup {
+pub(super) fn setup(servers: &[(&str, &Arc<Fake>)], names: NameStyle, page_size: usize, bob: &RuleSpec) -> Setup {
     let key = |name: &str, secret: &str| KeySpec { name: name.to_owned(), secret: KeySecret::Plain(secret.to_owned().into()) };
     let server = |(name, fake): &(&str, &Arc<Fake>)| Server { slug: Slug::parse(name).unwrap(), upstream: Arc::new(Own(Arc::clone(fake))) };
     Setup {
         servers: servers.iter().map(server).collect(),
         names,
-        keys: Keys::build(&[key("alice", ALICE), key("bob", BOB)], entropy).unwrap(),
+        keys: Keys::build(&[key("alice", ALICE), key("bob", BOB)]).unwrap(),
         rules: Rules::build(&RuleSpec::default(), [("bob", bob)]).unwrap(),
         call_timeout: Duration::from_secs(60),
         page_size,
@@ -222,7 +222,7 @@ impl Rig {
     /// `bob` has rules of his own.
     pub(super) fn with(servers: &[(&str, &Arc<Fake>)], names: NameStyle, page_size: usize, bob: &RuleSpec) -> Self {
         let entropy: Arc<dyn Entropy> = Arc::new(Dice::default());
-        let setup = setup(servers, names, page_size, bob, &*entropy);
+        let setup = setup(servers, names, page_size, bob);
         let book = Arc::new(Book::default());
         let clock = Arc::new(Hands::default());
         let seal = Seal::random(Arc::clone(&entropy));

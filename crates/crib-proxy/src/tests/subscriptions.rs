@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use super::rig::{Dice, Fake, Handler, Rig, frames, next, setup, tool};
+use super::rig::{Fake, Handler, Rig, frames, next, setup, tool};
 
 /// A server whose subscriptions say what the test puts into the channel.
 fn tells(changes: &broadcast::Sender<(Method, Value)>) -> Handler {
@@ -92,7 +92,7 @@ async fn a_new_configuration_ends_a_subscription_with_a_result() {
     let rig = Rig::new(&[("s", &fake)]);
     let mut stream = frames(rig.alice().open("subscriptions/listen", json!({ "notifications": { "toolsListChanged": true } })).await);
     next(&mut stream).await;
-    rig.plane.swap(setup(&[("other", &fake)], NameStyle::default(), 10, &RuleSpec::default(), &Dice::default()));
+    rig.plane.swap(setup(&[("other", &fake)], NameStyle::default(), 10, &RuleSpec::default()));
     let end = next(&mut stream).await;
     assert_eq!(end["result"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 1);
     assert!(stream.next().await.is_none());

@@ -10,7 +10,7 @@ use super::endpoint::Origin;
 use super::error::SendError;
 use super::tls::Tls;
 use super::wire::Wire;
-use crate::turn::Turn;
+use crate::turn::Tcp;
 
 /// How long an address may keep the ones after it waiting.
 const STEP: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ pub(crate) async fn open(origin: &Origin, tls: &Tls, timeout: Duration) -> Resul
         if origin.is_tls {
             return Ok(Wire::Tls(Box::new(tls.handshake(&origin.host, stream).await?)));
         }
-        Ok(Wire::Plain(stream, Turn::new()))
+        Ok(Wire::Plain(Tcp::new(stream)))
     };
     let late = |_| SendError::Connect(format!("{}:{}: no connection within {timeout:?}", origin.host, origin.port));
     tokio::time::timeout(timeout, opening).await.map_err(late)?

@@ -54,6 +54,10 @@ impl Endpoint {
         if name.is_empty() {
             return Err(invalid("it names no host".to_owned()));
         }
+        let behind = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+        if authority.port().is_none() && !matches!(behind, "" | ":") {
+            return Err(invalid(format!("its port `{}` is none", behind.trim_start_matches(':'))));
+        }
         let port = match (authority.port(), is_tls) {
             (Some(port), _) => port.as_u16(),
             (None, true) => 443,
@@ -174,7 +178,17 @@ mod tests {
 
     #[test]
     fn what_is_no_url_for_a_request_is_refused() {
-        for text in ["", "example.com", "ftp://example.com", "http://", "http://user:pw@example.com/", "/mcp", "http://a b/"] {
+        for text in [
+            "",
+            "example.com",
+            "ftp://example.com",
+            "http://",
+            "http://user:pw@example.com/",
+            "/mcp",
+            "http://a b/",
+            "http://a:99999/",
+            "http://[::1]:x/",
+        ] {
             assert_eq!(Endpoint::parse(text).unwrap_err().code(), Code::ConfigInvalid, "{text}");
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ use tokio::time::Sleep;
 use tokio_util::sync::ReusableBoxFuture;
 
 use super::error::SendError;
-use super::wire::Wire;
+use super::wire::{Driven, Driver, Wire};
+use crate::turn::Glance;
 use crate::whole::Whole;
 
 /// An open connection. Whoever holds it drives it.
@@ -26,7 +28,11 @@ use crate::whole::Whole;
 /// driver, which is called right before, in the same task.
 pub(crate) struct Live {
     sender: SendRequest<Whole>,
-    driver: Connection<TokioIo<Wire>, Whole>,
+    connection: Connection<TokioIo<Driven>, Whole>,
+    driver: Arc<Driver>,
+    /// The driver as hyper knows it.
+    waker: Waker,
+    glance: Option<Glance>,
     is_over: bool,
     /// What hyper promised for the request in hand. Its room is kept from call to call, too: in the future of a call it
     /// would be memory that no cache has seen.
@@ -52,6 +58,9 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// The most by which a connection is given up before the server's announced end.
 const MARGIN_MAX: Duration = Duration::from_secs(1);
 
+/// How often a connection is polled before others have their turn.
+const POLLS_MAX: usize = 4;
+
 /// Why an exchange failed.
 pub(crate) enum Failed {
     /// Nothing of the request was written; here it is again.
@@ -61,16 +70,35 @@ pub(crate) enum Failed {
 
 impl Live {
     pub(crate) async fn open(wire: Wire, slot: OwnedSemaphorePermit, head_bytes_max: usize) -> Result<Box<Self>, SendError> {
-        let shaken = Builder::new().max_buf_size(head_bytes_max).handshake(TokioIo::new(wire)).await;
-        let (sender, driver) = shaken.map_err(|error| SendError::Connect(error.to_string()))?;
+        let (driver, glance) = (Driver::new(), wire.glance());
+        let driven = TokioIo::new(Driven::new(wire, Arc::clone(&driver)));
+        let shaken = Builder::new().max_buf_size(head_bytes_max).handshake(driven).await;
+        let (sender, connection) = shaken.map_err(|error| SendError::Connect(error.to_string()))?;
         let now = Instant::now();
         let deadline = Box::pin(tokio::time::sleep_until(now.into()));
         let answer = ReusableBoxFuture::new(pending());
-        Ok(Box::new(Self { sender, driver, is_over: false, answer, deadline, idle_since: now, promised: None, _slot: slot }))
+        let waker = Waker::from(Arc::clone(&driver));
+        Ok(Box::new(Self {
+            sender,
+            connection,
+            driver,
+            waker,
+            glance,
+            is_over: false,
+            answer,
+            deadline,
+            idle_since: now,
+            promised: None,
+            _slot: slot,
+        }))
     }
 
     /// Tells whether an idle connection can take a request, as far as is known here.
     pub(crate) fn is_usable(&mut self) -> bool {
+        // Nearly always nothing has happened, and nothing has to be driven to know that.
+        if !self.is_over && self.sender.is_ready() && self.glance.as_ref().is_some_and(Glance::is_quiet) {
+            return true;
+        }
         let mut driving = pin!(unconstrained(poll_fn(|cx| {
             self.drive(cx);
             Poll::Ready(())
@@ -99,10 +127,18 @@ impl Live {
 
     /// Reads and writes what can be read and written.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.is_over && Pin::new(&mut self.driver).poll(cx).is_ready() {
-            // An error of the connection is told through the sender or the body.
-            self.is_over = true;
+        if self.is_over {
+            return;
         }
+        self.driver.is(cx);
+        for _ in 0..POLLS_MAX {
+            // An error of the connection is told through the sender or the body.
+            self.is_over = Pin::new(&mut self.connection).poll(&mut Context::from_waker(&self.waker)).is_ready();
+            if self.is_over || !self.driver.takes_poll() {
+                return;
+            }
+        }
+        cx.waker().wake_by_ref();
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -51,12 +51,17 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Incoming, max: usize, pu
 
 async fn piece(body: &mut Incoming, pulse: &Pulse) -> Result<Option<Bytes>, Unread> {
     let mut body = Pin::new(body);
-    poll_fn(|cx| {
+    poll_fn(|_| {
         if pulse.is_body_late() {
             return Poll::Ready(Err(Unread::Late));
         }
         loop {
-            return match body.as_mut().poll_frame(cx) {
+            // The connection fills the body in the same task, right before this is polled: nobody is to be woken.
+            let frame = pulse.unheard(|| {
+                let frame = body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()));
+                (frame, body.is_end_stream())
+            });
+            return match frame {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(None) => Poll::Ready(Ok(None)),
                 Poll::Ready(Some(Err(_))) => Poll::Ready(Err(Unread::Broken)),

@@ -1,13 +1,11 @@
 //! One connection of a client, from accept to close.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
-use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -19,7 +17,10 @@ use super::drain::{Drain, Stage};
 use super::exchange::{Ends, Exchange, Front};
 use super::pulse::{Limits, Pulse, Ticker};
 use super::strict::Strict;
-use crate::turn::Turn;
+use crate::turn::Tcp;
+
+/// How often a connection is polled before others have their turn.
+const POLLS_MAX: usize = 4;
 
 /// Serves a connection until either side closes it.
 pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
@@ -27,10 +28,10 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     let options = &front.options;
     let limits = Limits { head: options.head_timeout, idle: options.idle_timeout, body: options.body_timeout };
     let mut ticker = Ticker::new(Arc::clone(&pulse), limits);
-    let io = TokioIo::new(Watched { stream, turn: Turn::new(), strict: Strict::default(), pulse: Arc::clone(&pulse) });
+    let io = TokioIo::new(Watched { stream: Tcp::new(stream), strict: Strict::default(), pulse: Arc::clone(&pulse) });
     let service = service_fn(|request| {
         let exchange = Exchange { front: Arc::clone(&front), ends, pulse: Arc::clone(&pulse) };
-        exchange.answer(request).map(Ok::<_, Infallible>)
+        exchange.answer(request)
     });
     let mut builder = http1::Builder::new();
     // The ticker does the work of hyper's header timeout without a timer per request.
@@ -38,7 +39,9 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     builder.max_headers(options.head_fields_max).max_buf_size(options.head_bytes_max.max(8192));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut ending = Ending::new(&front.drain);
+    let waker = Waker::from(Arc::clone(&pulse));
     let ended = poll_fn(|cx| {
+        pulse.beats_in(cx);
         match ending.poll_stage(cx) {
             None => {}
             Some(Stage::Ended) => return Poll::Ready(Ok(())),
@@ -47,7 +50,14 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
         if ticker.poll_overdue(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        connection.as_mut().poll(cx)
+        for _ in 0..POLLS_MAX {
+            let polled = connection.as_mut().poll(&mut Context::from_waker(&waker));
+            if polled.is_ready() || !pulse.takes_poll() {
+                return polled;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     })
     .await;
     if let Err(error) = ended {
@@ -87,19 +97,18 @@ impl<'a> Ending<'a> {
     }
 }
 
-/// Watches the bytes: how requests are framed, and whether the client reads.
+/// Watches the bytes: how requests are framed, and whether the client reads. Wakes the task, not hyper.
 struct Watched {
-    stream: TcpStream,
-    turn: Turn,
+    stream: Tcp,
     strict: Strict,
     pulse: Arc<Pulse>,
 }
 
 impl AsyncRead for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let read = Pin::new(&mut this.stream).poll_read(&mut Context::from_waker(this.pulse.task()), buf);
         if let Some(bytes) = buf.filled().get(before..) {
             this.pulse.judge(this.strict.see(bytes));
         }
@@ -108,17 +117,17 @@ impl AsyncRead for Watched {
 }
 
 impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.turn.poll(cx, buf.len()));
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.pulse.wrote(written.is_ready());
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let written = Pin::new(&mut this.stream).poll_write(&mut Context::from_waker(this.pulse.task()), buf);
+        this.pulse.wrote(written.is_ready());
         written
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        ready!(self.turn.poll(cx, bufs.iter().map(|buf| buf.len()).sum()));
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.pulse.wrote(written.is_ready());
+    fn poll_write_vectored(mut self: Pin<&mut Self>, _: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let written = Pin::new(&mut this.stream).poll_write_vectored(&mut Context::from_waker(this.pulse.task()), bufs);
+        this.pulse.wrote(written.is_ready());
         written
     }
 
@@ -126,12 +135,13 @@ impl AsyncWrite for Watched {
         self.stream.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.turn.end();
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        Pin::new(&mut this.stream).poll_flush(&mut Context::from_waker(this.pulse.task()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        Pin::new(&mut this.stream).poll_shutdown(&mut Context::from_waker(this.pulse.task()))
     }
 }

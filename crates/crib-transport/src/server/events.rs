@@ -43,7 +43,9 @@ impl Events {
         Self { frames, ready: Chunks::default().into_iter(), silence, keep_alive, until: until.map(Box::pin), pulse }
     }
 
-    pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(crate) fn poll_bytes(&mut self) -> Poll<Option<Bytes>> {
+        let pulse = Arc::clone(&self.pulse);
+        let cx = &mut Context::from_waker(pulse.task());
         if let Some(piece) = self.ready.next() {
             return Poll::Ready(Some(piece));
         }

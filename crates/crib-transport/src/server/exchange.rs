@@ -1,8 +1,11 @@
 //! One request and its response.
 
-use std::future::Future;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Context;
 
 use bytes::Bytes;
 use crib_mcp::Chunks;
@@ -70,18 +73,22 @@ impl Exchange {
     ///
     /// Not an `async fn`, and with the head judged before there is a future: hyper moves the future, for each request,
     /// to where it keeps it.
-    pub(crate) fn answer(self, request: Request<Incoming>) -> impl Future<Output = Response<Outgoing>> + Send {
+    pub(crate) fn answer(self, request: Request<Incoming>) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> + Send {
         let (reader, begun) = self.begin(request);
         async move {
-            let mut response = match begun {
-                Begun::Mcp(inbound, body) => self.mcp(inbound, body).await,
-                Begun::Other(request) => Box::pin(self.other(*request)).await,
-                Begun::Done(response) => *response,
-            };
+            let mut work = pin!(async {
+                match begun {
+                    Begun::Mcp(inbound, body) => self.mcp(inbound, body).await,
+                    Begun::Other(request) => Box::pin(self.other(*request)).await,
+                    Begun::Done(response) => *response,
+                }
+            });
+            // Whoever wakes the work must wake the task, and not only hyper.
+            let mut response = poll_fn(|_| work.as_mut().poll(&mut Context::from_waker(self.pulse.task()))).await;
             if let Some(origin) = reader {
                 grant(response.headers_mut(), origin);
             }
-            if self.pulse.is_last() { closing(response) } else { response }
+            Ok(if self.pulse.is_last() { closing(response) } else { response })
         }
     }
 

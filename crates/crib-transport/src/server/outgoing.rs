@@ -22,7 +22,7 @@ impl Body for Outgoing {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Train>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(cx),
-            Self::Events(events) => events.poll_bytes(cx).map(|piece| piece.map(|piece| Ok(Frame::data(Train::from(piece))))),
+            Self::Events(events) => events.poll_bytes().map(|piece| piece.map(|piece| Ok(Frame::data(Train::from(piece))))),
         }
     }
 

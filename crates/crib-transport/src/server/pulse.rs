@@ -5,9 +5,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
@@ -28,9 +28,15 @@ pub(crate) enum Phase {
     Busy = 3,
 }
 
-/// What the parts of one connection tell its [`Ticker`]. All of them run in the connection's task.
+/// What the parts of one connection tell its [`Ticker`] and each other. All of them run in the connection's task.
+///
+/// It is also the waker that hyper is polled with. Hyper wakes it from inside of its own poll only, when a body has been
+/// taken over, and nearly always for nothing: that must not schedule the whole connection once more. What may be woken
+/// from elsewhere (the socket, the gateway) is polled with the waker of the task.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
+    task: OnceLock<Waker>,
+    wants_poll: AtomicBool,
     phase: AtomicU8,
     steps: AtomicU32,
     is_body_late: AtomicBool,
@@ -39,7 +45,42 @@ pub(crate) struct Pulse {
     is_refused: AtomicBool,
 }
 
+impl Wake for Pulse {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wants_poll.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Pulse {
+    /// Notes the task of the connection, which never changes.
+    pub(crate) fn beats_in(&self, cx: &Context<'_>) {
+        self.task.get_or_init(|| cx.waker().clone());
+    }
+
+    /// Returns the waker of the task.
+    pub(crate) fn task(&self) -> &Waker {
+        self.task.get().unwrap_or(Waker::noop())
+    }
+
+    /// Tells whether hyper is to be polled once more.
+    pub(crate) fn takes_poll(&self) -> bool {
+        self.wants_poll.swap(false, Ordering::Relaxed)
+    }
+
+    /// Does something that wakes hyper although there is nothing left for it to do.
+    pub(crate) fn unheard<T>(&self, work: impl FnOnce() -> (T, bool)) -> T {
+        let did_want = self.wants_poll.load(Ordering::Relaxed);
+        let (done, is_over) = work();
+        if is_over && !did_want {
+            self.wants_poll.store(false, Ordering::Relaxed);
+        }
+        done
+    }
+
     /// Passes on what [`super::strict`] says about the bytes just read.
     pub(crate) fn judge(&self, verdict: Verdict) {
         match verdict {
@@ -121,16 +162,23 @@ pub(crate) struct Ticker {
     pulse: Arc<Pulse>,
     limits: Limits,
     sleep: Pin<Box<Sleep>>,
+    /// Whether the timer wakes the task: looking is cheaper than asking it again.
+    is_set: bool,
     seen: (u32, Instant),
 }
 
 impl Ticker {
     pub(crate) fn new(pulse: Arc<Pulse>, limits: Limits) -> Self {
-        Self { pulse, sleep: Box::pin(tokio::time::sleep(limits.tick())), limits, seen: (0, Instant::now()) }
+        Self { pulse, sleep: Box::pin(tokio::time::sleep(limits.tick())), limits, is_set: false, seen: (0, Instant::now()) }
     }
 
     /// Becomes ready when the connection must be closed. A late body is only marked: it is answered first.
+    ///
+    /// The task is noted once, for it never changes.
     pub(crate) fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_set && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
         while self.sleep.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             self.sleep.as_mut().reset((now + self.limits.tick()).into());
@@ -147,6 +195,7 @@ impl Ticker {
                 Phase::Fresh | Phase::Waiting | Phase::Body | Phase::Busy => {}
             }
         }
+        self.is_set = true;
         Poll::Pending
     }
 }
