@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: builds the gateway and the bench workspace, then runs the comparison.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
 
 use crate::{setup, sh, test};
 
@@ -10,7 +12,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if let Err(error) = &nginx {
         sh::say(&format!("skipped: nginx: {error:#}"));
     }
-    let given = sh::env("TOOLCRIB_BIN").map(std::path::PathBuf::from);
+    // The runner starts it in folders of its own.
+    let given = sh::env("TOOLCRIB_BIN").map(PathBuf::from).map(|bin| bin.canonicalize().with_context(|| bin.display().to_string()));
+    let given = given.transpose().context("TOOLCRIB_BIN")?;
     if given.is_none() {
         sh::run(&mut sh::cargo(&["build", "--locked", "--release", "--package", "crib-cli"]))?;
     }

@@ -20,11 +20,13 @@ use tokio::runtime::{Builder, Handle, Id};
 /// What is larger is written at once: copying costs more than waking, and bytes that wait leave the cache.
 const GATHERED_BYTES_MAX: usize = 16 * 1024;
 /// A round is over when it holds as much, even if more is ready: nobody waits for ever behind others.
-const ROUND_WRITES_MAX: usize = 64;
-const ROUND_BYTES_MAX: usize = 64 * 1024;
+const ROUND_WRITES_MAX: usize = 256;
+const ROUND_BYTES_MAX: usize = 256 * 1024;
 
 /// Makes connections of this crate gather their small writes on the threads of a runtime. Without it every write is
 /// made at once.
+///
+/// A thread makes its writes when it parks, so nothing on the runtime may use `block_in_place`, whose thread need not.
 pub fn gather_writes(runtime: &mut Builder) -> &mut Builder {
     runtime.on_thread_park(|| {
         let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
