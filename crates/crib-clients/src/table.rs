@@ -5,9 +5,9 @@
 mod rows;
 mod shapes;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::edit::Place;
+use crate::edit::{Place, Refusal};
 use crate::places::{Os, Places};
 use crate::shape::{Local, Remote, Shape, Variables};
 use crate::tree::Language;
@@ -29,6 +29,12 @@ pub struct Client {
     user: Paths,
     project: &'static [&'static str],
     signs: Signs,
+    /// Directories that are signs on one system and not on the others.
+    own_signs: Paths,
+    /// Whether its file is another program's as well, and says nothing of whether the client is here.
+    is_guest: bool,
+    /// Where the user's file has servers of single directories: under this name, the directory, and that name.
+    by_directory: Option<(&'static str, &'static str)>,
     shape: Shape,
     variables: Variables,
     /// How the client itself tells whether it is connected.
@@ -107,13 +113,31 @@ impl Client {
     /// Returns the directories that are there when the client is.
     #[must_use]
     pub fn directories(&self, places: &Places) -> Vec<PathBuf> {
-        self.signs.directories.iter().map(|template| places.resolve(template)).collect()
+        self.signs.directories.iter().chain(self.own_signs.of(places.os)).map(|template| places.resolve(template)).collect()
     }
 
     /// Returns the programs that are there when the client is.
     #[must_use]
     pub fn programs(&self) -> &'static [&'static str] {
         self.signs.programs
+    }
+
+    /// Returns whether one of its files shows that the client is here.
+    #[must_use]
+    pub const fn is_shown_by_its_file(&self) -> bool {
+        !self.is_guest
+    }
+
+    /// Returns the servers that the user's file has for one directory alone.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn entries_of_directory(&self, text: &str, directory: &Path) -> Result<Vec<(String, Value)>, Refusal> {
+        let Some((outer, inner)) = self.by_directory else { return Ok(Vec::new()) };
+        let root = crate::edit::parse(text, self.language)?;
+        let directory = directory.display().to_string();
+        let servers = root.get(outer).and_then(|all| all.get(&directory)?.get(inner)?.as_map());
+        Ok(servers.unwrap_or_default().iter().map(|(key, node)| (key.name.clone(), Value::from(node))).collect())
     }
 
     /// Returns whether the client reaches servers by URL.
@@ -168,3 +192,6 @@ impl Paths {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,8 +24,8 @@ const OWN: &[&str] = &["version", "gateway", "include", "keys", "packages", "obs
 const OWN_WAYS: &[&str] = &["run", "builtin"];
 
 /// The members servers stand under, in the order in which they are looked for: Claude, Cursor and most others; Amp;
-/// Codex, Grok and Vibe; Zed; Goose.
-const PLACES: &[&str] = &["mcpServers", "amp.mcpServers", "mcp_servers", "context_servers", "extensions"];
+/// Cody; Codex, Grok and Vibe; Zed; Goose.
+const PLACES: &[&str] = &["mcpServers", "amp.mcpServers", "cody.mcpServers", "mcp_servers", "context_servers", "extensions"];
 
 /// Tells our own format from others.
 pub(crate) fn is_ours(root: &Node, language: Language) -> bool {

@@ -26,6 +26,9 @@ use plan::Change;
 pub(super) use survey::{OUR_SERVERS, Seen, State, Wanted};
 use view::{Line, Report};
 
+/// What starts a gateway of the client's own.
+const OWN_GATEWAY: &[&str] = &["serve", "--stdio"];
+
 /// What a run works with.
 pub(super) struct Task<'a> {
     pub(super) args: &'a Connect,
@@ -98,8 +101,11 @@ impl<'a> Task<'a> {
     /// The client has no words for it.
     pub(super) fn wanted(&self, client: &Client) -> Result<Wanted<'_>, Failure> {
         let name = self.args.name.as_str();
-        let value = if self.args.stdio || !client.takes_urls() {
-            client.local(&Local { command: &self.program, args: &["serve", "--stdio"] }, name)
+        let value = if !self.args.stdio && !client.takes_urls() {
+            let args = self.bridge();
+            client.local(&Local { command: &self.program, args: &args.iter().map(String::as_str).collect::<Vec<_>>() }, name)
+        } else if self.args.stdio {
+            client.local(&Local { command: &self.program, args: OWN_GATEWAY }, name)
         } else {
             let remote = Remote { url: &self.endpoint, key: self.args.key_env.as_deref() };
             client.remote(&remote, name).ok_or_else(|| {
@@ -108,6 +114,17 @@ impl<'a> Task<'a> {
             })?
         };
         Ok(Wanted { name, value, endpoint: &self.endpoint })
+    }
+
+    /// Returns what a client that only starts programs is to start: the way to the gateway that was named, or one of its own.
+    fn bridge(&self) -> Vec<String> {
+        let mut args: Vec<String> = OWN_GATEWAY.iter().map(|arg| (*arg).to_owned()).collect();
+        if self.args.url.is_some() {
+            args.push(self.endpoint.clone());
+            let header = |name: &String| ["-H".to_owned(), format!("Authorization: Bearer ${{env:{name}}}")];
+            args.extend(self.args.key_env.iter().flat_map(header));
+        }
+        args
     }
 
     /// Returns the clients that were named, else those that are here.

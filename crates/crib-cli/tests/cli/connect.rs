@@ -13,10 +13,10 @@ use super::folder;
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// A home directory with nothing in it.
-struct Home(PathBuf);
+pub(super) struct Home(pub(super) PathBuf);
 
 impl Home {
-    fn new(test: &str) -> Self {
+    pub(super) fn new(test: &str) -> Self {
         let path = folder("homes").join(test);
         drop(fs::remove_dir_all(&path));
         fs::create_dir_all(path.join("work")).expect("a home");
@@ -24,14 +24,14 @@ impl Home {
         Self(path)
     }
 
-    fn write(&self, path: &str, text: &str) -> &Self {
+    pub(super) fn write(&self, path: &str, text: &str) -> &Self {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("writable");
         fs::write(path, text).expect("writable");
         self
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(super) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.0.join(path)).expect("a file")
     }
 
@@ -49,7 +49,7 @@ impl Home {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(super) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().expect("it runs")
     }
 
@@ -127,7 +127,9 @@ snapshots! {
         ["connect", "--print", "cursor", "--key-env", "TOOLCRIB_KEY"],
         ["connect", "--print", "codex", "--key-env", "TOOLCRIB_KEY", "--name", "tools"],
         ["connect", "--print", "zed", "--key-env", "TOOLCRIB_KEY"],
-        ["connect", "--print", "zed", "--stdio"];
+        ["connect", "--print", "zed", "--stdio"],
+        ["connect", "--print", "claude-desktop", "cody", "--url", "https://tools.example", "--key-env", "TEAM_KEY"],
+        ["connect", "--print", "junie", "--stdio"];
     connect_lists_clients => usual("list"), ["connect", "--list"], ["connect", "--list", "cursor", "--json"];
     connect_refuses_nonsense => Home::new("nonsense"),
         ["connect", "--list", "--remove"], ["connect", "--force"], ["connect", "--name", "a b"], ["connect", "--key-env", "tcb-secret value"],
@@ -191,6 +193,50 @@ fn a_link_out_of_the_home_directory_is_refused_wherever_one_stands() {
     fs::remove_file(home.0.join(".codex/config.toml")).expect("ours");
     assert!(home.out(&["connect", "codex", "-y"]).contains("TC0111"));
     assert_eq!(fs::read_to_string(&elsewhere).expect("it is there"), "{}");
+}
+
+#[test]
+fn a_file_that_was_deleted_since_comes_back_with_its_permissions() {
+    let home = usual("deleted");
+    let (path, before) = (home.0.join(".cursor/mcp.json"), home.read(".cursor/mcp.json"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).expect("ours");
+    assert!(home.run(&["connect", "cursor", "-y"]).status.success());
+    fs::remove_file(&path).expect("ours");
+    let refused = home.out(&["connect", "--restore", "-y"]);
+    assert!(refused.contains("TC0112") && !path.exists(), "{refused}");
+    assert!(home.run(&["connect", "--restore", "-y", "--force"]).status.success());
+    assert_eq!((home.read(".cursor/mcp.json"), fs::metadata(&path).expect("it is there").permissions().mode() & 0o777), (before, 0o604));
+}
+
+#[test]
+fn settings_of_a_host_do_not_show_that_its_guest_is_here() {
+    let home = Home::new("guest");
+    home.write(".config/Code/User/settings.json", "{\n  // mine\n  \"editor.tabSize\": 2,\n}\n");
+    let listed = |home: &Home| String::from_utf8_lossy(&home.run(&["connect", "--list", "cody", "--json"]).stdout).into_owned();
+    assert!(listed(&home).contains("\"isInstalled\":false"), "{}", listed(&home));
+    assert!(home.out(&["connect", "cody", "-y"]).contains("TC0113"));
+    fs::create_dir_all(home.0.join(".config/Code/User/globalStorage/sourcegraph.cody-ai")).expect("writable");
+    assert!(listed(&home).contains("\"isInstalled\":true"), "{}", listed(&home));
+    assert!(home.run(&["connect", "cody", "-y"]).status.success());
+    let text = home.read(".config/Code/User/settings.json");
+    assert!(text.contains("// mine") && text.contains("\"cody.mcpServers\"") && text.contains("\"--stdio\""), "{text}");
+}
+
+#[test]
+fn servers_of_one_directory_are_imported_there_and_nowhere_else() {
+    let home = Home::new("of_directory");
+    let work = home.0.join("work");
+    let text = serde_json::json!({
+        "mcpServers": { "everywhere": { "type": "http", "url": "https://x.example/mcp" } },
+        "projects": { (work.display().to_string()): { "mcpServers": { "here": { "command": "node", "args": ["x.js"] } } } },
+    });
+    home.write(".claude.json", &text.to_string());
+    let there = home.command(&["connect", "--import", "--dry-run"]).current_dir(&home.0).output().expect("it runs");
+    let there = String::from_utf8_lossy(&there.stdout).into_owned();
+    assert!(there.contains("everywhere:") && !there.contains("here:\n+    command"), "{there}");
+    assert!(home.run(&["connect", "--import", "-y"]).status.success());
+    let config = home.read(".config/toolcrib/config.yaml");
+    assert!(config.contains("everywhere:") && config.contains(&format!("cwd: {}", work.display())), "{config}");
 }
 
 #[test]
@@ -403,7 +449,7 @@ fn one(home: &Home, client: &Client, path: &Path, met: Met) {
     let entry = crib_clients::entry(&after, spot).expect("it can be read").unwrap_or_else(|| panic!("{case}: no entry in\n{after}"));
     let url = format!("{NOWHERE}/mcp");
     let remote = client.remote(&Remote { url: &url, key: None }, "toolcrib");
-    let local = client.local(&Local { command: env!("CARGO_BIN_EXE_toolcrib"), args: &["serve", "--stdio"] }, "toolcrib");
+    let local = client.local(&Local { command: env!("CARGO_BIN_EXE_toolcrib"), args: &["serve", "--stdio", &url] }, "toolcrib");
     let wanted = remote.unwrap_or(local);
     assert!(wanted.members().iter().all(|(name, value)| entry.member(name) == Some(value)), "{case}:\n{after}");
     if met == Met::Linked {

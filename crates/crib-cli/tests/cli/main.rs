@@ -15,6 +15,7 @@ mod image;
 mod imported;
 mod inspect;
 mod market;
+mod migration;
 mod missteps;
 mod native;
 mod new;

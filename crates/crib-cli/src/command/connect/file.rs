@@ -204,6 +204,30 @@ pub(super) fn private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Returns who may do what with a file.
+#[cfg(unix)]
+pub(super) fn mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).ok().map(|meta| meta.permissions().mode() & 0o7777)
+}
+
+/// Says again who may do what with a file that had to be made anew.
+#[cfg(unix)]
+pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+pub(super) fn mode(_: &Path) -> Option<u32> {
+    None
+}
+
+#[cfg(not(unix))]
+pub(super) fn set_mode(_: &Path, _: u32) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(unix)]
 fn copy_owner(from: &Path, to: &File) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt as _;

@@ -149,11 +149,20 @@ fn broken(task: &Task<'_>, path: &Path, text: &str, refusal: &crib_clients::Refu
 
 /// Takes the servers of one client.
 fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut Harvest) {
-    let entries = (|| {
+    let entries: Result<Vec<(String, Value, Runs)>, Failure> = (|| {
         let Some(found) = seen.read(&task.places)? else { return Ok(Vec::new()) };
         let text = seen.text(&found, &task.places)?;
         let spot = seen.spot(&text, "");
-        crib_clients::entries(&text, spot.language, spot.place).map_err(|refusal| survey::broken(seen, &text, &refusal, &task.places))
+        let refused = |refusal: crib_clients::Refusal| survey::broken(seen, &text, &refusal, &task.places);
+        let all = crib_clients::entries(&text, spot.language, spot.place).map_err(refused)?;
+        // Some clients keep what belongs to one directory in the file of their user.
+        let here = match task.scope {
+            Scope::User => seen.client.entries_of_directory(&text, &task.places.project).map_err(refused)?,
+            Scope::Project => Vec::new(),
+        };
+        let of = |runs: Runs| move |(name, entry): (String, Value)| (name, entry, runs);
+        let all_run = if task.scope == Scope::Project { Runs::InProject } else { Runs::Anywhere };
+        Ok(all.into_iter().map(of(all_run)).chain(here.into_iter().map(of(Runs::InProject))).collect())
     })();
     let entries = match entries {
         Ok(entries) => entries,
@@ -162,7 +171,7 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
             return;
         }
     };
-    for (name, entry) in entries {
+    for (name, entry, runs) in entries {
         // What leads to us would lead us to ourselves.
         if name == task.args.name || survey::leads_to(&entry, &task.endpoint) || survey::starts_us(&entry) {
             continue;
@@ -179,7 +188,9 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
             Ok(None) => {}
             Err(why) => harvest.rows.push(row(name, Fate::Skipped, why.0)),
             Ok(Some(mut imported)) => {
-                in_project(task, &mut imported);
+                if runs == Runs::InProject {
+                    in_project(task, &mut imported);
+                }
                 let lost = imported.lost.iter().map(|lost| format!("`{lost}`")).collect::<Vec<_>>().join(", ");
                 let lost = if lost.is_empty() { String::new() } else { format!("without {lost}") };
                 let packaged = package::read(task, &imported.value);
@@ -200,9 +211,16 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
     }
 }
 
+/// Where a server is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runs {
+    Anywhere,
+    InProject,
+}
+
 /// A server of a project runs in the project.
 fn in_project(task: &Task<'_>, imported: &mut Imported) {
-    if let (Scope::Project, Value::Map(members)) = (task.scope, &mut imported.value)
+    if let Value::Map(members) = &mut imported.value
         && members.iter().any(|(name, _)| name == "command")
         && members.iter().all(|(name, _)| name != "cwd")
     {
@@ -378,6 +396,11 @@ fn finish(task: &Task<'_>, harvest: Harvest, backup: Option<&Path>, path: &Path,
     if !output.is_json {
         for failure in &failures {
             output.failure(failure);
+        }
+    }
+    if task.args.dry_run && !output.is_json {
+        for row in rows.iter().filter(|row| !row.words.is_empty()) {
+            output.say(&format!("{}  {}  {}", row.name, row.client, said(&row.words)));
         }
     }
     if backup.is_some() {

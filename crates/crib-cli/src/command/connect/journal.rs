@@ -36,6 +36,9 @@ pub(super) struct Change {
     after: Option<String>,
     /// The change itself, for taking it out of a file that has changed elsewhere since.
     splice: Option<Made>,
+    /// The permissions of the file before, where the system has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mode: Option<u32>,
     /// Directories that were made for the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) directories: Vec<PathBuf>,
@@ -129,6 +132,7 @@ impl Shelf {
                     removed: splice.removed.clone(),
                     inserted: splice.inserted.clone(),
                 }),
+                mode: intent.before.and_then(|_| file::mode(intent.path)),
                 directories: Vec::new(),
                 is_restored: false,
             });

@@ -7,7 +7,7 @@ use crib_model::Code;
 
 use super::journal::Intent;
 use super::survey::{self, Seen};
-use super::view::{Done, Line, Report};
+use super::view::{self, Done, Line, Report};
 use super::{Task, file, restore};
 use crate::failure::Failure;
 use crate::places::{self, program};
@@ -31,8 +31,9 @@ pub(super) fn plan(task: &Task<'_>) -> Result<(Vec<Change>, Report), Failure> {
     let mut changes = Vec::new();
     let mut report = Report::default();
     for seen in task.seen()? {
-        let line = Line::new(&seen, &task.places);
-        let result = if task.args.remove { take_out(task, seen) } else { put_in(task, seen) };
+        let (line, client) = (Line::new(&seen, &task.places), seen.client);
+        let result =
+            if task.args.remove { take_out(task, seen) } else { put_in(task, seen).map_err(|failure| by_hand_then(task, client, failure)) };
         match result {
             Ok(Planned::Change(change)) => changes.push(*change),
             Ok(Planned::Line(line)) => report.lines.push(line),
@@ -168,10 +169,22 @@ impl Change {
 
 fn reach(value: &Value) -> String {
     let target = survey::target(value);
-    if survey::starts_us(value) { "starts toolcrib serve --stdio".to_owned() } else { target }
+    match survey::command_line(value).as_slice() {
+        [_, args @ ..] if survey::starts_us(value) => format!("starts toolcrib {}", args.join(" ")),
+        _ => target,
+    }
 }
 
-fn by_hand(client: &Client) -> Failure {
+/// Adds the entry to what is said of a file that is left alone, for people to put in themselves.
+fn by_hand_then(task: &Task<'_>, client: &Client, failure: Failure) -> Failure {
+    let is_left_alone = matches!(failure.code(), Some(Code::ClientFileBroken | Code::ClientFileRefused));
+    let entry = task.wanted(client).ok().filter(|_| is_left_alone).and_then(|wanted| view::entry(client, &wanted));
+    let Some(entry) = entry else { return failure };
+    let hint = failure.remedy().map_or_else(|| "put the entry in by hand:".to_owned(), str::to_owned);
+    failure.hint(format!("{hint}\n{}", entry.trim_end()))
+}
+
+pub(super) fn by_hand(client: &Client) -> Failure {
     let failure = Failure::usage(format!("{} takes servers by hand only", client.name));
     failure.hint(format!("the entry to put in: toolcrib connect {} --print", client.id))
 }

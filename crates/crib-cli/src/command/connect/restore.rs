@@ -128,7 +128,11 @@ fn give_back(task: &Task<'_>, runs: &mut [Run], steps: Vec<Step>, report: &mut R
         let line = Line::of(change, &task.places);
         let before = step.now.as_deref().map_or(file::Before::Absent, file::Before::Bytes);
         let result = match (&step.then, &step.now) {
-            (Some(then), _) => file::replace(&change.path, before, then, &task.places).map(drop),
+            (Some(then), now) => file::replace(&change.path, before, then, &task.places).and_then(|_made| match (now, change.mode) {
+                // It is gone, and what is made in its place can be read by nobody else.
+                (None, Some(mode)) => Ok(file::set_mode(&change.path, mode)?),
+                (Some(_), _) | (None, None) => Ok(()),
+            }),
             (None, Some(now)) => file::delete(&change.path, now, &task.places).map(|()| file::remove_directories(&change.directories)),
             (None, None) => Ok(()),
         };

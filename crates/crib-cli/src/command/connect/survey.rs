@@ -44,7 +44,7 @@ pub(crate) fn look(client: &'static Client, scope: Scope, places: &Places) -> Se
     user.retain(is_there);
     let is_installed = client.support != Support::Print
         && (client.directories(places).iter().any(|path| path.is_dir())
-            || !user.is_empty()
+            || (client.is_shown_by_its_file() && !user.is_empty())
             || client.programs().iter().any(|name| program(name).is_some()));
     Seen { client, is_installed, path }
 }
@@ -145,8 +145,8 @@ pub(super) fn leads_to(entry: &Value, endpoint: &str) -> bool {
     URLS.iter().filter_map(|name| entry.member(name)?.as_text()).any(|url| plain(url) == plain(endpoint))
 }
 
-/// Returns whether an entry starts this program as a gateway.
-pub(super) fn starts_us(entry: &Value) -> bool {
+/// Returns the command line of an entry.
+pub(super) fn command_line(entry: &Value) -> Vec<&str> {
     let mut words: Vec<&str> = Vec::new();
     for name in ["command", "cmd", "args"] {
         match entry.member(name) {
@@ -155,6 +155,12 @@ pub(super) fn starts_us(entry: &Value) -> bool {
             _ => {}
         }
     }
+    words
+}
+
+/// Returns whether an entry starts this program as a gateway.
+pub(super) fn starts_us(entry: &Value) -> bool {
+    let words = command_line(entry);
     let program = words.first().and_then(|word| Path::new(word).file_stem()).map(|stem| stem.to_string_lossy().to_ascii_lowercase());
     program.as_deref() == Some("toolcrib") && words.get(1) == Some(&"serve")
 }

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use crib_clients::{Client, Places, Scope, Support};
+use crib_clients::{Client, Places, Scope, Spot, Support};
 use serde::Serialize;
 
 use super::journal::Change;
-use super::survey::{self, Seen, State};
+use super::plan::by_hand;
+use super::survey::{self, Seen, State, Wanted};
 use super::{Task, check, outcome};
 use crate::failure::Failure;
 use crate::output::{Output, padded, table};
@@ -213,6 +214,12 @@ pub(super) fn diffs<'t>(files: impl Iterator<Item = (String, &'t str, &'t str)>,
     outcome(&failures, is_any, output)
 }
 
+/// Returns a file with our entry and nothing else.
+pub(super) fn entry(client: &Client, wanted: &Wanted<'_>) -> Option<String> {
+    let spot = Spot { language: client.language, place: client.place, name: wanted.name };
+    crib_clients::upsert("", spot, &wanted.value).ok().map(|edit| edit.text)
+}
+
 /// `connect --print`: the entries, for people who put them in themselves.
 pub(super) fn print(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
     #[derive(Serialize)]
@@ -229,9 +236,8 @@ pub(super) fn print(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
     let mut entries = Vec::new();
     for seen in task.seen()? {
         let wanted = task.wanted(seen.client)?;
-        let edit =
-            crib_clients::upsert("", seen.spot("", wanted.name), &wanted.value).map_err(|refusal| Failure::usage(refusal.message))?;
-        entries.push(Entry { client: seen.client.id, name: seen.client.name, path: seen.shown(&task.places), text: edit.text });
+        let text = entry(seen.client, &wanted).ok_or_else(|| by_hand(seen.client))?;
+        entries.push(Entry { client: seen.client.id, name: seen.client.name, path: seen.shown(&task.places), text });
     }
     if output.is_json {
         return output.document("connect-entries", &Entries { entries });

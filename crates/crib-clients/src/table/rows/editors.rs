@@ -75,7 +75,12 @@ pub(super) const CLIENTS: &[Client] = &[
             mac: &["{config}/github-copilot/intellij/mcp.json"],
             windows: &["{local}/github-copilot/intellij/mcp.json"],
         },
-        signs: Signs { directories: &["{config}/github-copilot/intellij"], programs: &[] },
+        signs: Signs { directories: &[], programs: &[] },
+        own_signs: Paths {
+            linux: &["{config}/github-copilot/intellij"],
+            mac: &["{config}/github-copilot/intellij"],
+            windows: &["{local}/github-copilot/intellij"],
+        },
         shape: shapes::TYPED,
         variables: Variables::Env,
         note: "restart the IDE",
@@ -121,7 +126,8 @@ pub(super) const CLIENTS: &[Client] = &[
             windows: &["{app}/Zed/settings.json"],
         },
         project: &[".zed/settings.json"],
-        signs: Signs { directories: &["{config}/zed"], programs: &["zed", "zeditor"] },
+        signs: Signs { directories: &[], programs: &["zed", "zeditor"] },
+        own_signs: Paths { linux: &["{config}/zed"], mac: &["~/.config/zed"], windows: &["{app}/Zed"] },
         shape: shapes::ZED,
         note: "Zed takes it up at once",
         ..BLANK
@@ -152,6 +158,19 @@ pub(super) const CLIENTS: &[Client] = &[
         },
         shape: shapes::CLINE,
         note: "Cline takes it up at once",
+        ..BLANK
+    },
+    Client {
+        id: "cody",
+        name: "Cody",
+        aliases: &["sourcegraph-cody", "sourcegraph"],
+        place: Place::Map(&["cody.mcpServers"]),
+        user: Paths::everywhere(&["{app}/Code/User/settings.json"]),
+        signs: Signs { directories: &["{app}/Code/User/globalStorage/sourcegraph.cody-ai"], programs: &[] },
+        // The settings of VS Code are there without Cody.
+        is_guest: true,
+        shape: shapes::STARTED,
+        note: "reload VS Code; your Sourcegraph must allow MCP in agentic context",
         ..BLANK
     },
     Client {
@@ -190,6 +209,7 @@ pub(super) const CLIENTS: &[Client] = &[
         name: "Qoder",
         user: Paths { linux: &["~/.qoder/mcp.json"], mac: &["~/.qoder/mcp.json"], windows: &["{app}/Qoder/SharedClientCache/mcp.json"] },
         signs: Signs { directories: &["~/.qoder"], programs: &["qoder"] },
+        own_signs: Paths { windows: &["{app}/Qoder"], ..Paths::NONE },
         shape: shapes::TYPED_URL,
         note: "restart Qoder",
         ..BLANK
