@@ -38,7 +38,7 @@ fn file(client: &Client) -> String {
     let put = |text: &str, name: &str, value: &Value| {
         upsert(text, Spot { language: client.language, place: client.place, name }, value).expect("an own file").text
     };
-    let local = client.local(&Local { command: "uvx", args: &["mcp-server-time", "--local-timezone=UTC"] }, "starts");
+    let local = client.local(&Local { command: "node", args: &["server.js", "--local-timezone=UTC"] }, "starts");
     let text = put("", "starts", &local);
     let remote = client.remote(&Remote { url: "https://x.example/mcp?a=b", key: None }, "reaches");
     match remote {
@@ -64,7 +64,7 @@ fn every_dialect_says_the_same_servers_in_place_and_imported() {
         let in_place = servers(&path);
         let wanted: &[&str] = if client.takes_urls() { &["reaches", "starts"] } else { &["starts"] };
         assert_eq!(in_place.keys().map(String::as_str).collect::<Vec<_>>(), wanted, "{}", client.id);
-        assert!(in_place["starts"].contains("uvx") && in_place["starts"].contains("--local-timezone=UTC"), "{}: {in_place:?}", client.id);
+        assert!(in_place["starts"].contains("node") && in_place["starts"].contains("--local-timezone=UTC"), "{}: {in_place:?}", client.id);
         let done = home.run(&["connect", "--import", "-y", "--scope", scope, client.id]);
         assert!(done.status.success(), "{}: {}", client.id, String::from_utf8_lossy(&done.stderr));
         let mut imported = servers(&home.0.join(".config/toolcrib/config.yaml"));

@@ -19,7 +19,11 @@ const CLIENTS: [(&str, &str, &str); 3] = [
         ".gemini/settings.json",
         "{\r\n\t// every folder is trusted\r\n\t\"security\": { \"folderTrust\": { \"enabled\": false } }\r\n}\r\n",
     ),
-    ("opencode", ".config/opencode/opencode.json", "\u{feff}{ \"autoupdate\": false /* never */ }"),
+    (
+        "opencode",
+        ".config/opencode/opencode.json",
+        "\u{feff}{ \"$schema\": \"https://opencode.ai/config.json\", \"autoupdate\": false /* never */ }",
+    ),
 ];
 
 /// A home directory with the program, the clients and their files, and nothing of ours.
@@ -43,7 +47,7 @@ impl Newcomer {
             return None;
         };
         // Not below `/tmp`: Codex refuses to work there.
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join("newcomer");
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join(format!("newcomer-{}", std::process::id()));
         drop(fs::remove_dir_all(&home));
         let bin = home.join("bin");
         fs::create_dir_all(home.join("work")).expect("a home");
@@ -156,7 +160,10 @@ fn a_new_user_installs_runs_calls_connects_asks_for_the_time_and_takes_it_all_ba
     user.says(&["connect", "--restore", "-y"]);
     assert_eq!(CLIENTS.map(|(_, file, _)| user.file(file)), before);
 
-    user.says(&["stop"]);
+    let begin = Instant::now();
+    while !finish(&mut user.toolcrib(&["stop"])).status.success() {
+        assert!(begin.elapsed() < PATIENCE, "the gateway does not end");
+    }
     let gateway = user.home.join(".local/share/toolcrib/gateway.json");
     assert!(!gateway.exists(), "{}", gateway.display());
     assert!(finish(&mut user.toolcrib(&["logs", "-f", "--calls"])).status.code() == Some(4), "no gateway is left");

@@ -1,8 +1,10 @@
 //! `connect --import`: the servers of clients come under this gateway.
 
+mod entries;
+
 use std::path::{Path, PathBuf};
 
-use crib_clients::{Imported, Language, Scope, Splice, Spot, Value};
+use crib_clients::{Imported, Language, Splice, Spot, Value};
 use crib_control::{Problem, World, compile};
 use serde::Serialize;
 
@@ -149,22 +151,7 @@ fn broken(task: &Task<'_>, path: &Path, text: &str, refusal: &crib_clients::Refu
 
 /// Takes the servers of one client.
 fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut Harvest) {
-    let entries: Result<Vec<(String, Value, Runs)>, Failure> = (|| {
-        let Some(found) = seen.read(&task.places)? else { return Ok(Vec::new()) };
-        let text = seen.text(&found, &task.places)?;
-        let spot = seen.spot(&text, "");
-        let refused = |refusal: crib_clients::Refusal| survey::broken(seen, &text, &refusal, &task.places);
-        let all = crib_clients::entries(&text, spot.language, spot.place).map_err(refused)?;
-        // Some clients keep what belongs to one directory in the file of their user.
-        let here = match task.scope {
-            Scope::User => seen.client.entries_of_directory(&text, &task.places.project).map_err(refused)?,
-            Scope::Project => Vec::new(),
-        };
-        let of = |runs: Runs| move |(name, entry): (String, Value)| (name, entry, runs);
-        let all_run = if task.scope == Scope::Project { Runs::InProject } else { Runs::Anywhere };
-        Ok(all.into_iter().map(of(all_run)).chain(here.into_iter().map(of(Runs::InProject))).collect())
-    })();
-    let entries = match entries {
+    let entries = match entries::of(task, seen) {
         Ok(entries) => entries,
         Err(failure) => {
             harvest.failures.push(failure);
@@ -188,9 +175,7 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
             Ok(None) => {}
             Err(why) => harvest.rows.push(row(name, Fate::Skipped, why.0)),
             Ok(Some(mut imported)) => {
-                if runs == Runs::InProject {
-                    in_project(task, &mut imported);
-                }
+                entries::place(&mut imported, runs, task);
                 let lost = imported.lost.iter().map(|lost| format!("`{lost}`")).collect::<Vec<_>>().join(", ");
                 let lost = if lost.is_empty() { String::new() } else { format!("without {lost}") };
                 let packaged = package::read(task, &imported.value);
@@ -208,23 +193,6 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
                 }
             }
         }
-    }
-}
-
-/// Where a server is started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Runs {
-    Anywhere,
-    InProject,
-}
-
-/// A server of a project runs in the project.
-fn in_project(task: &Task<'_>, imported: &mut Imported) {
-    if let Value::Map(members) = &mut imported.value
-        && members.iter().any(|(name, _)| name == "command")
-        && members.iter().all(|(name, _)| name != "cwd")
-    {
-        members.push(("cwd".to_owned(), Value::text(task.places.project.display().to_string())));
     }
 }
 
