@@ -59,6 +59,17 @@ impl Finish {
     pub(crate) fn fault(fault: &Fault) -> Self {
         Self::Error(fault_error(fault))
     }
+
+    /// The error for a resource that is not there, with the code the client's revision has for it (2025-11-25 and before,
+    /// "Resources", "Error Handling"; 2026-07-28 the same).
+    pub(crate) fn no_resource(call: &Call, fault: &Fault) -> Self {
+        let number = if call.client.revision.is_modern() { code::INVALID_PARAMS } else { code::RESOURCE_NOT_FOUND };
+        let error = fault_error(fault).with_code(number);
+        Self::Error(match call.params.get("uri") {
+            Some(asked) => error.with_data(Json::of(&serde_json::json!({ "uri": asked }))),
+            None => error,
+        })
+    }
 }
 
 /// Writes a fault as a JSON-RPC error that a person and a program can act on.

@@ -99,9 +99,7 @@ fn allow(plane: &Plane, mut call: Box<Call>, view: Arc<View>) -> Result<Allowed,
     let routed = match route::route(plane, &call, view) {
         Ok(routed) => routed,
         Err(Unrouted { fault, server }) => {
-            if let Some(server) = server {
-                call.ticket.routed(server, None);
-            }
+            server.into_iter().for_each(|server| call.ticket.routed(server, None));
             return Err(Box::new(refused(call, &fault)));
         }
     };
@@ -131,18 +129,7 @@ async fn wait(plane: &Plane, allowed: &Allowed) -> Result<Slot, Fault> {
 fn refused(mut call: Box<Call>, fault: &Fault) -> Served {
     call.ticket.fail(fault);
     let is_no_resource = call.method == Method::ResourcesRead && fault.code() == Code::UnknownTarget;
-    Served::Done(if is_no_resource { no_resource(&call, fault) } else { Finish::fault(fault) })
-}
-
-/// The error for a resource that is not there, with the code the client's revision has for it (2025-11-25 and before,
-/// "Resources", "Error Handling"; 2026-07-28 the same).
-fn no_resource(call: &Call, fault: &Fault) -> Finish {
-    let error =
-        fault_error(fault).with_code(if call.client.revision.is_modern() { code::INVALID_PARAMS } else { code::RESOURCE_NOT_FOUND });
-    Finish::Error(match call.params.get("uri") {
-        Some(asked) => error.with_data(Json::of(&serde_json::json!({ "uri": asked }))),
-        None => error,
-    })
+    Served::Done(if is_no_resource { Finish::no_resource(&call, fault) } else { Finish::fault(fault) })
 }
 
 /// Hop 4: rules and arguments, then the mirrored headers.
@@ -155,7 +142,9 @@ fn authorize(call: &Call, routed: Routed) -> Result<Permit<Routed>, Box<(Code, F
     let rules = call.snapshot.setup.rules.of(&call.principal);
     let permit = crib_policy::authorize(rules, &call.principal, routed).map_err(|refusal| {
         let finish = match &refusal {
-            Refusal::Forbidden { exposed, .. } if call.method == Method::ResourcesRead => no_resource(call, &route::no_resource(exposed)),
+            Refusal::Forbidden { exposed, .. } if call.method == Method::ResourcesRead => {
+                Finish::no_resource(call, &route::no_resource(exposed))
+            }
             Refusal::Forbidden { kind, exposed } => Finish::fault(&route::unknown(call, &view, exposed, &kind.to_string())),
             Refusal::Arguments { exposed, problems } => Finish::Result(tool_error(&arguments_text(exposed, problems), &call.client)),
         };

@@ -131,8 +131,7 @@ impl Link {
             state.calls.insert(id, Slot { wants, slip });
         }
         let text = message::request(&RequestId::number(id), method.as_str(), params);
-        let carry = self.wire.request(self, id, text, trace);
-        Ok(Exchange::new(Arc::clone(self), id, *method == Method::Initialize, (inbox, carry)))
+        Ok(Exchange::new(Arc::clone(self), id, *method == Method::Initialize, (inbox, self.wire.request(self, id, text, trace))))
     }
 
     /// Sends a message that nothing waits for.

@@ -1,4 +1,4 @@
-//! git and the calculator.
+//! git, the calculator and a database.
 
 use std::{path::Path, process::Stdio};
 
@@ -88,6 +88,40 @@ async fn real_calculator_equals_direct() -> Result<()> {
         uncalled: &[],
         unwilling: &[],
         tools: 1,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn real_database_equals_direct() -> Result<()> {
+    equals_direct(&Table {
+        test: "real database",
+        prepare: &|_| Ok(()),
+        server: &|world| Server::pypi("py1", "mcp-server-sqlite", &["--db-path", &format!("{world}/shop.db")]),
+        calls: &|_| {
+            let query = |tool, query: &str| (tool, json!({ "query": query }));
+            vec![
+                ("list_tables", json!({})),
+                query("create_table", "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, age INTEGER)"),
+                query("create_table", "DROP TABLE users"),
+                ("list_tables", json!({})),
+                ("describe_table", json!({ "table_name": "users" })),
+                ("describe_table", json!({ "table_name": "none" })),
+                query("write_query", "INSERT INTO users (name, age) VALUES ('Ada', 36), ('林', 22)"),
+                query("write_query", "UPDATE users SET age = 37 WHERE name = 'Ada'"),
+                query("read_query", "SELECT id, name, age FROM users ORDER BY id"),
+                query("write_query", "DELETE FROM users WHERE id = 2"),
+                query("read_query", "SELECT count(*) AS n, avg(age) AS age FROM users"),
+                query("read_query", "SELECT * FROM none"),
+                query("read_query", "DELETE FROM users"),
+                query("write_query", "SELECT 1"),
+                ("read_query", json!({})),
+                ("append_insight", json!({ "insight": "Ada is older" })),
+            ]
+        },
+        uncalled: &[],
+        unwilling: &[],
+        tools: 6,
     })
     .await
 }

@@ -143,8 +143,10 @@ fn answers_something(table: &Table<'_>, direct: &Heard) -> Result<()> {
     Ok(())
 }
 
+/// Some servers say only in words that something went wrong.
 fn is_refused(reply: &BTreeMap<String, String>) -> bool {
-    reply.contains_key("error") || reply.get("isError").is_some_and(|is| is == "true")
+    let says_so = |text: &String| text.starts_with(r#"[{"type":"text","text":"Error: "#);
+    reply.contains_key("error") || reply.get("isError").is_some_and(|is| is == "true") || reply.get("content").is_some_and(says_so)
 }
 
 fn differences(who: &str, direct: &Heard, through: &Heard) -> Vec<String> {
