@@ -1,6 +1,7 @@
 //! The command line.
 
 mod connect;
+mod examples;
 mod inspect;
 mod market;
 mod mistake;
@@ -22,7 +23,7 @@ pub(crate) use connect::{Connect, Doctor, ScopeName};
 pub(crate) use inspect::Inspect;
 pub(crate) use market::{Registry, RegistryAdd, RegistryCommand, Search, StatusName};
 pub(crate) use new::New;
-pub(crate) use package::{Fetch, Logs, Pull, Remove, Run, Sandbox, Stop, Transport};
+pub(crate) use package::{Fetch, Level, Logs, Pull, Remove, Run, Sandbox, Stop, Transport};
 
 pub(crate) const TEMPLATE: &str = "{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 const STYLES: Styles = Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default().bold());
@@ -319,7 +320,17 @@ pub(crate) enum Invocation {
 
 /// Returns the command line in the user's language.
 pub(crate) fn command() -> clap::Command {
-    tongue::command(without_empty_variables(Cli::command()))
+    with_examples(tongue::command(without_empty_variables(Cli::command())))
+}
+
+/// Lays out the examples, here and in all commands below.
+pub(crate) fn with_examples(command: clap::Command) -> clap::Command {
+    let examples = command.get_before_help().map(|text| examples::laid_out(&text.to_string()));
+    let command = match examples {
+        Some(examples) => command.before_help(examples),
+        None => command,
+    };
+    command.mut_subcommands(with_examples)
 }
 
 /// A variable that is set to nothing says nothing.

@@ -1,11 +1,12 @@
 //! The tools, wherever they are: behind a running gateway, or behind one that runs for this command only.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use crib_control::Compiled;
+use crib_control::config::{Listen, ListenOn};
 use crib_mcp::Chunks;
 use crib_model::Code;
 use crib_transport::{ClientOptions, Endpoint, HttpClient, Routes as _, SendError};
@@ -60,6 +61,20 @@ struct Error {
     hint: Option<String>,
 }
 
+/// Returns where a gateway is looked for that nobody named: where `TOOLCRIB_LISTEN` has gateways listen, else at the usual
+/// place; none where each has a port of its own.
+pub(crate) fn usual() -> Option<String> {
+    let Some(listen) = world::variable("TOOLCRIB_LISTEN").filter(|listen| !listen.is_empty()) else { return Some(USUAL.to_owned()) };
+    let listen = Listen(listen.split(',').filter_map(|text| ListenOn::parse(text).ok()).collect());
+    let address = listen.addresses().into_iter().find(|address| address.port() != 0)?;
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    Some(format!("http://{}", SocketAddr::new(ip, address.port())))
+}
+
 impl Client {
     /// Connects; `server` is the one that will be asked, if only one will.
     pub(crate) async fn connect(target: &Target, server: Option<&str>, output: &Output) -> Result<Self, Failure> {
@@ -72,7 +87,10 @@ impl Client {
                 let mut compiled = config::load(&target.config, output)?;
                 if target.config.is_empty() {
                     let servers = if config::is_own() { "your servers are started" } else { "the built-in server is used" };
-                    output.say(&format!("no gateway is running on 127.0.0.1:8665; {servers} for this command"));
+                    output.say(&match usual() {
+                        Some(url) => format!("no gateway is running on {}; {servers} for this command", url.trim_start_matches("http://")),
+                        None => format!("no gateway is running; {servers} for this command"),
+                    });
                 }
                 // Only the server in question is started.
                 if let Some(server) = server.and_then(|name| known(&compiled, name)) {
@@ -101,9 +119,7 @@ impl Client {
     async fn running(target: &Target, deadline: Instant) -> Result<Option<Carrier>, Failure> {
         let http = HttpClient::new(ClientOptions::default())?;
         let own = if target.url.is_none() { background::find().map(|gateway| gateway.url) } else { None };
-        // Whoever has gateways listen elsewhere has none of them at the usual place.
-        let usual = world::variable("TOOLCRIB_LISTEN").is_none().then_some(USUAL);
-        let Some(base) = target.url.as_deref().or(own.as_deref()).or(usual) else { return Ok(None) };
+        let Some(base) = target.url.clone().or(own).or_else(usual) else { return Ok(None) };
         let base = base.trim_end_matches('/').trim_end_matches("/mcp").to_owned();
         let endpoint = Endpoint::parse(&format!("{base}/healthz"))?;
         let near = deadline.min(Instant::now() + Duration::from_secs(10));

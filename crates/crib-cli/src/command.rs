@@ -30,8 +30,10 @@ mod version;
 pub(crate) use admin::Admin;
 pub(crate) use approve::Approve;
 pub(crate) use audit::Audit;
+pub(crate) use completion::{ENTRY as COMPLETE, answer as complete};
 pub(crate) use listed::SETTING;
 pub(crate) use secret::Secret;
+pub(crate) use serve::describe;
 
 use crate::args::{Cli, Command, Show};
 use crate::failure::Failure;

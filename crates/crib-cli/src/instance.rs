@@ -162,7 +162,7 @@ impl Instance {
     /// Returns the plain HTTP interface.
     pub(crate) fn routes(&self, compiled: &Compiled) -> Arc<PlainHttp> {
         let metrics = compiled.metrics.clone().map(|path| (path, self.metrics()));
-        Arc::new(PlainHttp::new(&self.plane, &self.telemetry, metrics))
+        Arc::new(PlainHttp::new(&self.plane, &self.telemetry, metrics, &compiled.servers))
     }
 
     fn metrics(&self) -> Metrics {

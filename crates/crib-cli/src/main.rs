@@ -25,6 +25,7 @@ mod places;
 mod runtime;
 mod shop;
 mod signals;
+mod table;
 mod telemetry;
 mod tongue;
 mod tool;
@@ -50,6 +51,9 @@ fn main() -> ExitCode {
     }
     if words.get(1).is_some_and(|word| word == crib_sandbox::ENTRY) {
         return crib_sandbox::enter(words.into_iter().skip(2));
+    }
+    if words.get(1).is_some_and(|word| word == command::COMPLETE) {
+        return command::complete(words.into_iter().skip(2));
     }
     watch_over_children();
     let parsed = args::parse(&words);

@@ -9,11 +9,13 @@ use serde::Serialize;
 
 use crate::args::Show;
 use crate::failure::Failure;
+use crate::table;
 use crate::tongue::said;
+
+pub(crate) use crate::table::{padded, table};
 
 const RED: &str = "\x1b[1;31m";
 const YELLOW: &str = "\x1b[1;33m";
-const BOLD: &str = "\x1b[1m";
 const RESET: &str = "\x1b[0m";
 
 /// Whether the user may be asked.
@@ -30,6 +32,20 @@ pub(crate) struct Output {
     pub(crate) is_json: bool,
     is_quiet: bool,
     asking: Asking,
+}
+
+/// A document that says what it is.
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    schema: String,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+impl<'a, T> Envelope<'a, T> {
+    fn of(kind: &str, value: &'a T) -> Self {
+        Self { schema: format!("toolcrib/v1/{kind}"), value }
+    }
 }
 
 impl Output {
@@ -71,6 +87,11 @@ impl Output {
         finish(out.write_all(bytes).and_then(|()| out.write_all(b"\n")))
     }
 
+    /// Prints a result whose lines are folded on a terminal.
+    pub(crate) fn folded(&self, text: &str) -> Result<(), Failure> {
+        self.data(&table::folded(text))
+    }
+
     /// Prints text with styles in it.
     pub(crate) fn data_ansi(&self, text: &str) -> Result<(), Failure> {
         self.data(text)
@@ -78,6 +99,11 @@ impl Output {
 
     /// Prints bytes as they are.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        Self::whole(bytes)
+    }
+
+    /// The same, for programs that ask without a command line of ours.
+    pub(crate) fn whole(bytes: &[u8]) -> Result<(), Failure> {
         finish(io::stdout().lock().write_all(bytes))
     }
 
@@ -87,15 +113,14 @@ impl Output {
         finish(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")))
     }
 
+    /// Prints a document in such a line.
+    pub(crate) fn row<T: Serialize>(kind: &str, value: &T) -> Result<(), Failure> {
+        Self::line(&serde_json::to_string(&Envelope::of(kind, value)).unwrap_or_default())
+    }
+
     /// Prints the one document of `--json`.
     pub(crate) fn document<T: Serialize>(&self, kind: &str, value: &T) -> Result<(), Failure> {
-        #[derive(Serialize)]
-        struct Envelope<'a, T> {
-            schema: String,
-            #[serde(flatten)]
-            value: &'a T,
-        }
-        let document = Envelope { schema: format!("toolcrib/v1/{kind}"), value };
+        let document = Envelope::of(kind, value);
         let is_read = io::stdout().is_terminal();
         let text = if is_read { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
         self.foreign_json(text.unwrap_or_default().as_bytes())
@@ -190,32 +215,6 @@ fn finish(result: io::Result<()>) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
-}
-
-/// Fills a text up to so many columns.
-pub(crate) fn padded(text: &str, columns: usize) -> String {
-    [text, &" ".repeat(columns.saturating_sub(crib_words::width(text)))].concat()
-}
-
-/// A table without borders; the last column is not padded.
-pub(crate) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
-    let heads: Vec<Cow<'_, str>> = heads.iter().map(|head| said(head)).collect();
-    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| crib_words::width(cell)).max().unwrap_or(0);
-    let widths: Vec<usize> = heads.iter().enumerate().map(|(at, head)| width(at).max(crib_words::width(head))).collect();
-    let line = |cells: Vec<&str>| {
-        let mut out = String::new();
-        for (cell, width) in cells.iter().zip(&widths) {
-            let pad = width.saturating_sub(crib_words::width(cell)) + 2;
-            out.push_str(cell);
-            out.push_str(&" ".repeat(pad));
-        }
-        out.trim_end().to_owned() + "\n"
-    };
-    let mut out = format!("{BOLD}{}{RESET}\n", line(heads.iter().map(Cow::as_ref).collect()).trim_end());
-    for row in rows {
-        out.push_str(&line(row.iter().map(String::as_str).collect()));
-    }
-    out
 }
 
 #[cfg(test)]

@@ -155,6 +155,22 @@ mod tests {
         assert!(found.is_empty(), "add to crib-words/src/chinese/help.rs:\n{}", found.join("\n"));
     }
 
+    /// Adds every line of examples that is too wide.
+    fn too_wide(command: &Command, found: &mut Vec<String>) {
+        let text = command.get_before_help().map(ToString::to_string).unwrap_or_default();
+        found.extend(text.lines().filter(|line| crib_words::width(line) > 80).map(str::to_owned));
+        command.get_subcommands().for_each(|command| too_wide(command, found));
+    }
+
+    #[test]
+    fn examples_are_no_wider_than_80_columns() {
+        for root in [Cli::command(), localize(Cli::command().version("1"), true)] {
+            let mut found = Vec::new();
+            too_wide(&crate::args::with_examples(root), &mut found);
+            assert!(found.is_empty(), "{found:#?}");
+        }
+    }
+
     #[test]
     fn every_code_has_a_translation() {
         let missing: Vec<&str> =

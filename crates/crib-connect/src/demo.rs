@@ -31,6 +31,12 @@ pub fn demo() -> Arc<dyn Upstream> {
     Arc::new(Demo::new(Arc::new(SystemClock)))
 }
 
+/// Returns the definitions of its tools, for whoever wants to know them without a call.
+#[must_use]
+pub fn demo_tools() -> Vec<Value> {
+    tools::definitions()
+}
+
 /// The built-in server.
 pub struct Demo {
     clock: Arc<dyn Clock>,

@@ -24,5 +24,5 @@ mod testing;
 mod timer;
 
 pub use connect::connect;
-pub use demo::{Demo, demo};
+pub use demo::{Demo, demo, demo_tools};
 pub use options::{ConnectorOptions, Shared, Source};

@@ -152,8 +152,14 @@ impl Report {
         for (name, tokens) in self.cost.largest.iter().take(3) {
             writeln!(f, "  {tokens:>6}  {}", visible(name))?;
         }
-        let counted = format!("{} errors, {} warnings, {} pieces of advice", self.errors, self.warnings, self.advice);
-        writeln!(f, "{}", speak(&counted))
+        let count =
+            |number: usize, one: &str, more: &str| speak(&format!("{number} {}", if number == 1 { one } else { more })).into_owned();
+        let counted = [
+            count(self.errors, "error", "errors"),
+            count(self.warnings, "warning", "warnings"),
+            count(self.advice, "piece of advice", "pieces of advice"),
+        ];
+        writeln!(f, "{}", counted.join(&speak(", ")))
     }
 
     fn write_advice(&self, f: &mut String, speak: Speak) -> fmt::Result {

@@ -219,9 +219,13 @@ impl Report {
     pub fn told(&self, speak: Speak) -> String {
         let Latencies { p50, p90, p99, max } = self.latency_ms;
         let told: Vec<String> = self.errors.iter().map(|(what, count)| format!("{count} × {what}")).collect();
+        let lasted = match self.connections {
+            1 => format!("{:.1} s on 1 connection", self.seconds),
+            more => format!("{:.1} s on {more} connections", self.seconds),
+        };
         let rows = [
             ("called", crib_registry::pins::visible(&self.called)),
-            ("for", speak(&format!("{:.1} s on {} connections", self.seconds, self.connections)).into_owned()),
+            ("for", speak(&lasted).into_owned()),
             ("calls", speak(&format!("{} ({} per second)", self.calls, self.calls_per_second)).into_owned()),
             ("latency", format!("p50 {p50:.2} ms   p90 {p90:.2} ms   p99 {p99:.2} ms   max {max:.2} ms")),
             ("errors", if told.is_empty() { speak("none").into_owned() } else { told.join(", ") }),

@@ -44,6 +44,8 @@ pub struct Entry {
     /// In seconds since 1970.
     pub updated_at: Option<u64>,
     pub is_latest: bool,
+    /// The entry as the registry gave it, as JSON.
+    listed: String,
 }
 
 /// A page of entries.
@@ -75,7 +77,21 @@ impl Entry {
             status_message: text("statusMessage").filter(|text| !text.is_empty()).map(|text| crate::shown(text, MESSAGE_LETTERS_MAX)),
             updated_at: text("updatedAt").or_else(|| text("publishedAt")).and_then(date::seconds),
             is_latest: field("isLatest").and_then(Value::as_bool).unwrap_or(false),
+            listed: value.to_string(),
         })
+    }
+
+    /// Returns the server as the registry gave it, and what the registry says of it itself.
+    #[must_use]
+    pub fn as_listed(&self) -> (Value, Option<Value>) {
+        match serde_json::from_str(&self.listed) {
+            Ok(Value::Object(mut entry)) if entry.contains_key("server") => {
+                (entry.remove("server").unwrap_or_default(), entry.remove("_meta"))
+            }
+            Ok(server) => (server, None),
+            // It was never read from anywhere.
+            Err(_) => (serde_json::to_value(&self.server).unwrap_or_default(), None),
+        }
     }
 
     /// Compares two versions of one server: what is said to be the latest, then versions, then dates.

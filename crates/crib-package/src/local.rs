@@ -45,7 +45,7 @@ pub(crate) async fn folder(surroundings: &Surroundings, folder: &Path) -> Result
     let Some(found) = project::recognise(surroundings, &folder)? else {
         let hint =
             "it needs a package.json with `bin`, a pyproject.toml with scripts, a Cargo.toml, a manifest.json, a server.py or a main.py";
-        return Err(missing(std::io::ErrorKind::NotFound.into()).hint(hint));
+        return Err(Fault::new(Code::PackageMissing, format!("`{}` is not a folder with a server", folder.display())).hint(hint));
     };
     let mut locked = plain(folder.display().to_string(), found.version, absolute(found.entry, &folder));
     locked.runtime = match project::environment(&folder).filter(|_| matches!(locked.entry, Entry::Script { .. })) {

@@ -141,6 +141,11 @@ fn check_signature(
     Ok((proof, None))
 }
 
+/// Returns what a bundle on this machine calls itself.
+pub(crate) fn name_of(place: &str) -> Option<String> {
+    unpack::manifest(Path::new(place))?.get("name")?.as_str().map(str::to_owned)
+}
+
 /// Reads the manifest of a folder that was unpacked, or never packed.
 pub(crate) fn of_folder(folder: &Path) -> Option<Result<(Manifest, manifest::Plan), Fault>> {
     if !folder.join("manifest.json").is_file() {

@@ -161,6 +161,7 @@ impl Packages {
         let mut findings: Vec<Finding> = names::look(source).into_iter().collect();
         findings.extend(listing.and_then(Listing::finding));
         job.judge(&findings)?;
+        let known = self.store.names();
         let (mut locked, more) = fetch(&job, source).await?;
         findings.extend(more);
         if let Some(listing) = listing {
@@ -175,7 +176,7 @@ impl Packages {
             locked.grants = before.grants.clone();
             locked.listed = locked.listed.or_else(|| before.listed.clone());
         }
-        job.judge(&findings)?;
+        job.judge(&findings).inspect_err(|_refused| self.store.forget_new(&known, locked.tree.as_ref()))?;
         findings.retain(|finding| belief.policy.verdict(finding.kind) != crate::Verdict::Allow);
         let changes = before.map(|before| Changes::between(&self.store, before, &locked));
         Ok(Pulled { locked, findings, changes })

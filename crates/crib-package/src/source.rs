@@ -53,6 +53,11 @@ const SHORT: &[(&str, &str)] = &[
 ];
 
 impl Source {
+    /// Returns the names that stand for reference servers, and what they stand for.
+    pub fn short_names() -> impl Iterator<Item = (&'static str, &'static str)> {
+        SHORT.iter().copied()
+    }
+
     /// Reads what somebody typed.
     ///
     /// # Errors
@@ -121,9 +126,24 @@ impl Source {
         runner::of_command(program, args)
     }
 
-    /// Returns a short name for the server, made of letters, digits, `-` and `_`.
+    /// Returns a short name for the server, made of letters, digits, `-` and `_`. A bundle that is here is asked for its
+    /// own.
     #[must_use]
     pub fn suggested_name(&self) -> String {
+        let bundle = match self {
+            Self::Mcpb { place, .. } => crate::mcpb::name_of(place),
+            Self::Registry { .. }
+            | Self::Npm { .. }
+            | Self::Pypi { .. }
+            | Self::Oci { .. }
+            | Self::Cargo { .. }
+            | Self::Url(_)
+            | Self::Folder(_)
+            | Self::Command { .. } => None,
+        };
+        if let Some(name) = bundle {
+            return short(&name);
+        }
         let long = match self {
             Self::Registry { name, .. } | Self::Npm { name, .. } | Self::Pypi { name, .. } | Self::Cargo { name, .. } => name.as_str(),
             Self::Oci { image } => {
@@ -134,18 +154,23 @@ impl Source {
             Self::Folder(path) => path.file_name().and_then(|name| name.to_str()).unwrap_or("server"),
             Self::Command { program, args } => started(program, args),
         };
-        let last = long.trim_end_matches('/').rsplit('/').next().unwrap_or(long).to_lowercase();
-        let mut short = last.as_str();
-        for affix in ["mcp-server-", "server-", "mcp-"] {
-            short = short.strip_prefix(affix).filter(|rest| !rest.is_empty()).unwrap_or(short);
-        }
-        for affix in ["-mcp-server", "-mcp", "-server"] {
-            short = short.strip_suffix(affix).filter(|rest| !rest.is_empty()).unwrap_or(short);
-        }
-        let name: String = short.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' }).collect();
-        // As the gateway calls it, so that it has no second name.
-        crib_model::Slug::from_name(&name).to_string()
+        short(long)
     }
+}
+
+/// Makes a name for a server of a longer one.
+fn short(long: &str) -> String {
+    let last = long.trim_end_matches('/').rsplit('/').next().unwrap_or(long).to_lowercase();
+    let mut short = last.as_str();
+    for affix in ["mcp-server-", "server-", "mcp-"] {
+        short = short.strip_prefix(affix).filter(|rest| !rest.is_empty()).unwrap_or(short);
+    }
+    for affix in ["-mcp-server", "-mcp", "-server"] {
+        short = short.strip_suffix(affix).filter(|rest| !rest.is_empty()).unwrap_or(short);
+    }
+    let name: String = short.chars().map(|letter| if letter.is_ascii_alphanumeric() || letter == '-' { letter } else { '_' }).collect();
+    // As the gateway calls it, so that it has no second name.
+    crib_model::Slug::from_name(&name).to_string()
 }
 
 impl Source {

@@ -4,6 +4,8 @@
 //! machine, and `store/HEX/root` the root directory of an image, which has neither. Beside each lies the list of its files (`*.files`), and the stamps by which a start sees that nothing was
 //! touched (`*.stamps`).
 
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -156,6 +158,19 @@ impl Store {
 
     pub(crate) fn part(&self, tree: &Digest, half: Half) -> PathBuf {
         self.home(tree).join(half.as_str())
+    }
+
+    /// Returns what is in the store, by the names of the folders.
+    pub(crate) fn names(&self) -> BTreeSet<OsString> {
+        fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
+    }
+
+    /// Takes a package out again that nobody wants after all, unless it was there before.
+    pub(crate) fn forget_new(&self, known: &BTreeSet<OsString>, tree: Option<&Digest>) {
+        if let Some(tree) = tree.filter(|tree| !known.contains(OsStr::new(&tree.hex()))) {
+            // What stays is swept away some day.
+            drop(fs::remove_dir_all(self.home(tree)));
+        }
     }
 
     /// Removes packages that the lockfile does not name, and what was left half-made; returns how many.

@@ -112,11 +112,14 @@ impl std::fmt::Debug for Surroundings {
 impl Said {
     /// Adds the end of what the program complained of.
     pub(crate) fn explain(&self, mut fault: Fault) -> Fault {
-        let lines: Vec<&str> = self.stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        for line in lines.iter().skip(lines.len().saturating_sub(LINES_MAX)) {
+        let Told { causes, hint } = told(&self.stderr);
+        for line in causes.iter().skip(causes.len().saturating_sub(LINES_MAX)) {
             fault = fault.because(line);
         }
-        fault
+        match hint.filter(|_| fault.remedy().is_none()) {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        }
     }
 
     /// Adds lines to what the program complained of.
@@ -133,8 +136,99 @@ impl Said {
     }
 }
 
+/// What a program says of its failure.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Told {
+    causes: Vec<String>,
+    /// What it advises itself.
+    hint: Option<String>,
+}
+
+/// What npm, uv and cargo put before the words that say something.
+const MARKS: &[&str] = &["npm error", "npm ERR!", "error:", "ERROR:", "Caused by:", "×", "╰─▶", "├─▶"];
+/// Words of npm that help nobody here.
+const NOISE: &[&str] =
+    &["A complete log of this run", "Note that you can also install from a", "tarball, folder, http url", "For a full report see"];
+
+/// Takes what says why out of all that a program wrote.
+fn told(stderr: &str) -> Told {
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // What stands before the first mark is what it was doing.
+    let from = lines.iter().position(|line| MARKS.iter().any(|mark| line.starts_with(mark))).unwrap_or(0);
+    let mut told = Told::default();
+    for line in lines.iter().skip(from) {
+        if let Some(advice) = ["hint:", "help:"].iter().find_map(|mark| line.strip_prefix(mark)) {
+            told.hint.get_or_insert_with(|| advice.trim().to_owned());
+            continue;
+        }
+        let words = MARKS.iter().find_map(|mark| line.strip_prefix(mark)).unwrap_or(line).trim();
+        let is_noise = NOISE.iter().any(|noise| words.contains(noise))
+            || words.contains("_logs/")
+            || ["npm warn", "npm WARN", "npm notice"].iter().any(|mark| line.starts_with(mark))
+            // `404` and `code E404`, with nothing behind.
+            || !words.contains(' ')
+            || words.strip_prefix("code ").is_some_and(|code| !code.contains(' '));
+        if !is_noise || lines.len() == 1 {
+            told.causes.push(words.to_owned());
+        }
+    }
+    if told.causes.is_empty() {
+        told.causes = lines.into_iter().map(str::to_owned).collect();
+    }
+    told
+}
+
 /// Makes the arguments of a command out of what is text and what is a path.
 macro_rules! args {
     ($($arg:expr),* $(,)?) => { [$(::std::ffi::OsStr::new($arg)),*] };
 }
 pub(crate) use args;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn causes(text: &str) -> Vec<String> {
+        told(text).causes
+    }
+
+    #[test]
+    fn of_all_that_npm_writes_what_says_why_is_told() {
+        let text = "npm warn using --force\nnpm error code E404\nnpm error 404 Not Found - GET https://registry.npmjs.org/mcp-none - Not found\n\
+                    npm error 404\nnpm error 404  The requested resource 'mcp-none@*' could not be found or you do not have permission to access it.\n\
+                    npm error 404\nnpm error 404 Note that you can also install from a\nnpm error 404 tarball, folder, http url, or git folder.\n\
+                    npm error A complete log of this run can be found in: /root/.npm/_logs/2026-debug-0.log\n";
+        assert_eq!(
+            causes(text),
+            [
+                "404 Not Found - GET https://registry.npmjs.org/mcp-none - Not found",
+                "404  The requested resource 'mcp-none@*' could not be found or you do not have permission to access it."
+            ]
+        );
+    }
+
+    #[test]
+    fn the_advice_of_a_program_is_no_cause() {
+        let uv = "Using CPython 3.12.4\n  × No solution found when resolving dependencies:\n  ╰─▶ Because x was not found in the package registry, \
+                  your requirements are unsatisfiable.\n\nhint: Consider enabling pre-releases\n";
+        let read = told(uv);
+        assert_eq!(
+            read.causes,
+            [
+                "No solution found when resolving dependencies:",
+                "Because x was not found in the package registry, your requirements are unsatisfiable."
+            ]
+        );
+        assert_eq!(read.hint.as_deref(), Some("Consider enabling pre-releases"));
+        let cargo = "error: rustup could not choose a version of cargo to run\nhelp: run 'rustup default stable' to download it\n";
+        let read = told(cargo);
+        assert_eq!((read.causes.len(), read.hint.as_deref()), (1, Some("run 'rustup default stable' to download it")));
+    }
+
+    #[test]
+    fn words_without_marks_stay() {
+        assert_eq!(causes("killed\n"), ["killed"]);
+        assert_eq!(causes("one thing\nand another\n"), ["one thing", "and another"]);
+        assert_eq!(causes(""), [""; 0]);
+    }
+}

@@ -13,7 +13,8 @@ use super::{TEMPLATE, duration};
   toolcrib inspect time                            look around, call tools, see every message
   toolcrib inspect -- node build/index.js          a server you are writing
   toolcrib inspect https://mcp.example.com/mcp --era modern --record a.ndjson
-  toolcrib inspect time --method tools/call --params '{\"name\": \"get_current_time\", \"arguments\": {}}'
+  toolcrib inspect time --method tools/call \\
+      --params '{\"name\": \"get_current_time\", \"arguments\": {}}'
   toolcrib inspect time --lint                     what models' APIs will not take
   toolcrib inspect time --grade                    measured on this machine, with the evidence
 ")]

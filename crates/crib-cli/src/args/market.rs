@@ -87,7 +87,8 @@ pub(crate) enum RegistryCommand {
 #[derive(Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib registry add corp https://mcp.corp.example
-  toolcrib registry add corp https://mcp.corp.example --header 'Authorization: Bearer ${secret:CORP_TOKEN}'
+  toolcrib registry add corp https://mcp.corp.example \\
+      --header 'Authorization: Bearer ${secret:CORP_TOKEN}'
   toolcrib registry add official                   the official one again
 ")]
 pub(crate) struct RegistryAdd {

@@ -22,6 +22,9 @@ pub(crate) struct Allow {
     /// Let it reach a host: api.example.com, *.example.com, host:8443; `*` for every host
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_net: Vec<String>,
+    /// Take back what was granted: a path, a host or a variable as `show` names it, or `all`
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) revoke: Vec<String>,
     /// What confines it: process (our own sandbox), container (runc, crun or runsc) for images, or none where there is no sandbox
     #[arg(long, value_name = "ENGINE")]
     pub(crate) sandbox: Option<Sandbox>,
@@ -53,8 +56,8 @@ pub(crate) struct Fetch {
     /// Further package or requirement beside it: 'mcp<2'
     #[arg(long, value_name = "REQUIREMENT")]
     pub(crate) with: Vec<String>,
-    /// Which of the ways that a registry lists: npm, pypi, mcpb, oci, cargo, remote
-    #[arg(long, value_name = "KIND")]
+    /// Which of the ways that a registry lists
+    #[arg(long, value_name = "KIND", value_parser = ["npm", "pypi", "mcpb", "oci", "cargo", "remote"])]
     pub(crate) kind: Option<String>,
     #[command(flatten)]
     pub(crate) ask: Ask,
@@ -79,6 +82,7 @@ pub(crate) struct Fetch {
   toolcrib run io.github.owner/server --secret API_KEY   as a registry lists it
   toolcrib run oci:ghcr.io/owner/server:1.2        an image, without an engine
   toolcrib run filesystem --allow-write ~/notes -- ~/notes
+  toolcrib run filesystem --revoke ~/notes         take that back
   toolcrib run time get_current_time timezone=UTC  start it and call a tool
   toolcrib run -i time                             start it and call tools at a prompt
   toolcrib run -- my-server --stdio                a command of this machine, unconfined
@@ -223,10 +227,24 @@ fn keep_alive(text: &str) -> Result<KeepAlive, String> {
     KeepAlive::parse(text).ok_or_else(|| "not a span of time like 90s or 5m, 0 or forever".to_owned())
 }
 
+/// How grave a line or a call is, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Level {
+    #[value(alias = "trace")]
+    Debug,
+    #[value(alias = "notice")]
+    Info,
+    #[value(alias = "warning")]
+    Warn,
+    #[value(aliases = ["err", "fatal", "critical"])]
+    Error,
+}
+
 #[derive(Debug, Args)]
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib logs time                               what a server wrote to standard error
   toolcrib logs time -f --tail 20                  and what it goes on to write
+  toolcrib logs time --level warn                  warnings and errors
   toolcrib logs --calls -f                         calls, as they end
   toolcrib logs --calls time --since 10m           calls of a server
   toolcrib logs --trace 7f3ac1e0                   the calls of a trace
@@ -244,6 +262,9 @@ pub(crate) struct Logs {
     /// Only what is not older: 30s, 10m, 2h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) since: Option<Duration>,
+    /// Only what is this grave or graver
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(crate) level: Option<Level>,
     /// Wait for more
     #[arg(long, short)]
     pub(crate) follow: bool,

@@ -15,7 +15,7 @@ use crib_clients::{Client, Local, Places, Remote, Scope, Support};
 
 use crate::args::{Connect, ScopeName};
 use crate::background;
-use crate::client::USUAL;
+use crate::client::{USUAL, usual};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::places::{self, Own};
@@ -80,7 +80,8 @@ impl<'a> Task<'a> {
         let places = places::places()?;
         let own = places::own(&places);
         let running = if args.url.is_none() { background::find().map(|gateway| gateway.url) } else { None };
-        let url = args.url.as_deref().or(running.as_deref()).unwrap_or(USUAL).trim_end_matches('/').trim_end_matches("/mcp");
+        let url = args.url.clone().or(running).or_else(usual).unwrap_or_else(|| USUAL.to_owned());
+        let url = url.trim_end_matches('/').trim_end_matches("/mcp");
         crib_transport::Endpoint::parse(url)?;
         let scope = match args.scope {
             ScopeName::User => Scope::User,

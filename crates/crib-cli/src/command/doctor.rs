@@ -231,7 +231,7 @@ fn show(findings: &[Finding], mended: &[String], output: &Output) -> Result<(), 
     if output.is_json {
         output.document("doctor", &Document { problems, mended, findings })?;
     } else {
-        output.data(&lines(findings))?;
+        output.folded(&lines(findings))?;
         let mendable = findings.iter().filter(|finding| finding.state == Health::Bad && finding.fixable).count();
         let count = count(problems, "problem");
         match (problems, mendable) {

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::args::Explain;
 use crate::failure::{self, Failure};
-use crate::output::{Output, table};
+use crate::output::Output;
+use crate::table::{Narrow, Shorten, fitted};
 use crate::tongue::{said, tongue, word};
 
 #[derive(Serialize)]
@@ -63,7 +64,8 @@ fn all(output: &Output) -> Result<(), Failure> {
         .iter()
         .map(|e| vec![e.code, word("side", e.side), word("retry", e.retry), &said(e.short)].into_iter().map(str::to_owned).collect())
         .collect();
-    output.data(&table(&["CODE", "SIDE", "RETRY", "MEANING"], &rows))
+    let narrow = Narrow { shortened: &[Shorten::End("MEANING")], dropped: &["RETRY", "SIDE"] };
+    output.data(&fitted(&["CODE", "SIDE", "RETRY", "MEANING"], &rows, narrow))
 }
 
 fn entry(code: Code) -> Entry {

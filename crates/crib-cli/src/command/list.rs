@@ -11,8 +11,9 @@ use super::serve;
 use crate::args::{List, Target};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
-use crate::output::{Output, table};
+use crate::output::Output;
 use crate::signals::Signals;
+use crate::table::{self, Narrow, Shorten};
 use crate::tongue::{said, word};
 use crate::{amount, config, runtime};
 
@@ -39,7 +40,7 @@ async fn once(args: &List, client: Client, origins: &Origins, output: &Output) -
     if output.is_json {
         return output.document("servers", &found);
     }
-    output.data(&text(&found, args.wide))?;
+    output.data(&text(&found, args.wide, table::columns()))?;
     say_left_out(&found, None, output);
     Ok(())
 }
@@ -55,7 +56,7 @@ async fn watch(args: &List, mut client: Client, origins: &Origins, output: &Outp
             output.document("servers", &found)?;
         } else {
             let clear = if is_terminal { CLEAR } else { "" };
-            output.data(&[clear, &text(&found, args.wide)].concat())?;
+            output.data(&[clear, &text(&found, args.wide, table::columns())].concat())?;
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -100,7 +101,9 @@ impl Origins {
     fn tell(&self, found: &mut Servers) {
         for server in &mut found.servers {
             let known = self.0.iter().find(|origin| origin.slug.as_str() == server.name);
-            server.source = known.map(|origin| origin.source.clone());
+            if let Some(origin) = known {
+                server.source = Some(origin.source.clone());
+            }
             server.grade = known.and_then(|origin| origin.grade.clone());
         }
     }
@@ -137,10 +140,26 @@ pub(super) async fn servers(client: &Client) -> Result<Servers, Failure> {
 const HEADS: [&str; 10] = ["NAME", "STATE", "ERA", "TOOLS", "CALLS", "P95", "MEM", "IDLE", "SOURCE", ""];
 const WIDE_HEADS: [&str; 15] =
     ["NAME", "STATE", "ERA", "TOOLS", "CALLS", "FAILED", "P50", "P95", "MEM", "IDLE", "PID", "PARKED", "GRADE", "SOURCE", ""];
+/// Where a server comes from is told by its end as well as by its beginning.
+const NARROW: Narrow<'_> =
+    Narrow { shortened: &[Shorten::Middle("SOURCE")], dropped: &["IDLE", "P95", "CALLS", "MEM", "ERA", "SOURCE", "TOOLS"] };
 
-fn text(found: &Servers, is_wide: bool) -> String {
-    let rows: Vec<Vec<String>> = found.servers.iter().map(|server| row(server, is_wide)).collect();
-    if is_wide { table(&WIDE_HEADS, &rows) } else { table(&HEADS, &rows) }
+/// A table; on a terminal what is wrong with a server stands under it, and only `--wide` has rows that are too wide.
+fn text(found: &Servers, is_wide: bool, columns: Option<usize>) -> String {
+    let mut rows: Vec<Vec<String>> = found.servers.iter().map(|server| row(server, is_wide)).collect();
+    let heads = if is_wide { &WIDE_HEADS[..] } else { &HEADS };
+    let Some(columns) = columns else { return table::lines(heads, &rows, NARROW, None).concat() };
+    let notes: Vec<String> = rows.iter_mut().filter_map(Vec::pop).collect();
+    let (heads, limit) = (heads.split_last().map_or(&[][..], |(_, heads)| heads), Some(columns).filter(|_| !is_wide));
+    let mut lines = table::lines(heads, &rows, NARROW, limit).into_iter();
+    let mut out = lines.next().unwrap_or_default();
+    for (line, note) in lines.zip(notes) {
+        out.push_str(&line);
+        if !note.is_empty() {
+            out.push_str(&table::fold(&format!("  {note}\n"), columns));
+        }
+    }
+    out
 }
 
 fn row(server: &ServerRow, is_wide: bool) -> Vec<String> {

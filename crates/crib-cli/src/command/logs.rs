@@ -1,6 +1,7 @@
 //! `toolcrib logs`: what a server wrote to standard error, and calls.
 
 mod calls;
+mod level;
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::call::encode;
-use crate::args::Logs;
+use crate::args::{Level, Logs};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::logs::Line;
@@ -23,16 +24,23 @@ const LOOK: Duration = Duration::from_millis(300);
 
 /// Rows in the order in which they came, as the gateway answers them.
 trait Page: DeserializeOwned + Serialize {
-    /// The kind of the document for programs.
+    /// The kind of the document for programs, and of one row where rows go on coming.
     const KIND: &'static str;
+    const ROW: &'static str;
     /// Said where there is nothing.
     const NOTHING: &'static str;
     type Row: Serialize;
 
     fn rows(&self) -> &[Self::Row];
 
+    /// Leaves rows out.
+    fn retain(&mut self, is_wanted: impl FnMut(&Self::Row) -> bool);
+
     /// Counts the rows.
     fn number(row: &Self::Row) -> u64;
+
+    /// Returns how grave a row is; none where it goes with the one before.
+    fn level(row: &Self::Row) -> Option<Level>;
 
     /// Says a row in one line.
     fn told(row: &Self::Row) -> String;
@@ -49,6 +57,7 @@ struct Lines {
 
 impl Page for Lines {
     const KIND: &'static str = "logs";
+    const ROW: &'static str = "log";
     const NOTHING: &'static str = "nothing was written";
     type Row = Line;
 
@@ -56,8 +65,16 @@ impl Page for Lines {
         &self.lines
     }
 
+    fn retain(&mut self, is_wanted: impl FnMut(&Line) -> bool) {
+        self.lines.retain(is_wanted);
+    }
+
     fn number(row: &Line) -> u64 {
         row.number
+    }
+
+    fn level(row: &Line) -> Option<Level> {
+        level::of(&row.text)
     }
 
     fn told(row: &Line) -> String {
@@ -94,21 +111,51 @@ pub(super) fn run(args: &Logs, output: &Output) -> Result<(), Failure> {
 async fn show<P: Page>(args: &Logs, mut client: Client, path: impl Fn(usize, u64) -> String, output: &Output) -> Result<(), Failure> {
     // Listened to from here on, so that none is lost between two looks.
     let mut signals = Signals::new()?;
-    let mut page: P = client.get(&path(args.tail, 0)).await?.read()?;
+    let mut sieve = Sieve { least: args.level, last: Level::Info };
+    // What is left out is not counted.
+    let asked = if args.level.is_some() { usize::MAX } else { args.tail };
+    let mut page: P = client.get(&path(asked, 0)).await?.read()?;
     page.check(args, output)?;
+    let mut next = sieve.sift(&mut page, 0);
+    let mut spare = page.rows().len().saturating_sub(args.tail);
+    page.retain(|_| {
+        let is_spare = spare > 0;
+        spare = spare.saturating_sub(1);
+        !is_spare
+    });
     if !args.follow {
         client.close().await;
         return whole(&page, output);
     }
-    let mut next = print(&page, 0, output)?;
+    rows(&page, output)?;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             _ = signals.stop() => return Ok(()),
         }
         client.renew(args.target.timeout);
-        let page: P = client.get(&path(usize::MAX, next)).await?.read()?;
-        next = print(&page, next, output)?;
+        let mut page: P = client.get(&path(usize::MAX, next)).await?.read()?;
+        next = sieve.sift(&mut page, next);
+        rows(&page, output)?;
+    }
+}
+
+/// Leaves out what is not grave enough.
+struct Sieve {
+    least: Option<Level>,
+    /// How grave the last row was: what says nothing goes with the one before.
+    last: Level,
+}
+
+impl Sieve {
+    /// Returns the number of the row that comes next.
+    fn sift<P: Page>(&mut self, page: &mut P, next: u64) -> u64 {
+        let next = page.rows().last().map_or(next, |row| P::number(row) + 1);
+        page.retain(|row| {
+            self.last = P::level(row).unwrap_or(self.last);
+            self.least.is_none_or(|least| self.last >= least)
+        });
+        next
     }
 }
 
@@ -120,19 +167,19 @@ fn whole<P: Page>(page: &P, output: &Output) -> Result<(), Failure> {
     if page.rows().is_empty() {
         output.say(P::NOTHING);
     }
-    print(page, 0, output).map(drop)
+    rows(page, output)
 }
 
-/// Prints rows; returns the number of the next one.
-fn print<P: Page>(page: &P, next: u64, output: &Output) -> Result<u64, Failure> {
+/// Prints rows, each for itself.
+fn rows<P: Page>(page: &P, output: &Output) -> Result<(), Failure> {
     for row in page.rows() {
         if output.is_json {
-            Output::line(&serde_json::to_string(row).unwrap_or_default())?;
+            Output::row(P::ROW, row)?;
         } else {
             output.data(&P::told(row))?;
         }
     }
-    Ok(page.rows().last().map_or(next, |row| P::number(row) + 1))
+    Ok(())
 }
 
 /// Returns the first moment that is wanted, in milliseconds of Unix time.

@@ -250,10 +250,14 @@ fn origin(entry: &Value) -> String {
 
 fn refuse_package_flags(args: &Run, text: &str) -> Result<(), Failure> {
     let allow = &args.allow;
+    // What a registry lists may run elsewhere.
+    let is_listed = args.server.as_deref().is_some_and(|server| server.contains('/') && !server.contains("://"));
     let flags = [
         ("--allow-read", !allow.allow_read.is_empty()),
         ("--allow-write", !allow.allow_write.is_empty()),
         ("--allow-net", !allow.allow_net.is_empty()),
+        ("--revoke", !allow.revoke.is_empty()),
+        ("--kind", args.fetch.kind.is_some() && !is_listed),
         ("--sandbox", allow.sandbox.is_some()),
         ("--with", !args.fetch.with.is_empty()),
         ("--build", !args.fetch.build.is_empty()),

@@ -1,20 +1,23 @@
 //! `toolcrib search`: servers in the registries.
 
 use crib_inspect::Grades;
-use crib_market::{Entry, Facets, Found, Hit, Market, Query, ServerJson, Status, Words, ago, moment, shown};
+use crib_market::{Entry, Facets, Found, Hit, Market, Query, Status, Words, ago, moment, shown};
 use crib_model::Clock as _;
 use crib_package::{Lock, Locked};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::args::{Search, StatusName};
 use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
-use crate::output::{Output, table};
+use crate::output::Output;
+use crate::table::{Narrow, Shorten, fitted};
 use crate::tongue::word;
 use crate::{market, runtime, shop};
 
 /// What fits beside the other columns.
 const DESCRIPTION_LETTERS: usize = 72;
+const NARROW: Narrow<'_> = Narrow { shortened: &[Shorten::End("DESCRIPTION")], dropped: &["GRADE", "REGISTRY", "VERSION", "KIND"] };
 const KINDS: &[&str] = &["npm", "pypi", "oci", "mcpb", "cargo", "nuget", "remote"];
 
 #[derive(Serialize)]
@@ -32,7 +35,11 @@ struct Row<'a> {
     updated_at: Option<u64>,
     /// As measured on this machine.
     grade: Option<String>,
-    server: &'a ServerJson,
+    /// As the registry has it.
+    server: Value,
+    /// What the registry itself says of it.
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -193,7 +200,7 @@ fn show(args: &Search, found: &Found, market: &Market, output: &Output) -> Resul
         }
         line
     };
-    output.data(&table(&heads, &found.hits.iter().map(line).collect::<Vec<_>>()))?;
+    output.data(&fitted(&heads, &found.hits.iter().map(line).collect::<Vec<_>>(), NARROW))?;
     say_next(args, found, output);
     Ok(())
 }
@@ -233,6 +240,7 @@ fn cells(entry: &Entry, graded: &Graded) -> Vec<String> {
 
 fn row<'a>(hit: &'a Hit, graded: &Graded) -> Row<'a> {
     let Entry { server, status, status_message, updated_at, .. } = &hit.entry;
+    let (listed, meta) = hit.entry.as_listed();
     Row {
         registry: &hit.registry,
         name: &server.name,
@@ -242,6 +250,7 @@ fn row<'a>(hit: &'a Hit, graded: &Graded) -> Row<'a> {
         status_message: status_message.as_deref(),
         updated_at: *updated_at,
         grade: graded.of(&hit.entry),
-        server,
+        server: listed,
+        meta,
     }
 }

@@ -50,6 +50,9 @@ fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
         }
         config::load(&args.config, output)?
     };
+    if args.stdio && is_typed(&args.listen) {
+        return Err(Failure::usage("--listen goes with HTTP: with --stdio nothing listens").hint("leave one of them out"));
+    }
     if !args.listen.is_empty() {
         let parsed: Result<Vec<ListenOn>, String> = args.listen.iter().map(|text| ListenOn::parse(text)).collect();
         let listen = parsed.map_err(|error| Failure::usage(format!("--listen: {error}")))?;
@@ -67,6 +70,12 @@ fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
         compiled.check_bind()?;
     }
     Ok(compiled)
+}
+
+/// Tells addresses of the command line from those that hold for every gateway.
+fn is_typed(listen: &[String]) -> bool {
+    let usual = crate::world::variable("TOOLCRIB_LISTEN").unwrap_or_default();
+    !listen.is_empty() && !listen.iter().map(String::as_str).eq(usual.split(','))
 }
 
 async fn serve(args: &Serve, compiled: Compiled, output: &Output) -> Result<(), Failure> {
@@ -261,7 +270,7 @@ fn announce(addresses: &[SocketAddr], compiled: &Compiled, output: &Output) -> R
 }
 
 /// A server's origin in one line, without what may be secret.
-pub(super) fn describe(source: &Source) -> String {
+pub(crate) fn describe(source: &Source) -> String {
     match source {
         Source::Builtin(_) => "built in".to_owned(),
         Source::Package(package) => package.run.clone(),

@@ -65,7 +65,7 @@ fn server(found: Tools, output: &Output) -> Result<(), Failure> {
         output.say("no tools");
     }
     let whole = text + &package;
-    if whole.is_empty() { Ok(()) } else { output.data(&whole) }
+    if whole.is_empty() { Ok(()) } else { output.folded(&whole) }
 }
 
 fn tool(found: Value, output: &Output) -> Result<(), Failure> {
@@ -90,7 +90,7 @@ fn tool(found: Value, output: &Output) -> Result<(), Failure> {
         parts.push(format!("{}\n", said("the result has a structure (--json shows its schema)")));
     }
     parts.push(format!("{}   toolcrib call {}{}\n", said("try"), tool.path(), example(&parameters)));
-    output.data(&parts.join("\n"))
+    output.folded(&parts.join("\n"))
 }
 
 /// Sets every line of a text in.

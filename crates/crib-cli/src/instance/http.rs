@@ -1,10 +1,11 @@
 //! The plain HTTP interface as the transport wants it, with the page that needs what this process keeps.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crib_control::{Figures, Metrics, Rest};
+use crib_control::{CompiledServer, Figures, Metrics, Rest, Servers};
 use crib_mcp::Chunks;
 use crib_model::BoxFuture;
 use crib_proxy::Plane;
@@ -13,6 +14,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use crate::command::describe;
 use crate::logs::{self, Line};
 use crate::telemetry::{Call, Telemetry, Wanted};
 
@@ -24,6 +26,8 @@ pub(crate) struct PlainHttp {
     plane: Arc<Plane>,
     telemetry: Arc<Telemetry>,
     rest: Arc<Rest>,
+    /// Where servers come from.
+    sources: Arc<HashMap<String, String>>,
 }
 
 /// The last calls, as this page tells them and the command line reads them.
@@ -45,9 +49,38 @@ struct Page<'a> {
 }
 
 impl PlainHttp {
-    pub(crate) fn new(plane: &Arc<Plane>, telemetry: &Arc<Telemetry>, metrics: Option<(String, Metrics)>) -> Self {
+    pub(crate) fn new(
+        plane: &Arc<Plane>,
+        telemetry: &Arc<Telemetry>,
+        metrics: Option<(String, Metrics)>,
+        servers: &[CompiledServer],
+    ) -> Self {
         let rest = Rest::new(Arc::clone(plane), Arc::clone(telemetry) as Arc<dyn Figures>, metrics);
-        Self { plane: Arc::clone(plane), telemetry: Arc::clone(telemetry), rest }
+        let sources = servers.iter().map(|server| (server.slug.to_string(), describe(&server.source))).collect();
+        Self { plane: Arc::clone(plane), telemetry: Arc::clone(telemetry), rest, sources: Arc::new(sources) }
+    }
+
+    /// Answers `GET /v1/servers` with where the servers come from, for those who may stop and start them: command lines
+    /// are not for everybody.
+    fn servers(&self, request: &Request<Bytes>) -> Option<BoxFuture<'static, Response<Chunks>>> {
+        if request.uri().path() != "/v1/servers" || request.method() != Method::GET {
+            return None;
+        }
+        let principal = self.plane.authenticate(request.headers()).ok()?;
+        if !self.plane.may_operate(&principal) {
+            return None;
+        }
+        let (rest, sources) = (Arc::clone(&self.rest), Arc::clone(&self.sources));
+        let answer = rest.handle(request.clone());
+        Some(Box::pin(async move {
+            let (head, body) = answer.await.into_parts();
+            let body = body.into_bytes();
+            let Ok(mut told) = serde_json::from_slice::<Servers>(&body) else { return Response::from_parts(head, body.into()) };
+            for server in &mut told.servers {
+                server.source = sources.get(&server.name).cloned();
+            }
+            page(&told)
+        }))
     }
 
     /// Answers `GET /v1/servers/NAME/logs?tail=N&from=NUMBER`. What is wrong with it is answered like any other page.
@@ -116,6 +149,9 @@ impl Routes for PlainHttp {
     fn handle(&self, request: Request<Bytes>, _: IpAddr) -> BoxFuture<'static, Response<Chunks>> {
         if let Some(page) = self.logs(&request) {
             return Box::pin(std::future::ready(page));
+        }
+        if let Some(page) = self.servers(&request) {
+            return page;
         }
         self.calls(&request).unwrap_or_else(|| Box::pin(Arc::clone(&self.rest).handle(request)))
     }

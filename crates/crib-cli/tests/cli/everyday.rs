@@ -142,6 +142,8 @@ fn calls_are_listed_with_who_made_them_and_how_they_ended() {
     assert_eq!((calls[0]["outcome"].as_str(), id.len()), (Some("ok"), 32));
     assert_eq!(home.good(&["logs", "--trace", id.get(..8).expect("it is long")]).stdout.lines().count(), 1);
     assert_eq!(home.good(&["logs", "--calls", "--since", "1ms"]).stderr, "nothing was called\n");
+    let grave = home.good(&["logs", "--calls", "--level", "warning"]).stdout;
+    assert!(grave.lines().count() == 1 && grave.contains("  TC0311  "), "{grave}");
     let unknown = home.run(&["logs", "--calls", "dmeo"]);
     assert!(unknown.status == 5 && unknown.stderr.contains("demo"), "{}", unknown.stderr);
 }
@@ -186,4 +188,76 @@ fn a_variable_that_is_empty_is_not_set() {
     let said = said(home.command(&["list"]).env("TOOLCRIB_URL", "").env("TOOLCRIB_KEY", ""));
     assert_eq!(said.status, 0, "{}", said.stderr);
     assert!(said.stdout.starts_with("NAME"), "{}", said.stdout);
+}
+
+/// A server that says how grave its lines are.
+const TALKER: &str = r#"
+process.stderr.write('INFO: the server is up\n[warn] the disk is slow\n  since this morning\ndebug: nothing\nTypeError: [error] no such thing\n');
+const answers = {
+  initialize: { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'talker', version: '1' } },
+  'tools/list': { tools: [] },
+};
+require('readline').createInterface({ input: process.stdin }).on('line', line => {
+  const { id, method } = JSON.parse(line);
+  if (id !== undefined) process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result: answers[method] || {} }) + '\n');
+});
+"#;
+
+#[test]
+fn lines_of_a_server_are_chosen_by_how_grave_they_are() {
+    if lacks("node") {
+        return;
+    }
+    let home = Home::new("levels");
+    let script = home.write("work/talker.js", TALKER).display().to_string();
+    home.good(&["run", "--name", "talker", "--", "node", &script]);
+    let lines = |args: &[&str]| -> Vec<String> {
+        let text = home.good(&[&["logs", "talker"], args].concat()).stdout;
+        text.lines().map(|line| line.split_once("  ").map_or(line, |(_, line)| line).to_owned()).collect()
+    };
+    let until = Instant::now() + PATIENCE;
+    while lines(&[]).len() < 5 {
+        assert!(Instant::now() < until, "{:?}", lines(&[]));
+    }
+    assert_eq!(lines(&["--level", "warn"]), ["[warn] the disk is slow", "  since this morning", "TypeError: [error] no such thing"]);
+    assert_eq!(lines(&["--level", "error"]), ["TypeError: [error] no such thing"]);
+    // The last lines are the last of those that are shown.
+    assert_eq!(lines(&["--level", "warn", "--tail", "1"]), ["TypeError: [error] no such thing"]);
+    assert_eq!(home.run(&["logs", "talker", "--level", "loud"]).status, 2);
+}
+
+#[test]
+fn what_programs_follow_says_what_it_is_line_by_line() {
+    let home = Home::new("follow_json");
+    home.good(&["run", "demo", "add", "a=1", "b=2"]);
+    let mut child = home.command(&["logs", "--calls", "-f", "--json"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().expect("piped")), &mut line).expect("a line");
+    child.kill().expect("ours");
+    child.wait().expect("ours");
+    let document: Value = serde_json::from_str(&line).expect("a document");
+    assert_eq!((&document["schema"], &document["target"]), (&Value::from("toolcrib/v1/call"), &Value::from("add")));
+}
+
+#[test]
+fn a_gateway_of_other_files_says_where_its_servers_come_from() {
+    let home = Home::new("sources");
+    home.write("work/a.yaml", "servers:\n  demo: { builtin: demo }\n  gone: { command: /nonexistent/server, args: [x] }\n");
+    let mut gateway = home.command(&["serve", "-c", "a.yaml"]);
+    let mut gateway = gateway.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut told = std::io::BufReader::new(gateway.stderr.take().expect("piped"));
+    let mut line = String::new();
+    let url = loop {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut told, &mut line).expect("text") > 0, "it says where it is");
+        if let Some(at) = line.find("http://") {
+            break line.get(at..).expect("found").split_whitespace().next().expect("a word").trim_end_matches("/mcp").to_owned();
+        }
+    };
+    let listed = home.good(&["list", "--url", &url, "--json"]).stdout;
+    let listed: Value = serde_json::from_str(&listed).expect("one document");
+    let sources: Vec<&str> = listed["servers"].as_array().expect("servers").iter().filter_map(|row| row["source"].as_str()).collect();
+    gateway.kill().expect("ours");
+    gateway.wait().expect("ours");
+    assert_eq!(sources, ["built in", "/nonexistent/server x"]);
 }

@@ -5,6 +5,7 @@
 mod audit;
 mod believed;
 mod codes;
+mod completion;
 mod connect;
 mod crates;
 mod doctor;

@@ -102,6 +102,8 @@ fn a_server_of_a_private_registry_is_found_told_what_it_needs_and_run() {
         json.starts_with(r#"{"schema":"toolcrib/v1/search","results":[{"registry":"corp","name":"io.github.owner/reader-server""#),
         "{json}"
     );
+    // As the registry has it: no member more, and none less.
+    assert!(json.contains("\"_meta\":{\"io.modelcontextprotocol.registry/official\"") && !json.contains("websiteUrl"), "{json}");
     assert_eq!(ask(&["search", "reader", "--kind", "pypi"]).stderr, "nothing found\n");
 
     it_is_told_what_it_needs(&home, &ask);
@@ -161,6 +163,9 @@ fn what_a_registry_lists_is_not_believed_blindly() {
         assert_eq!(pulled.status, status, "{name}: {}", pulled.stderr);
         assert!(words.iter().all(|word| pulled.stderr.contains(word)), "{name}: {}", pulled.stderr);
     }
+    let store = std::fs::read_dir(home.0.join(".local/share/toolcrib/store")).into_iter().flatten().flatten();
+    let left: Vec<_> = store.map(|entry| entry.file_name()).filter(|name| !name.to_string_lossy().starts_with('.')).collect();
+    assert!(left.is_empty(), "what was refused does not stay: {left:?}");
     let deprecated = of_registry(&home, &base, &["pull", NAME, "--registry", &base]);
     assert_eq!(deprecated.status, 0, "{}", deprecated.stderr);
     assert!(
@@ -207,18 +212,19 @@ fn a_bundle_is_told_what_it_wants_to_know() {
         "user_config":{"dirs":{"type":"directory","title":"Folders","description":"To read","required":true,"multiple":true},
         "api_key":{"type":"string","title":"Key","sensitive":true,"required":true}}}"#,
     );
-    let zip = "import sys, zipfile; z = zipfile.ZipFile('work/reader.mcpb', 'w'); [z.write('bundle/' + n, n) for n in ('server.js', 'manifest.json')]";
+    let zip =
+        "import sys, zipfile; z = zipfile.ZipFile('work/b.mcpb', 'w'); [z.write('bundle/' + n, n) for n in ('server.js', 'manifest.json')]";
     assert!(Command::new("python3").args(["-c", zip]).current_dir(&home.0).status().expect("python").success());
     let one = home.write("one/a.txt", "the first").parent().expect("a folder").display().to_string();
     let two = home.write("two/b.txt", "the second").parent().expect("a folder").display().to_string();
-    let untold = home.run(&["run", "reader.mcpb"]);
+    let untold = home.run(&["run", "b.mcpb"]);
     assert_eq!(untold.status, 2, "{}", untold.stderr);
     assert!(untold.stderr.contains("has to be told `api_key`, `dirs`") && untold.stderr.contains("--set dirs=VALUE"), "{}", untold.stderr);
-    let open = home.run(&["run", "reader.mcpb", "--set", "api_key=s3cret"]);
+    let open = home.run(&["run", "b.mcpb", "--set", "api_key=s3cret"]);
     assert!(open.status == 2 && open.stderr.contains("TC0448") && !open.stderr.contains("s3cret"), "{}", open.stderr);
     keep_secret(&home, "MY_KEY", "s3cret");
     let (first, second) = (format!("dirs={one}"), format!("dirs={two}"));
-    let args = ["run", "reader.mcpb", "--set", &first, "--set", &second, "--secret", "MY_KEY=api_key", "--yes"];
+    let args = ["run", "b.mcpb", "--set", &first, "--set", &second, "--secret", "MY_KEY=api_key", "--yes"];
     let ran = home.run(&args);
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert!(home.config().contains("${secret:MY_KEY}") && !home.config().contains("s3cret"), "{}", home.config());

@@ -152,6 +152,13 @@ fn a_server_reads_what_it_was_granted_and_nothing_else() {
     assert!(shown.contains(&format!("sandbox  read     {notes}\n         network  none\n")), "{shown}");
     assert!(shown.contains("promises hold"), "{shown}");
     assert!(home.good(&["logs", "reader"]).stdout.contains("  the server is up\n"));
+    let unknown = home.run(&["run", "reader", "--revoke", "example.com"]);
+    assert!(unknown.status == 2 && unknown.stderr.contains(&format!("granted: {notes}")), "{}", unknown.stderr);
+    home.good(&["run", "reader", "--revoke", &notes]);
+    assert!(home.good(&read).stdout.starts_with("refused E"), "it was taken back");
+    let kind = home.run(&["run", "reader", "--kind", "npm"]);
+    assert!(kind.status == 2 && kind.stderr.contains("`reader` is here already"), "{}", kind.stderr);
+    assert_eq!(home.run(&["run", "reader", "--kind", "foo"]).status, 2);
     let listed = home.good(&["ps"]).stdout;
     assert!(listed.starts_with("NAME    STATE    ERA         TOOLS  CALLS  P95 ") && listed.contains("reader\n"), "{listed}");
 

@@ -15,6 +15,8 @@ const TERMINAL: &str = r#"
 import os, pty, select, sys
 pid, fd = pty.fork()
 if pid == 0:
+    import fcntl, struct, termios
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(os.environ.get('COLUMNS', '80')), 0, 0))
     os.execv(sys.argv[1], sys.argv[1:])
 out = sys.stdout.buffer
 out.write(b'%d\n' % pid)
@@ -181,4 +183,29 @@ fn what_a_tool_says_keeps_its_bytes_and_gives_no_orders_to_a_terminal() {
         assert_eq!(ends(terminal), 0);
         assert!(shown.contains("red") && !shown.contains(['\u{1b}', '\u{7}', '\u{8}', '\u{9b}']), "{more:?} {shown:?}");
     }
+}
+
+const LONG: &str = "servers:\n  demo: { builtin: demo }\n  broken: { command: /nonexistent/a-folder-with-a-long-name/another-folder/the-server, args: [--with, --many-arguments] }\n";
+
+#[test]
+fn tables_are_no_wider_than_their_terminal() {
+    if lacks("python3") {
+        return;
+    }
+    let home = Home::new("narrow");
+    home.write("work/a.yaml", LONG);
+    for columns in ["80", "60", "40"] {
+        for args in [&["list", "-c", "a.yaml"][..], &["ps", "-c", "a.yaml"], &["show", "demo", "-c", "a.yaml"], &["explain"], &[]] {
+            let mut terminal = Terminal::of(home.command(args).env("COLUMNS", columns));
+            let mut shown = String::new();
+            terminal.shown.read_to_string(&mut shown).expect("text");
+            assert_eq!(ends(terminal), 0, "{shown}");
+            let plain = anstream::adapter::strip_str(&shown).to_string();
+            let wide: Vec<&str> = plain.lines().filter(|line| crib_words::width(line) > columns.parse().expect("a number")).collect();
+            assert!(wide.is_empty(), "{args:?} at {columns}: {wide:#?}");
+        }
+    }
+    // In a pipe nothing is cut.
+    let listed = home.good(&["list", "-c", "a.yaml"]).stdout;
+    assert!(listed.contains("/nonexistent/a-folder-with-a-long-name/another-folder/the-server --with --many-arguments"), "{listed}");
 }

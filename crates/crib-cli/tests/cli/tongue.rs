@@ -86,8 +86,8 @@ fn tables_results_and_failures() {
 const WRONG: &str = "servers:\n  a: { comand: x }\n  b: { url: \"ftp://x\" }\n  c: { command: x, url: \"https://x\" }\n  d: {}\nkeys: 3\n";
 /// The settings of a user's clients: one has the gateway, one leads elsewhere, one is broken, and one has nothing.
 const CLIENTS: &[(&str, &str, &str)] = &[
-    (".cursor", "mcp.json", r#"{"mcpServers":{"toolcrib":{"url":"http://127.0.0.1:8665/mcp"}}}"#),
-    (".gemini", "settings.json", r#"{"mcpServers":{"toolcrib":{"httpUrl":"http://127.0.0.1:1/mcp"}}}"#),
+    (".cursor", "mcp.json", r#"{"mcpServers":{"toolcrib":{"url":"http://127.0.0.1:1/mcp"}}}"#),
+    (".gemini", "settings.json", r#"{"mcpServers":{"toolcrib":{"httpUrl":"http://127.0.0.1:2/mcp"}}}"#),
     (".codex", "config.toml", "[mcp_servers.x"),
     (".config/goose", "other.yaml", ""),
 ];
@@ -196,9 +196,9 @@ fn told(test: &str, tongue: &str, lines: &[&[&str]]) -> String {
         }
         let mut command = toolcrib(test);
         let is_of_clients = words.contains(&"--list") || *words == ["doctor"];
-        if words.first() == Some(&"logs") {
+        if words.first() != Some(&"serve") {
             // A gateway of somebody else may run on this machine.
-            command.env("TOOLCRIB_LISTEN", "127.0.0.1:0");
+            command.env("TOOLCRIB_LISTEN", "127.0.0.1:1");
         }
         if is_of_clients {
             command.env("HOME", user_with_clients(test)).env("PATH", "/nonexistent");

@@ -31,9 +31,12 @@ const TOOLS: &[Row] = &[
     row::<ask::ListRoots>(),
 ];
 
+pub(crate) fn definitions() -> Vec<Value> {
+    TOOLS.iter().map(|row| (row.define)()).collect()
+}
+
 pub(crate) fn list() -> Value {
-    let tools: Vec<Value> = TOOLS.iter().map(|row| (row.define)()).collect();
-    json!({ "tools": tools })
+    json!({ "tools": definitions() })
 }
 
 pub(crate) async fn call(forward: Arc<Forward>, clock: Arc<dyn Clock>) -> Result<Reply, Fault> {

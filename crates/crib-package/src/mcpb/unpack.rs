@@ -13,6 +13,8 @@ const FILES_MAX: usize = 50_000;
 const FILE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 const ALL_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 const NAME_BYTES_MAX: usize = 1024;
+/// Of a manifest, this much is read for the name alone.
+const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 
 pub(super) fn unpack(archive: &Path, to: &Path) -> Result<(), Fault> {
     let file = File::open(archive).map_err(broken)?;
@@ -46,6 +48,14 @@ pub(super) fn unpack(archive: &Path, to: &Path) -> Result<(), Fault> {
         system::set_can_run(&path, can_run).map_err(broken)?;
     }
     Ok(())
+}
+
+/// Returns the manifest of an archive, unpacked or not; nothing else of it is looked at.
+pub(super) fn manifest(archive: &Path) -> Option<serde_json::Value> {
+    let mut archive = ZipArchive::new(File::open(archive).ok()?).ok()?;
+    let mut text = Vec::new();
+    archive.by_name("manifest.json").ok()?.take(MANIFEST_BYTES_MAX).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// Returns where an entry goes: names, nothing else.

@@ -2,7 +2,7 @@
 
 use super::super::call::encode;
 use super::{Page, clock, since};
-use crate::args::Logs;
+use crate::args::{Level, Logs};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::instance::Calls;
@@ -19,6 +19,7 @@ const TRACE: usize = 8;
 
 impl Page for Calls {
     const KIND: &'static str = "calls";
+    const ROW: &'static str = "call";
     const NOTHING: &'static str = "nothing was called";
     type Row = Call;
 
@@ -26,8 +27,16 @@ impl Page for Calls {
         &self.calls
     }
 
+    fn retain(&mut self, is_wanted: impl FnMut(&Call) -> bool) {
+        self.calls.retain(is_wanted);
+    }
+
     fn number(row: &Call) -> u64 {
         row.number
+    }
+
+    fn level(row: &Call) -> Option<Level> {
+        Some(level(row))
     }
 
     fn told(row: &Call) -> String {
@@ -72,10 +81,22 @@ pub(super) fn of_the_last(args: &Logs, none: Failure, output: &Output) -> Result
     if let Some(server) = &args.server {
         compiled.keep_only(server)?;
     }
-    let wanted = Wanted { server: args.server.clone(), trace: args.trace.clone(), since: since(args), from: 0, tail: args.tail };
+    let tail = if args.level.is_some() { usize::MAX } else { args.tail };
+    let wanted = Wanted { server: args.server.clone(), trace: args.trace.clone(), since: since(args), from: 0, tail };
     output.say("no gateway is running; these are the calls of the last one");
-    let calls = wanted.of(told.iter().map(|told| &told.call));
+    let mut calls = wanted.of(told.iter().map(|told| &told.call));
+    calls.retain(|call| args.level.is_none_or(|least| level(call) >= least));
+    calls.drain(..calls.len().saturating_sub(args.tail));
     super::whole(&Calls { is_kept: true, dropped: None, calls }, output)
+}
+
+/// What a tool itself calls a failure, or its caller gave up, is a warning; what did not come to an end is an error.
+fn level(call: &Call) -> Level {
+    match call.outcome.as_str() {
+        "ok" | "input_required" | "task" => Level::Info,
+        "tool_error" | "abandoned" => Level::Warn,
+        _ => Level::Error,
+    }
 }
 
 fn line(call: &Call) -> String {

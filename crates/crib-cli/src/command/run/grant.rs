@@ -40,6 +40,9 @@ pub(crate) fn arguments(more: &[String]) -> Vec<String> {
 pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result<Locked, Failure> {
     let Case { args, shop, name, .. } = *case;
     let mut grants = locked.grants.clone();
+    for what in &args.allow.revoke {
+        revoke(what, name, &mut grants)?;
+    }
     flags(args, &mut grants)?;
     if grants.engine == Engine::Container && !matches!(locked.entry, Entry::Image(_)) {
         return Err(Failure::usage(format!("`{name}` is no image, and containers are made of images")).hint("leave --sandbox out"));
@@ -150,6 +153,31 @@ fn reach(args: &Run, name: &str, hosts: &[String], output: &Output) -> Result<bo
     }
     output.ask(&format!("`{name}` is told of {}. May it reach that over the network? [y/N] ", hosts.join(", ")));
     Ok(is_yes(&answer()?))
+}
+
+/// Takes back what was granted: everything by the name of what it is.
+fn revoke(what: &str, name: &str, grants: &mut Grants) -> Result<(), Failure> {
+    let mut hosts = Vec::from(grants.net.clone());
+    if what == "all" {
+        *grants = Grants { engine: grants.engine, unconfined: grants.unconfined, ..Grants::default() };
+        return Ok(());
+    }
+    let typed = std::path::absolute(what).unwrap_or_else(|_| PathBuf::from(what));
+    // What is gone by now is still granted.
+    let path = typed.canonicalize().unwrap_or(typed);
+    let before = [grants.read.len() + grants.write.len(), hosts.len(), grants.env.len()];
+    grants.read.retain(|granted| *granted != path);
+    grants.write.retain(|granted| *granted != path);
+    hosts.retain(|host| host != what);
+    grants.env.retain(|variable| variable != what);
+    if before == [grants.read.len() + grants.write.len(), hosts.len(), grants.env.len()] {
+        let paths = grants.read.iter().chain(&grants.write).map(|path| path.display().to_string());
+        let granted: Vec<String> = paths.chain(hosts).chain(grants.env.iter().cloned()).collect();
+        let hint = if granted.is_empty() { "nothing is granted to it".to_owned() } else { format!("granted: {}", granted.join(", ")) };
+        return Err(Failure::usage(format!("`{what}` is not granted to `{name}`")).hint(hint));
+    }
+    grants.net = NetGrant::try_from(hosts).map_err(Failure::usage)?;
+    Ok(())
 }
 
 fn flags(args: &Run, grants: &mut Grants) -> Result<(), Failure> {

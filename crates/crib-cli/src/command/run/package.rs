@@ -49,6 +49,10 @@ pub(super) async fn as_given<'a>(
     let text = here.as_deref().unwrap_or(text);
     let (wish, mut own) = match known(text).and_then(|entry| entry.member("run")?.as_text()) {
         // One of ours, by its name: as it is pinned, with what it was given before.
+        Some(_) if args.fetch.kind.is_some() => {
+            let failure = Failure::usage(format!("--kind goes with a name that a registry lists, and `{text}` is here already"));
+            return Err(failure.hint(format!("another kind of it needs another name: --name NAME, or first: toolcrib rm {text}")));
+        }
         Some(run) => {
             let locked = shop.lock()?.servers.remove(text);
             let mut with = locked.map(|locked| locked.with).unwrap_or_default();
