@@ -15,7 +15,7 @@ use crate::world;
 static TONGUE: LazyLock<Tongue> = LazyLock::new(|| Tongue::of(world::variable));
 
 /// As the English one, but for what clap would write itself.
-const TEMPLATE: &str = "{about}\n\n{before-help}用法: {usage}\n\n{all-args}{after-help}";
+const TEMPLATE: &str = "{about}\n\n{before-help}用法：{usage}\n\n{all-args}{after-help}";
 
 /// What clap writes itself, around values and above lists.
 const BRACKETS: &[(&str, &str)] = &[
@@ -24,9 +24,9 @@ const BRACKETS: &[(&str, &str)] = &[
     ("[aliases: ", "[别名："),
     ("[alias: ", "[别名："),
     ("[env: ", "[环境变量："),
-    ("Possible values:", "可选值:"),
-    ("Arguments:", "参数:"),
-    ("Options:", "选项:"),
+    ("Possible values:", "可选值："),
+    ("Arguments:", "参数："),
+    ("Options:", "选项："),
 ];
 
 /// Returns the language of messages: `TOOLCRIB_LANG`, or what the locale says.
@@ -59,7 +59,22 @@ pub(crate) fn command(root: Command) -> Command {
 pub(crate) fn rendered(text: String) -> String {
     match tongue() {
         Tongue::English => text,
-        Tongue::Chinese => BRACKETS.iter().fold(unbroken(&text), |text, (english, chinese)| text.replace(english, chinese)),
+        Tongue::Chinese => {
+            let text = BRACKETS.iter().fold(unbroken(&text), |text, (english, chinese)| text.replace(english, chinese));
+            text.split_inclusive('\n').map(headed).collect()
+        }
+    }
+}
+
+/// Ends a heading as the language does: clap sets a colon of its own behind it.
+fn headed(line: &str) -> Cow<'_, str> {
+    let is_heading = !line.starts_with(' ') && line.contains(|c: char| !c.is_ascii());
+    // Behind the colon there may be the end of a style.
+    match line.rsplit_once(':') {
+        Some((head, rest)) if is_heading && !rest.contains(|c: char| !c.is_control() && !"[0m".contains(c)) => {
+            Cow::Owned([head, "：", rest].concat())
+        }
+        _ => Cow::Borrowed(line),
     }
 }
 

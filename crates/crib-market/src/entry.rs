@@ -45,7 +45,7 @@ pub struct Entry {
     pub updated_at: Option<u64>,
     pub is_latest: bool,
     /// The entry as the registry gave it, as JSON.
-    listed: String,
+    pub(crate) listed: String,
 }
 
 /// A page of entries.

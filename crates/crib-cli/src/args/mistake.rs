@@ -85,13 +85,11 @@ fn other(error: &clap::Error) -> Failure {
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let failure = Failure::usage(message.trim().replace('\'', "`"));
-    let mut hints: Vec<&str> = rest
+    let hints: Vec<String> = rest
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("For more") && !line.contains("as a value, use"))
+        .map(|line| line.strip_prefix("tip: ").map_or_else(|| line.to_owned(), |tip| tip.replace('\'', "`")))
         .collect();
-    for hint in &mut hints {
-        *hint = hint.strip_prefix("tip: ").unwrap_or(hint);
-    }
     if hints.is_empty() { failure } else { failure.hint(hints.join("\n")) }
 }

@@ -28,10 +28,12 @@ pub(super) fn run(args: &Remove, output: &Output) -> Result<(), Failure> {
         let named = |name: &String| if is_known(name) { name.clone() } else { served(name).unwrap_or_else(|| name.clone()) };
         let names: Vec<String> = args.names.iter().map(named).collect();
         if let Some(name) = names.iter().find(|name| !is_known(name)) {
-            let names: Vec<&str> = servers.iter().map(|(name, _)| name.as_str()).collect();
+            let locked = lock.servers.keys().filter(|name| servers.iter().all(|(known, _)| known != *name));
+            let names: Vec<&str> = servers.iter().map(|(name, _)| name).chain(locked).map(String::as_str).collect();
             let failure = Failure::usage(format!("there is no server called `{name}`"));
             return Err(match crib_control::nearest(name, names.iter().copied()) {
                 Some(near) => failure.hint(format!("did you mean `toolcrib rm {near}`?")),
+                None if names.is_empty() => failure.hint("no server is configured; toolcrib run NAME adds one"),
                 None => failure.hint(format!("servers: {}", names.join(", "))),
             });
         }

@@ -61,7 +61,7 @@ pub(super) fn run(output: &Output) -> Result<(), Failure> {
         let client = |standing: &Standing| Client { client: standing.client.id, is_connected: standing.is_connected() };
         return output.document("status", &Card { gateway, clients: standing.iter().map(client).collect(), next: &steps });
     }
-    output.prose(&card(&task, running.as_ref(), &standing, &steps))
+    output.folded(&said(&card(&task, running.as_ref(), &standing, &steps)))
 }
 
 fn card(task: &Task<'_>, running: Option<&Running>, standing: &[Standing], steps: &[Step]) -> String {

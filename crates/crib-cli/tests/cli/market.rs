@@ -67,6 +67,12 @@ fn it_is_told_what_it_needs(home: &Home, ask: &impl Fn(&[&str]) -> Said) {
     assert!(home.config().is_empty());
 }
 
+/// No member more, and none less.
+#[track_caller]
+fn is_as_the_registry_has_it(json: &str) {
+    assert!(json.contains(r#""_meta":{"io.modelcontextprotocol.registry/official""#) && !json.contains("websiteUrl"), "{json}");
+}
+
 #[test]
 fn a_server_of_a_private_registry_is_found_told_what_it_needs_and_run() {
     if lacks("npm") || lacks("node") {
@@ -102,8 +108,7 @@ fn a_server_of_a_private_registry_is_found_told_what_it_needs_and_run() {
         json.starts_with(r#"{"schema":"toolcrib/v1/search","results":[{"registry":"corp","name":"io.github.owner/reader-server""#),
         "{json}"
     );
-    // As the registry has it: no member more, and none less.
-    assert!(json.contains("\"_meta\":{\"io.modelcontextprotocol.registry/official\"") && !json.contains("websiteUrl"), "{json}");
+    is_as_the_registry_has_it(&json);
     assert_eq!(ask(&["search", "reader", "--kind", "pypi"]).stderr, "nothing found\n");
 
     it_is_told_what_it_needs(&home, &ask);
@@ -163,7 +168,7 @@ fn what_a_registry_lists_is_not_believed_blindly() {
         assert_eq!(pulled.status, status, "{name}: {}", pulled.stderr);
         assert!(words.iter().all(|word| pulled.stderr.contains(word)), "{name}: {}", pulled.stderr);
     }
-    let store = std::fs::read_dir(home.0.join(".local/share/toolcrib/store")).into_iter().flatten().flatten();
+    let store = fs::read_dir(home.0.join(".local/share/toolcrib/store")).into_iter().flatten().flatten();
     let left: Vec<_> = store.map(|entry| entry.file_name()).filter(|name| !name.to_string_lossy().starts_with('.')).collect();
     assert!(left.is_empty(), "what was refused does not stay: {left:?}");
     let deprecated = of_registry(&home, &base, &["pull", NAME, "--registry", &base]);

@@ -36,11 +36,14 @@ pub(super) fn of(line: &str) -> Option<Level> {
     if let Some(what) = line.strip_prefix("sandbox: ") {
         return Some(if what.contains(" refused") { Level::Warn } else { Level::Info });
     }
-    line.split_whitespace().take(WORDS).enumerate().find_map(|(at, word)| said(word, at))
+    if let Some(word) = line.strip_prefix("npm ").and_then(|rest| rest.split(' ').next()) {
+        return named(word);
+    }
+    line.split_whitespace().take(WORDS).find_map(said)
 }
 
 /// Reads a word as a level. In small letters it is one with its mark alone: `error:`, `[warn]`, `level=info`.
-fn said(word: &str, at: usize) -> Option<Level> {
+fn said(word: &str) -> Option<Level> {
     let bare = word.trim_matches(|c: char| !c.is_ascii_alphabetic());
     if let Some((_, value)) = word.split_once('=').filter(|(name, _)| matches!(*name, "level" | "lvl" | "severity")) {
         return named(value.trim_matches('"'));
@@ -50,8 +53,7 @@ fn said(word: &str, at: usize) -> Option<Level> {
     let is_loud = |text: &str| text.len() > 2 && text.chars().all(|c| c.is_ascii_uppercase());
     let loud = [bare, first].into_iter().find(|text| is_loud(text)).and_then(named);
     let is_marked = word.starts_with(['[', '<', '(']) || word.ends_with(':');
-    let is_npm = at == 1 && matches!(bare, "error" | "warn" | "notice");
-    loud.or_else(|| if is_marked || is_npm { named(bare) } else { None })
+    loud.or_else(|| if is_marked { named(bare) } else { None })
 }
 
 fn named(name: &str) -> Option<Level> {
