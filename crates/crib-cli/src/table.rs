@@ -178,20 +178,38 @@ pub(crate) fn fold(line: &str, columns: usize) -> String {
         return line.to_owned();
     }
     let margin = margin(text).min(columns.saturating_sub(STRIP_MIN));
+    let indent = text.len() - text.trim_start().len();
     let (mut out, mut used) = (String::new(), 0);
     for word in text.split_inclusive(' ') {
         let needed = shown(word.trim_end());
-        if used + needed > columns && used > margin {
-            out.truncate(out.trim_end().len());
-            out.push('\n');
-            out.push_str(&" ".repeat(margin));
-            used = margin;
+        if used + needed > columns && used > margin.max(indent) {
+            used = turn(&mut out, margin);
+        }
+        // Chinese has no spaces, and may be broken between any two characters.
+        if used + needed > columns && needed > word.chars().count() {
+            for c in word.chars() {
+                let wide = width(c.encode_utf8(&mut [0; 4]));
+                if used + wide > columns {
+                    used = turn(&mut out, margin);
+                }
+                out.push(c);
+                used += wide;
+            }
+            continue;
         }
         out.push_str(word);
         used += shown(word);
     }
     out.truncate(out.trim_end().len());
     out + if line.ends_with('\n') { "\n" } else { "" }
+}
+
+/// Begins another line; returns where.
+fn turn(out: &mut String, margin: usize) -> usize {
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out.push_str(&" ".repeat(margin));
+    margin
 }
 
 /// Returns where what follows a line stands: under the text behind its label, or a little further in than the line.
@@ -266,6 +284,7 @@ mod tests {
               on and on
         short
         ");
+        assert_eq!(fold("  统计：个数、最小值、最大值、平均值。", 24), "  统计：个数、最小值、最\n大值、平均值。");
         assert_eq!(fold("\x1b[32m✓\x1b[0m four words and more", 30), "\x1b[32m✓\x1b[0m four words and more");
     }
 }
