@@ -18,7 +18,7 @@ pub use package::{Package, SandboxGrants};
 pub use server::{CompiledServer, Missing, Source};
 
 use crate::config::{Config, Gateway, Observability, Packages, Tools};
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 use crate::world::World;
 
 /// A configuration that holds together.
@@ -26,6 +26,8 @@ use crate::world::World;
 pub struct Compiled {
     pub servers: Vec<CompiledServer>,
     pub listen: Vec<SocketAddr>,
+    /// Where the file says so, if it does.
+    pub listen_at: Option<Place>,
     /// Whether every request needs a key.
     pub needs_key: bool,
     pub keys: Vec<CompiledKey>,
@@ -139,6 +141,7 @@ impl Compiled {
         Self {
             servers: Vec::new(),
             listen: listen.addresses(),
+            listen_at: None,
             needs_key: false,
             keys: keys.collect(),
             names: ToolNames::of(&gateway.tool_names),
@@ -165,7 +168,11 @@ impl Compiled {
             Some(address) if !self.needs_key => {
                 let message = format!("refusing to listen on {address}: anyone who reaches it could call every tool");
                 let hint = "add `keys` to the configuration, or listen on loopback only: --listen 127.0.0.1:8665";
-                Err(Fault::new(Code::BindNeedsKeys, message).hint(hint))
+                let fault = Fault::new(Code::BindNeedsKeys, message).hint(hint);
+                Err(match &self.listen_at {
+                    Some(place) => fault.because(format!("{}: {}", place.position(), place.label())),
+                    None => fault,
+                })
             }
             Some(_) | None => Ok(()),
         }

@@ -186,6 +186,27 @@ fn masked(line: &str) -> String {
         rest = after;
     }
     out.push_str(rest);
+    without_userinfo(&out)
+}
+
+/// Hides a name and password in an address, character by character.
+fn without_userinfo(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, behind)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let end = behind.find(['/', '?', '#', '"', '\'', ' ', ',', '}', ']']).unwrap_or(behind.len());
+        let authority = behind.get(..end).unwrap_or_default();
+        rest = match authority.rsplit_once('@') {
+            Some((userinfo, _)) => {
+                out.extend(userinfo.chars().map(|_| '•'));
+                behind.get(userinfo.len()..).unwrap_or_default()
+            }
+            None => behind,
+        };
+    }
+    out.push_str(rest);
     out
 }
 
@@ -207,5 +228,7 @@ mod tests {
         assert_eq!(shown("headers: { Authorization: \"Bearer ${env:GH}\" }"), "headers: { Authorization: \"Bearer ${env:GH}\" }");
         assert_eq!(shown("keys: [x]"), "keys: [x]");
         assert_eq!(shown("command: npx"), "command: npx");
+        assert_eq!(shown("url: \"http://u:p@h/a@b\""), "url: \"http://•••@h/a@b\"");
+        assert_eq!(shown("[http://h/@x, https://a@b]"), "[http://h/@x, https://•@b]");
     }
 }

@@ -102,14 +102,14 @@ mod tests {
         let running = AtStart::of(&compiled("version: 1\n"));
         let newer = compiled(
             "gateway: { listen: \"127.0.0.1:9000\", allowedHosts: [a.example], allowedOrigins: [\"https://a.example\"], \
-             bodyBytesMax: 5, accessLog: calls.log }\nobservability: { otlp: \"http://c:4318?key=1\", sampleRatio: 0.5, audit: audit.jsonl }\n",
+             bodyBytesMax: 5000, accessLog: calls.log }\nobservability: { otlp: \"http://c:4318?key=1\", sampleRatio: 0.5, audit: audit.jsonl }\n",
         );
         let said: Vec<String> = running.pending(&newer).iter().map(Pending::to_string).collect();
         let expected = [
             "`gateway.listen` is `127.0.0.1:9000` in the file and `127.0.0.1:8665, [::1]:8665` in effect: restart to apply",
             "`gateway.allowedHosts` is `a.example` in the file and `none` in effect: restart to apply",
             "`gateway.allowedOrigins` is `https://a.example` in the file and `none` in effect: restart to apply",
-            "`gateway.bodyBytesMax` is `5` in the file and `16777216` in effect: restart to apply",
+            "`gateway.bodyBytesMax` is `5000` in the file and `16777216` in effect: restart to apply",
             "`gateway.accessLog` is `calls.log` in the file and `off` in effect: restart to apply",
             "`observability.audit` is `audit.jsonl` in the file and `none` in effect: restart to apply",
             "`observability.otlp` is `http://c:4318` in the file and `off` in effect: restart to apply",

@@ -21,7 +21,7 @@ fn seen(name: &str, text: &str) -> String {
 }
 
 macro_rules! mistake {
-    ($test:ident, $file:literal, $text:literal) => {
+    ($test:ident, $file:literal, $text:expr) => {
         #[test]
         fn $test() {
             insta::assert_snapshot!(stringify!($test), seen($file, $text));
@@ -91,6 +91,71 @@ mistake!(
     "servers:\n  a: { url: \"http://127.0.0.1/mcp\", keepAlive: 5m }\n"
 );
 mistake!(a_wrong_time_to_keep_alive_is_refused, "a.yaml", "servers:\n  a: { command: x, keepAlive: 5 }\n");
+
+/// A file with a server, and something else.
+macro_rules! beside_demo {
+    ($test:ident, $text:literal) => {
+        mistake!($test, "a.yaml", concat!("servers:\n  demo: { builtin: demo }\n", $text));
+    };
+}
+
+beside_demo!(a_placeholder_is_no_key, "keys:\n  - { name: a, secret: changeme12345678901 }\n");
+beside_demo!(a_key_of_few_characters_is_refused, "keys:\n  - { name: a, secret: abababababababababab }\n");
+beside_demo!(a_key_that_was_not_copied_whole_is_refused, "keys:\n  - { name: a, secret: tcb_live_0123456789abcdefghij }\n");
+beside_demo!(a_digest_that_is_none_is_refused, "keys:\n  - { name: a, secret: \"blake3:zz0123456789\" }\n");
+beside_demo!(
+    two_keys_of_one_secret_are_refused,
+    "keys:\n  - { name: a, secret: 0123456789abcdefg }\n  - { name: b, secret: 0123456789abcdefg }\n"
+);
+beside_demo!(a_key_called_anonymous_is_refused, "keys:\n  - { name: anonymous, secret: 0123456789abcdefg }\n");
+beside_demo!(
+    a_pattern_without_a_server_is_pointed_at,
+    "keys:\n  - name: a\n    secret: 0123456789abcdefg\n    allow:\n      - demo.add\n      - echo\n"
+);
+beside_demo!(a_pattern_of_nothing_is_refused, "keys:\n  - { name: a, secret: 0123456789abcdefg, deny: [\"\"] }\n");
+beside_demo!(
+    a_pattern_of_a_server_that_is_not_there_is_said,
+    "keys:\n  - { name: a, secret: 0123456789abcdefg, deny: [\"dmeo.add\", \"prompt:demo.x\", \"*.y\"] }\n"
+);
+beside_demo!(a_collector_without_a_host_is_refused, "observability: { otlp: \"http://\" }\n");
+beside_demo!(a_collector_at_a_port_that_is_none_is_refused, "observability: { otlp: \"http://localhost:99999\" }\n");
+beside_demo!(metrics_take_no_other_page, "observability: { metrics: /v1/metrics }\n");
+beside_demo!(a_body_of_nothing_is_refused, "gateway: { bodyBytesMax: 0 }\n");
+beside_demo!(a_number_below_nothing_is_refused, "gateway: { bodyBytesMax: -1 }\n");
+beside_demo!(a_number_that_is_too_large_is_refused, "gateway: { pageSize: 4294967296 }\n");
+beside_demo!(
+    hosts_and_origins_that_are_none_are_refused,
+    "gateway:\n  allowedHosts: [tools.example.com, \"tools.example.com:8443\", \"[::1]:80\", \"http://x/\", \"*.example.com\"]\n  \
+     allowedOrigins: [\"https://app.example.com/\", \"vscode-webview://x\", \"*\", \"https://app.example.com/path\"]\n"
+);
+mistake!(a_server_with_nothing_is_pointed_at, "a.yaml", "servers:\n  demo: { builtin: demo }\n  x:\n");
+mistake!(what_is_built_in_takes_no_arguments, "a.yaml", "servers:\n  x: { builtin: demo, args: [a] }\n");
+mistake!(a_program_has_no_transport_of_its_own, "a.yaml", "servers:\n  x: { command: cat, transport: http }\n");
+mistake!(no_process_at_all_is_refused, "a.yaml", "servers:\n  x: { command: cat, processes: 0 }\n");
+mistake!(
+    a_variable_with_a_sign_in_its_name_is_refused,
+    "a.yaml",
+    "servers:\n  x:\n    command: cat\n    env:\n      A: b\n      \"A=B\": c\n"
+);
+mistake!(
+    a_header_that_is_none_is_pointed_at,
+    "a.yaml",
+    "servers:\n  x:\n    url: http://127.0.0.1:1/mcp\n    headers:\n      A: b\n      \"a b\": c\n"
+);
+mistake!(a_password_in_a_url_is_refused, "a.yaml", "servers:\n  x: { url: \"http://u:p@127.0.0.1:1/mcp\" }\n");
+mistake!(a_port_that_is_none_is_refused, "a.yaml", "servers:\n  x: { url: \"http://127.0.0.1:99999/mcp\" }\n");
+mistake!(a_tool_without_a_name_is_pointed_at, "a.yaml", "servers:\n  x: { builtin: demo, tools: { include: [add, \"\"] } }\n");
+
+#[test]
+fn an_address_beyond_this_machine_is_named_with_its_line() {
+    let text = "servers:\n  demo: { builtin: demo }\ngateway:\n  listen: 0.0.0.0:8665\n";
+    let mut compiled = compile(&["a.yaml".into()], &Fixed::new("/srv").file("a.yaml", text)).expect("it is understood");
+    let fault = compiled.check_bind().expect_err("there are no keys");
+    assert_eq!((fault.code().as_str(), fault.causes()), ("TC0104", &["a.yaml:4:3: the address is named here".to_owned()][..]));
+    // What the command line says is nobody's line.
+    compiled.listen_at = None;
+    assert!(compiled.check_bind().expect_err("still none").causes().is_empty());
+}
 
 #[test]
 fn json_with_packages_to_run_is_read_as_ours() {

@@ -57,6 +57,7 @@ fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
         let parsed: Result<Vec<ListenOn>, String> = args.listen.iter().map(|text| ListenOn::parse(text)).collect();
         let listen = parsed.map_err(|error| Failure::usage(format!("--listen: {error}")))?;
         compiled.listen = crib_control::config::Listen(listen).addresses();
+        compiled.listen_at = None;
     }
     if let Some(name) = &args.server {
         compiled.keep_only(name)?;

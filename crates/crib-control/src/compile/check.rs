@@ -1,39 +1,51 @@
 //! What the types cannot say: settings that contradict each other or make no sense.
 
+pub(super) mod address;
+pub(super) mod key;
+
 use std::sync::Arc;
 
-use secrecy::ExposeSecret as _;
-
-use crate::config::{Auth, Config, Key};
+use crate::config::{Auth, Config};
 use crate::problem::{File, Problem};
 use crate::tree::Node;
 
-/// Shortest API key; shorter ones can be guessed.
-const KEY_LEN_MIN: usize = 16;
+/// Smallest bound for a body; a handshake needs some hundred bytes.
+const BODY_BYTES_MIN: u64 = 1024;
 
-/// Checks one API key.
-pub(super) fn key(key: &Key, at: usize, file: &Arc<File>, root: &Node) -> Option<Problem> {
-    let place = |member| root.locate(&["keys", &at.to_string(), member]);
-    let secret = key.secret.expose_secret();
-    if crate::secrets::is_marked(secret) {
-        // Looked at when its value is known.
-        return key.name.trim().is_empty().then(|| Problem::at(file, place("name"), "a key needs a name"));
-    }
-    if secret.len() < KEY_LEN_MIN {
-        let problem = Problem::at(file, place("secret"), format!("a key has at least {KEY_LEN_MIN} characters"));
-        return Some(problem.hint("make one: openssl rand -hex 32"));
-    }
-    if !secret.bytes().all(|b| b.is_ascii_graphic()) {
-        return Some(Problem::at(file, place("secret"), "a key has only visible ASCII characters: it travels in a header"));
-    }
-    key.name.trim().is_empty().then(|| Problem::at(file, place("name"), "a key needs a name"))
+/// Paths that have a meaning already.
+const PAGES: [&str; 6] = ["/mcp", "/v1", "/healthz", "/readyz", "/openapi.json", "/.well-known"];
+
+fn is_below(path: &str, page: &str) -> bool {
+    path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Checks the settings of the gateway as a whole.
 pub(super) fn gateway(config: &Config, servers: usize, file: &Arc<File>, root: &Node) -> Vec<Problem> {
     let complaints = [auth(config), tool_names(config, servers), numbers(config), observability(config)];
     let problem = |Complaint(path, label, hint)| Problem::at(file, root.locate(&path), label).hint(hint);
-    complaints.into_iter().flatten().map(problem).collect()
+    let mut problems: Vec<Problem> = complaints.into_iter().flatten().map(problem).collect();
+    problems.extend(who_calls(config, file, root));
+    problems
+}
+
+/// Checks the names clients and web pages call the gateway by; what cannot be one would be compared in vain.
+fn who_calls(config: &Config, file: &Arc<File>, root: &Node) -> Vec<Problem> {
+    type Check = fn(&str) -> Result<(), address::Wrong>;
+    let gateway = &config.gateway;
+    let lists: [(&str, &[String], Check); 2] =
+        [("allowedHosts", &gateway.allowed_hosts, address::host), ("allowedOrigins", &gateway.allowed_origins, address::origin)];
+    let mut problems = Vec::new();
+    for (member, texts, check) in lists {
+        for (at, text) in texts.iter().enumerate() {
+            let Err(address::Wrong { label, hint }) = check(text) else { continue };
+            let problem = Problem::at(file, root.locate(&["gateway", member, &at.to_string()]), label);
+            problems.push(match hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
+        }
+    }
+    problems
 }
 
 /// Section and member, what is wrong, what to do.
@@ -72,6 +84,10 @@ fn numbers(config: &Config) -> Option<Complaint> {
     if gateway.page_size == 0 {
         return Some(Complaint(["gateway", "pageSize"], "a page has at least one entry".to_owned(), "pageSize: 1000 is the default"));
     }
+    if gateway.body_bytes_max < BODY_BYTES_MIN {
+        let label = format!("no request fits into less than {BODY_BYTES_MIN} bytes");
+        return Some(Complaint(["gateway", "bodyBytesMax"], label, "bodyBytesMax: 16777216 is the default"));
+    }
     None
 }
 
@@ -84,9 +100,14 @@ fn observability(config: &Config) -> Option<Complaint> {
     if settings.metrics != "off" && !settings.metrics.starts_with('/') {
         return Some(Complaint(["observability", "metrics"], "a path starts with `/`".to_owned(), "metrics: /metrics, or metrics: off"));
     }
-    if !settings.otlp.is_empty() && !settings.otlp.starts_with("http://") && !settings.otlp.starts_with("https://") {
-        let label = "not an http:// or https:// address".to_owned();
-        return Some(Complaint(["observability", "otlp"], label, "otlp: http://localhost:4318"));
+    if let Some(page) = PAGES.iter().find(|page| is_below(&settings.metrics, page)) {
+        let label = format!("`{page}` is another page of the gateway");
+        return Some(Complaint(["observability", "metrics"], label, "metrics: /metrics, or metrics: off"));
+    }
+    if !settings.otlp.is_empty()
+        && let Err(address::Wrong { label, hint }) = address::called(&settings.otlp)
+    {
+        return Some(Complaint(["observability", "otlp"], label, hint.unwrap_or("otlp: http://localhost:4318")));
     }
     None
 }

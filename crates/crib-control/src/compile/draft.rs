@@ -10,7 +10,7 @@ use crib_registry::pins::Policy;
 use super::Compiled;
 use super::check;
 use super::server::{self, CompiledServer, Missing};
-use crate::config::{Auth, Config, Server, VERSION};
+use crate::config::{Auth, Config, Key, Server, VERSION};
 use crate::dialect;
 use crate::problem::{File, Problem};
 use crate::tree::{self, Language, Node, Span, Value};
@@ -29,6 +29,8 @@ pub(super) struct Draft<'w> {
     files: Vec<PathBuf>,
     /// The files that are being read, outermost first.
     open: Vec<PathBuf>,
+    /// What keys may use, for servers that are only known at the end.
+    patterns: Vec<check::key::Pattern>,
     /// The file with the settings of the gateway, for what can only be checked at the end.
     gateway: Option<(Arc<File>, Node)>,
 }
@@ -56,6 +58,7 @@ impl<'w> Draft<'w> {
             warnings: Vec::new(),
             files: Vec::new(),
             open: Vec::new(),
+            patterns: Vec::new(),
             gateway: None,
         }
     }
@@ -105,7 +108,7 @@ impl<'w> Draft<'w> {
         self.includes(file, path, &root, &config.include);
         for (name, server) in config.servers {
             let node = root.get("servers").and_then(|servers| servers.get(&name)).unwrap_or(&root).clone();
-            let (key, missing) = (root.locate(&["servers", &name]), missing.remove(&name));
+            let (key, missing) = (named(&root, &name), missing.remove(&name));
             self.add(Entry { key, name, server, file: Arc::clone(file), node, is_foreign: false, missing });
         }
         if root.get("gateway").is_some() {
@@ -121,16 +124,19 @@ impl<'w> Draft<'w> {
                 *root = self.world.absolute(root.as_str().as_ref()).display().to_string();
             }
         }
-        for (at, key) in config.keys.into_iter().enumerate() {
-            if self.config.keys.iter().any(|other| other.name == key.name) {
-                let span = root.locate(&["keys", &at.to_string(), "name"]);
-                self.problems.push(Problem::at(file, span, format!("there is another key named `{}`", key.name)));
-            }
-            self.problems.extend(check::key(&key, at, file, &root));
-            self.config.keys.push(key);
-        }
+        self.keys(&check::key::Listed { file, root: &root }, config.keys);
         if root.get("gateway").is_some() || root.get("observability").is_some() || self.gateway.is_none() {
             self.gateway = Some((Arc::clone(file), root));
+        }
+    }
+
+    fn keys(&mut self, listed: &check::key::Listed<'_>, keys: Vec<Key>) {
+        for (at, key) in keys.into_iter().enumerate() {
+            let wrong = listed.twice(&key, at, &self.config.keys).or_else(|| listed.key(&key, at));
+            let (unreadable, patterns) = listed.patterns(&key, at);
+            self.problems.extend(wrong.into_iter().chain(unreadable));
+            self.patterns.extend(patterns);
+            self.config.keys.push(key);
         }
     }
 
@@ -201,6 +207,8 @@ impl<'w> Draft<'w> {
 
     pub(super) fn finish(mut self) -> Result<Compiled, Vec<Problem>> {
         let entries = std::mem::take(&mut self.servers);
+        // A server that is switched off or left out is a server still.
+        let mut known: Vec<String> = entries.iter().map(|entry| Slug::from_name(&entry.name).to_string()).collect();
         let mut servers: Vec<CompiledServer> = Vec::with_capacity(entries.len());
         for entry in entries.into_iter().filter(|entry| entry.server.enabled) {
             match server::source(&entry.server, self.world) {
@@ -217,13 +225,16 @@ impl<'w> Draft<'w> {
                     self.warnings.extend(entry.missing.map(left_out).map(|unset| unset_problem(&entry.file, unset)));
                 }
                 Err(complaint) => {
-                    let span = complaint.member.map_or_else(|| entry.key.clone(), |member| entry.node.locate(&[member]));
+                    let path: Vec<&str> = complaint.path.iter().map(String::as_str).collect();
+                    let span = if path.is_empty() { entry.key.clone() } else { entry.node.locate(&path) };
                     let mut problem = Problem::at(&entry.file, span, complaint.message);
                     problem.hint = complaint.hint.map(str::to_owned);
                     if entry.is_foreign { self.warnings.push(problem) } else { self.problems.push(problem) }
                 }
             }
         }
+        known.extend(servers.iter().map(|server| server.slug.to_string()));
+        self.warnings.extend(self.patterns.iter().filter_map(|pattern| pattern.stray(&known)));
         if let Some((file, root)) = &self.gateway {
             self.problems.extend(check::gateway(&self.config, servers.len(), file, root));
         }
@@ -233,6 +244,10 @@ impl<'w> Draft<'w> {
         let auth = self.config.gateway.auth;
         let mut compiled = Compiled::of(self.config);
         compiled.needs_key = auth == Auth::Keys || (auth == Auth::Auto && !compiled.keys.is_empty());
+        compiled.listen_at = self.gateway.as_ref().and_then(|(file, root)| {
+            root.get("gateway")?.get("listen")?;
+            Problem::at(file, root.locate(&["gateway", "listen"]), "the address is named here").place
+        });
         compiled.servers = servers;
         compiled.warnings = self.warnings;
         compiled.files = self.files;
@@ -307,6 +322,13 @@ fn expand_own(root: &mut Node, source: &str, world: &dyn World) -> Result<BTreeM
 /// Finds a secret where none belongs; servers are looked at one by one later.
 fn stray_secret(root: &Node) -> Option<Span> {
     variables::stray_secret(root, &["servers", "secret"])
+}
+
+/// Returns where the name of a server stands.
+fn named(root: &Node, name: &str) -> Span {
+    let servers = root.get("servers").and_then(Node::as_map).unwrap_or_default();
+    let key = servers.iter().map(|(key, _)| key).find(|key| key.name == name);
+    key.map_or_else(|| root.locate(&["servers"]), |key| key.span.clone())
 }
 
 fn unset_problem(file: &Arc<File>, unset: Unset) -> Problem {

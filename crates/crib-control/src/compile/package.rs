@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::server::Complaint;
-use crate::config::Server;
+use super::server::{self, Complaint};
+use crate::config::{Server, Transport};
 use crate::world::World;
 
 /// A package and what it is started with. What stands for which bytes is a matter of the lockfile.
@@ -33,6 +33,7 @@ pub struct SandboxGrants {
 pub(super) fn package(server: &Server, world: &dyn World) -> Result<Package, Complaint> {
     let misplaced = [
         ("headers", !server.headers.is_empty(), "`url`"),
+        ("transport", server.transport != Transport::Auto, "`url`"),
         ("allowLinkLocal", server.allow_link_local, "`url`"),
         ("cwd", !server.cwd.is_empty(), "`command`"),
     ];
@@ -45,6 +46,7 @@ pub(super) fn package(server: &Server, world: &dyn World) -> Result<Package, Com
             return Err(Complaint::new("run", "a server that runs elsewhere is named by `url`, not by `run`"));
         }
     }
+    server::variables(&server.env)?;
     let absolute = |paths: &[String]| paths.iter().map(|path| world.absolute(path.as_ref())).collect::<Vec<_>>();
     let sandbox = server.sandbox.as_ref().map(|sandbox| SandboxGrants {
         read: absolute(&sandbox.read),

@@ -8,6 +8,7 @@ use crib_model::Slug;
 use crib_registry::pins::Policy;
 use indexmap::IndexMap;
 
+use super::check;
 use super::package::{self, Package};
 use crate::config::{Builtin, Server, Tools, Transport};
 use crate::secrets;
@@ -143,22 +144,36 @@ const INHERITED: &[&str] = &[
     "USERPROFILE",
 ];
 
-/// A complaint about one server: the member it is about, the message, a hint.
+/// A complaint about one server: what of it is meant, the message, a hint.
 #[derive(Debug)]
 pub(super) struct Complaint {
-    pub(super) member: Option<&'static str>,
+    /// The way to the place inside of the server; the server itself where empty.
+    pub(super) path: Vec<String>,
     pub(super) message: String,
     pub(super) hint: Option<&'static str>,
 }
 
 impl Complaint {
     pub(super) fn new(member: &'static str, message: impl Into<String>) -> Self {
-        Self { member: Some(member), message: message.into(), hint: None }
+        Self::within(&[member], message)
+    }
+
+    fn within(path: &[&str], message: impl Into<String>) -> Self {
+        Self { path: path.iter().map(|&part| part.to_owned()).collect(), message: message.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
     }
 }
 
 /// Decides how a server is reached.
 pub(super) fn source(server: &Server, world: &dyn World) -> Result<Source, Complaint> {
+    patterns(&server.tools)?;
+    if server.processes == 0 {
+        return Err(Complaint::new("processes", "a server needs one process at least"));
+    }
     let ways = [
         ("run", !server.run.is_empty()),
         ("command", !server.command.is_empty()),
@@ -169,8 +184,8 @@ pub(super) fn source(server: &Server, world: &dyn World) -> Result<Source, Compl
     match (given.next(), given.next()) {
         (Some(first), Some(second)) => Err(Complaint::new(second, format!("a server has either `{first}` or `{second}`"))),
         (None, _) => {
-            let hint = Some("give it a package to `run`, a `command` to start, the `url` of a running server, or `builtin: demo`");
-            Err(Complaint { member: None, message: "this server has nothing to run".to_owned(), hint })
+            let complaint = Complaint::within(&[], "this server has nothing to run");
+            Err(complaint.hint("give it a package to `run`, a `command` to start, the `url` of a running server, or `builtin: demo`"))
         }
         (Some("run"), None) => package::package(server, world).map(Source::Package),
         (Some(_), None) if server.sandbox.is_some() => Err(Complaint::new("sandbox", "`sandbox` goes with `run`")),
@@ -179,27 +194,64 @@ pub(super) fn source(server: &Server, world: &dyn World) -> Result<Source, Compl
         }
         (Some(_), None) if !server.with.is_empty() => Err(Complaint::new("with", "`with` goes with `run`")),
         (Some(_), None) => match server.builtin {
-            Some(builtin) => Ok(Source::Builtin(builtin)),
+            Some(builtin) => itself(server).map(|()| Source::Builtin(builtin)),
             None if server.url.is_empty() => command(server, world),
             None => url(server),
         },
     }
 }
 
+/// Checks the patterns of the tools that are offered.
+fn patterns(tools: &Tools) -> Result<(), Complaint> {
+    for (member, patterns) in [("include", &tools.include), ("exclude", &tools.exclude)] {
+        let wrong = patterns.iter().position(|pattern| check::key::pattern(&format!("server.{pattern}")).is_err());
+        if let Some(at) = wrong {
+            let complaint = Complaint::within(&["tools", member, &at.to_string()], "this is not the name of a tool");
+            return Err(complaint.hint("write a tool's own name; `*` stands for any characters: `read_*`"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a part of this program is given nothing that it would not look at.
+fn itself(server: &Server) -> Result<(), Complaint> {
+    let misplaced = [
+        ("args", !server.args.is_empty()),
+        ("env", !server.env.is_empty()),
+        ("cwd", !server.cwd.is_empty()),
+        ("headers", !server.headers.is_empty()),
+        ("transport", server.transport != Transport::Auto),
+        ("allowLinkLocal", server.allow_link_local),
+    ];
+    match misplaced.into_iter().find(|(_, is_given)| *is_given) {
+        Some((member, _)) => Err(Complaint::new(member, format!("`{member}` has no meaning for what is built in"))),
+        None => Ok(()),
+    }
+}
+
+/// Checks the names of variables.
+pub(super) fn variables(env: &IndexMap<String, String>) -> Result<(), Complaint> {
+    match env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        Some(name) => Err(Complaint::within(&["env", name], format!("`{name}` cannot be the name of a variable"))),
+        None => Ok(()),
+    }
+}
+
 fn command(server: &Server, world: &dyn World) -> Result<Source, Complaint> {
-    let misplaced = [("headers", !server.headers.is_empty()), ("allowLinkLocal", server.allow_link_local)];
+    let misplaced = [
+        ("headers", !server.headers.is_empty()),
+        ("transport", server.transport != Transport::Auto),
+        ("allowLinkLocal", server.allow_link_local),
+    ];
     if let Some((member, _)) = misplaced.into_iter().find(|(_, is_given)| *is_given) {
         return Err(Complaint::new(member, format!("`{member}` goes with `url`, not with `command`")));
     }
     if server.args.iter().any(|arg| secrets::is_marked(arg)) || secrets::is_marked(&server.command) {
         let member = if secrets::is_marked(&server.command) { "command" } else { "args" };
-        let hint = Some("give it by `env`: env: { TOKEN: \"${secret:NAME}\" }");
-        return Err(Complaint {
-            member: Some(member),
-            message: "everybody on this machine can read the arguments of a program".to_owned(),
-            hint,
-        });
+        let complaint = Complaint::new(member, "everybody on this machine can read the arguments of a program");
+        return Err(complaint.hint("give it by `env`: env: { TOKEN: \"${secret:NAME}\" }"));
     }
+    variables(&server.env)?;
     let cwd = (!server.cwd.is_empty()).then(|| world.absolute(server.cwd.as_ref()));
     Ok(Source::Command { program: server.command.clone(), args: server.args.clone(), env: environment(&server.env, world), cwd })
 }
@@ -210,20 +262,20 @@ fn url(server: &Server) -> Result<Source, Complaint> {
         return Err(Complaint::new(member, format!("`{member}` goes with `command`, not with `url`")));
     }
     if secrets::is_marked(&server.url) {
-        let hint = Some("give it by `headers`: headers: { Authorization: \"Bearer ${secret:NAME}\" }");
-        return Err(Complaint { member: Some("url"), message: "addresses are shown and logged".to_owned(), hint });
+        let complaint = Complaint::new("url", "addresses are shown and logged");
+        return Err(complaint.hint("give it by `headers`: headers: { Authorization: \"Bearer ${secret:NAME}\" }"));
     }
-    let uri = server.url.parse::<http::Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
-    let Some(host) = uri.as_ref().and_then(http::Uri::host).filter(|host| !host.is_empty()) else {
-        return Err(Complaint::new("url", format!("`{}` is not an http:// or https:// address", server.url)));
+    let host = match check::address::called(&server.url) {
+        Ok(host) => host,
+        Err(wrong) => return Err(Complaint { hint: wrong.hint, ..Complaint::new("url", wrong.label) }),
     };
-    if let Some(guarded) = crib_model::guarded_host(host).filter(|_| !server.allow_link_local) {
-        let hint = Some("if this server is really there, say so: allowLinkLocal: true");
-        return Err(Complaint { member: Some("url"), message: format!("`{host}` is {guarded}"), hint });
+    if let Some(guarded) = crib_model::guarded_host(&host).filter(|_| !server.allow_link_local) {
+        let complaint = Complaint::new("url", format!("`{host}` is {guarded}"));
+        return Err(complaint.hint("if this server is really there, say so: allowLinkLocal: true"));
     }
     for (name, value) in &server.headers {
         if http::HeaderName::try_from(name).is_err() || http::HeaderValue::try_from(value).is_err() {
-            return Err(Complaint::new("headers", format!("`{name}` is not a header HTTP can carry")));
+            return Err(Complaint::within(&["headers", name], format!("`{name}` is not a header HTTP can carry")));
         }
     }
     let headers = server.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();

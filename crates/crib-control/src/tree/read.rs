@@ -66,6 +66,16 @@ impl serde::de::Error for ReadError {
         Self::custom(format!("expected {}, found {found}", plain(&expected.to_string())))
     }
 
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
+        if let Unexpected::Unsigned(value) = unexpected {
+            Self::custom(format!("{value} is too large"))
+        } else if let Unexpected::Signed(value @ ..0) = unexpected {
+            Self::custom(format!("{value} is less than nothing"))
+        } else {
+            Self::invalid_type(unexpected, expected)
+        }
+    }
+
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         Self { message: format!("unknown field `{field}`"), hint: Self::choices(field, expected), span: None }
     }
