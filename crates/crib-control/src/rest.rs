@@ -15,10 +15,11 @@ mod tools;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crib_mcp::Chunks;
-use crib_model::{Fault, Principal};
+use crib_mcp::{Chunks, Method as Called, Revision};
+use crib_model::{Ending, Entry, Fault, Ledger, Principal};
 use crib_proxy::Plane;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
@@ -33,6 +34,7 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Rest {
     plane: Arc<Plane>,
     figures: Arc<dyn Figures>,
+    ledger: Arc<dyn Ledger>,
     /// Path and source of the metrics.
     metrics: Option<(String, Metrics)>,
 }
@@ -57,8 +59,8 @@ type Reply = Result<Response<Chunks>, Trouble>;
 
 impl Rest {
     #[must_use]
-    pub fn new(plane: Arc<Plane>, figures: Arc<dyn Figures>, metrics: Option<(String, Metrics)>) -> Arc<Self> {
-        Arc::new(Self { plane, figures, metrics })
+    pub fn new(plane: Arc<Plane>, figures: Arc<dyn Figures>, ledger: Arc<dyn Ledger>, metrics: Option<(String, Metrics)>) -> Arc<Self> {
+        Arc::new(Self { plane, figures, ledger, metrics })
     }
 
     /// Answers one request. Dropping the future cancels the call it makes.
@@ -103,6 +105,11 @@ impl Rest {
                 ask.only(&[Method::GET, Method::HEAD, Method::POST])?;
                 if ask.method == Method::POST { tools::call(self, ask, name).await } else { tools::show(self, ask, name).await }
             }
+            // Answered elsewhere for those who may ask.
+            ["v1", "calls"] => {
+                self.principal(ask)?;
+                ask.get(Err(Trouble::no_page(whole)))
+            }
             ["v1", "list-tools"] => {
                 ask.only(&[Method::POST])?;
                 mcprouter::list_tools(self, ask).await
@@ -118,6 +125,28 @@ impl Rest {
     /// Checks who asks.
     fn principal(&self, ask: &Ask) -> Result<Arc<Principal>, Trouble> {
         self.plane.authenticate(&ask.headers).map_err(|fault: Fault| Trouble::of(&fault))
+    }
+
+    /// Checks who calls a tool. Somebody without a key is written down, as a call refused.
+    fn caller(&self, ask: &Ask) -> Result<Arc<Principal>, Trouble> {
+        self.plane.authenticate(&ask.headers).map_err(|fault: Fault| {
+            self.ledger.settle(&Entry {
+                principal: Arc::new(Principal::anonymous()),
+                client: Revision::LATEST,
+                client_name: None,
+                method: Called::ToolsCall,
+                upstream: None,
+                target: None,
+                ending: Ending::Failed(fault.code()),
+                latency: Duration::ZERO,
+                ended: Instant::now(),
+                request_bytes: ask.body.len(),
+                reply_bytes: 0,
+                trace: None,
+                parent_span: None,
+            });
+            Trouble::of(&fault)
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! A tool body is written once ([`tools`], [`extra`]); whether it asks its client by a request in
 //! mid-call (legacy), by a round of `input_required` (modern) or through a task is the business of [`cx`].
 
+mod app;
 mod augmented;
 mod catalog;
 mod cx;
@@ -35,10 +36,13 @@ use std::{
 use anyhow::Result;
 use parking_lot::Mutex;
 use serde_json::json;
-use tokio::{net::TcpListener, sync::broadcast};
+use tokio::{
+    net::TcpListener,
+    sync::{broadcast, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use options::{Era, Options, Tasks, Unknown};
+pub use options::{Era, Extras, Options, Tasks, Unknown};
 
 use crate::journal::Journal;
 
@@ -65,6 +69,8 @@ struct Server {
     counter: AtomicU64,
     /// How many tools are listed now, where they are generated.
     generated: AtomicUsize,
+    /// Whether answers to `tools/list` are made and kept back.
+    holds_lists: watch::Sender<bool>,
     /// How many more calls are told that their headers do not match.
     mismatches: AtomicUsize,
     tracker: TaskTracker,
@@ -156,6 +162,11 @@ impl Fixture {
         self.server.change(Change::Tools);
     }
 
+    /// Makes answers to `tools/list` and keeps them back, or lets go of them.
+    pub fn hold_lists(&self, is_held: bool) {
+        self.server.holds_lists.send_replace(is_held);
+    }
+
     /// Answers the next calls that their `Mcp-Param-*` headers do not match.
     pub fn refuse_headers(&self, calls: usize) {
         self.server.mismatches.store(calls, Ordering::Relaxed);
@@ -193,6 +204,7 @@ impl Server {
             key,
             counter: AtomicU64::new(1),
             generated: AtomicUsize::new(generated),
+            holds_lists: watch::Sender::new(false),
             mismatches: AtomicUsize::new(0),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -24,6 +24,7 @@ pub struct Config {
     servers: Map<String, Value>,
     keys: Vec<Value>,
     gateway: Map<String, Value>,
+    observability: Map<String, Value>,
 }
 
 /// A running gateway; dropping it kills the process, [`Gateway::stop`] ends it politely.
@@ -65,7 +66,7 @@ impl Config {
     /// Returns a configuration without servers or keys.
     #[must_use]
     pub fn new() -> Self {
-        Self { servers: Map::new(), keys: Vec::new(), gateway: Map::new() }
+        Self { servers: Map::new(), keys: Vec::new(), gateway: Map::new(), observability: Map::new() }
     }
 
     /// Returns a configuration of one server whose tools keep their own names.
@@ -101,6 +102,13 @@ impl Config {
         self
     }
 
+    /// Sets a field of the `observability` section.
+    #[must_use]
+    pub fn observability(mut self, field: &str, value: Value) -> Self {
+        self.observability.insert(field.to_owned(), value);
+        self
+    }
+
     /// Writes the configuration into a folder of its own.
     ///
     /// # Errors
@@ -119,6 +127,9 @@ impl Config {
         let mut root = json!({ "version": 1, "gateway": gateway, "servers": self.servers });
         if let (false, Some(root)) = (self.keys.is_empty(), root.as_object_mut()) {
             root.insert("keys".to_owned(), json!(self.keys));
+        }
+        if let (false, Some(root)) = (self.observability.is_empty(), root.as_object_mut()) {
+            root.insert("observability".to_owned(), json!(self.observability));
         }
         // JSON is YAML.
         format!("{root:#}\n")

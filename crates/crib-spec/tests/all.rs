@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "reading a `serde_json::Value` by key answers null, and this is a test")]
 
 mod all {
+    mod aggregation;
     mod alone;
     mod answers;
     mod chaos;
@@ -10,7 +11,9 @@ mod all {
     mod fronts;
     mod lifecycle;
     mod real;
+    mod rest;
     mod sdk;
     mod tasks;
+    mod telemetry;
     mod traps;
 }

@@ -8,6 +8,7 @@ mod faults;
 mod help;
 mod inspect;
 mod pages;
+mod settings;
 mod shown;
 
 pub(crate) use pages::page;
@@ -16,8 +17,18 @@ pub(crate) use pages::page;
 pub(crate) type Entry = (&'static str, &'static str);
 
 pub(crate) fn all() -> impl Iterator<Item = Entry> {
-    [help::ENTRIES, shown::ENTRIES, inspect::ENTRIES, failures::ENTRIES, events::ENTRIES, faults::ENTRIES, causes::ENTRIES, codes::ENTRIES]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        help::ENTRIES,
+        shown::ENTRIES,
+        inspect::ENTRIES,
+        failures::ENTRIES,
+        events::ENTRIES,
+        faults::ENTRIES,
+        settings::ENTRIES,
+        causes::ENTRIES,
+        codes::ENTRIES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

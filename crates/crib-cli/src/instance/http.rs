@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crib_control::{CompiledServer, Figures, Metrics, Rest, Servers};
 use crib_mcp::Chunks;
-use crib_model::BoxFuture;
+use crib_model::{BoxFuture, Ledger};
 use crib_proxy::Plane;
 use crib_transport::Routes;
 use http::header::CONTENT_TYPE;
@@ -55,7 +55,8 @@ impl PlainHttp {
         metrics: Option<(String, Metrics)>,
         servers: &[CompiledServer],
     ) -> Self {
-        let rest = Rest::new(Arc::clone(plane), Arc::clone(telemetry) as Arc<dyn Figures>, metrics);
+        let (figures, ledger) = (Arc::clone(telemetry) as Arc<dyn Figures>, Arc::clone(telemetry) as Arc<dyn Ledger>);
+        let rest = Rest::new(Arc::clone(plane), figures, ledger, metrics);
         let sources = servers.iter().map(|server| (server.slug.to_string(), describe(&server.source))).collect();
         Self { plane: Arc::clone(plane), telemetry: Arc::clone(telemetry), rest, sources: Arc::new(sources) }
     }

@@ -270,8 +270,8 @@ fn url(server: &Server) -> Result<Source, Complaint> {
         Err(wrong) => return Err(Complaint { hint: wrong.hint, ..Complaint::new("url", wrong.label) }),
     };
     if let Some(guarded) = crib_model::guarded_host(&host).filter(|_| !server.allow_link_local) {
-        let complaint = Complaint::new("url", format!("`{host}` is {guarded}"));
-        return Err(complaint.hint("if this server is really there, say so: allowLinkLocal: true"));
+        let message = format!("`{host}` is {guarded}");
+        return Err(Complaint::new("url", message).hint("if this server is really there, say so: allowLinkLocal: true"));
     }
     for (name, value) in &server.headers {
         if http::HeaderName::try_from(name).is_err() || http::HeaderValue::try_from(value).is_err() {

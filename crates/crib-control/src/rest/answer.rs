@@ -1,5 +1,7 @@
 //! Responses, and what they say when something is wrong.
 
+use std::collections::BTreeMap;
+
 use crib_mcp::{Chunks, Json, RpcError, code};
 use crib_model::{Code, Fault};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -49,6 +51,19 @@ struct Data {
     hint: Option<String>,
 }
 
+/// What stands in the data of -32021.
+#[derive(serde::Deserialize)]
+struct Required {
+    #[serde(rename = "requiredCapabilities")]
+    capabilities: Capabilities,
+}
+
+#[derive(Default, serde::Deserialize)]
+struct Capabilities {
+    #[serde(default)]
+    extensions: BTreeMap<String, serde_json::Value>,
+}
+
 impl Trouble {
     fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let message = message.into();
@@ -74,8 +89,7 @@ impl Trouble {
         let Some((code, data)) = known.zip(data) else {
             let status = match error.code {
                 code::INVALID_PARAMS => StatusCode::UNPROCESSABLE_ENTITY,
-                // The tool wants to ask, and a plain request has nobody to ask.
-                code::MISSING_CAPABILITY => return Self::asks(None),
+                code::MISSING_CAPABILITY => return Self::needs(error),
                 _ => StatusCode::BAD_GATEWAY,
             };
             let mut trouble = Self::new(status, "upstream_error", error.message.clone());
@@ -131,6 +145,17 @@ impl Trouble {
         let mut trouble = Self::of(&fault);
         trouble.body.requests = requests;
         trouble
+    }
+
+    /// The tool needs what a plain request does not have: mostly somebody to ask.
+    fn needs(error: &RpcError) -> Self {
+        let required = error.data.as_ref().and_then(|data| data.read::<Required>().ok()).map(|data| data.capabilities).unwrap_or_default();
+        if required.extensions.is_empty() {
+            return Self::asks(None);
+        }
+        let names: Vec<&str> = required.extensions.keys().map(String::as_str).collect();
+        let message = format!("the tool needs {}, which a plain request does not have", names.join(", "));
+        Self::of(&Fault::new(Code::InputImpossible, message).hint("call it with an MCP client that has it"))
     }
 
     fn with_headers(mut self) -> Self {

@@ -47,6 +47,7 @@ async fn listed(rest: &Rest, ask: &Ask) -> Reply {
 }
 
 async fn called(rest: &Rest, ask: &Ask) -> Reply {
+    let principal = rest.caller(ask)?;
     let body = body(ask)?;
     let name = body.text("name").ok_or_else(|| Trouble::bad_request("`name` is missing"))?;
     let name = match body.text("server") {
@@ -54,7 +55,7 @@ async fn called(rest: &Rest, ask: &Ask) -> Reply {
         Some(_) | None => name.into_owned(),
     };
     let arguments = body.get("arguments").unwrap_or_else(|| Json::from_static("{}"));
-    let (status, result) = tools::run(rest, ask, &name, arguments).await?;
+    let (status, result) = tools::run(rest, ask, &principal, (&name, arguments)).await?;
     let head = if status.is_success() { SUCCESS } else { "{\"code\":-1,\"message\":\"the tool failed\",\"data\":" };
     Ok(enveloped(status, head, &result.into()))
 }

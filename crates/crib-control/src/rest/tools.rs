@@ -1,8 +1,10 @@
 //! `/v1/tools`: the tools of all servers.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use crib_mcp::{Chunks, Json, Kind, Pieces};
-use crib_model::{Code, Scope, Slug};
+use crib_model::{Code, Principal, Scope, Slug};
 use crib_proxy::{Called, ServerInfo, ToolInfo};
 use http::{Response, StatusCode};
 
@@ -53,24 +55,28 @@ pub(super) async fn show(rest: &Rest, ask: &Ask, name: &str) -> Reply {
 
 /// `POST /v1/tools/{name}`: the body is the object of arguments, the answer the tool's result.
 pub(super) async fn call(rest: &Rest, ask: &Ask, name: &str) -> Reply {
+    let principal = rest.caller(ask)?;
     let arguments = arguments(&ask.body)?;
-    run(rest, ask, name, arguments).await.map(|(status, result)| json(status, result))
+    run(rest, ask, &principal, (name, arguments)).await.map(|(status, result)| json(status, result))
 }
 
 /// Calls a tool. A tool's own failure is 422, a task that goes on 202.
-pub(super) async fn run(rest: &Rest, ask: &Ask, name: &str, arguments: Json) -> Result<(StatusCode, Json), Trouble> {
+pub(super) async fn run(
+    rest: &Rest,
+    ask: &Ask,
+    principal: &Arc<Principal>,
+    (name, arguments): (&str, Json),
+) -> Result<(StatusCode, Json), Trouble> {
     let name = match find(rest, ask, name).await {
         Ok(tool) => tool.name,
         // The call itself is refused, and counted for what it was.
         Err(trouble) if trouble.is_of(Code::ToolHeld) => name.into(),
         Err(trouble) => {
-            if let Ok(principal) = rest.principal(ask) {
-                rest.plane.note_refusal(&principal, name).await;
-            }
+            rest.plane.note_refusal(principal, name).await;
             return Err(trouble);
         }
     };
-    match Box::pin(rest.plane.call_tool(&rest.principal(ask)?, &name, arguments, &ask.headers)).await {
+    match Box::pin(rest.plane.call_tool(principal, &name, arguments, &ask.headers)).await {
         Called::Result(result) => Ok((status(&result), result)),
         Called::Error(error) => Err(Trouble::of_call(&error)),
         Called::InputRequired(requests) => Err(Trouble::asks(Some(requests))),

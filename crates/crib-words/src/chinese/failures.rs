@@ -199,6 +199,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("`{}` has to be told {}", "需要告诉 `{}`：{}"),
     ("`{}` has to be told `{}`: set the variable {}", "需要告诉 `{}` 的有 `{}`：请设置变量 {}"),
     ("`{}` needs {}", "`{}` 需要 {}"),
+    ("put the entry in by hand:", "请手动写入条目："),
     (
         "nothing was changed; mend the file, or put the entry in by hand: toolcrib connect {} --print",
         "没有任何改动；请修正文件，或手动写入条目：toolcrib connect {} --print",
@@ -212,6 +213,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("there is no tool `{}`", "没有工具 `{}`"),
     ("`{}` failed", "`{}` 失败"),
     ("the tool asks for something in the middle of the call, and nobody can be asked here", "该工具在调用过程中提出请求，而这里没有人可问"),
+    ("the tool needs {}, which a plain request does not have", "该工具需要 {}，而普通请求没有"),
+    ("call it with an MCP client that has it", "请用具备它的 MCP 客户端调用"),
     ("call it with an MCP client that can answer", "请用能够回答的 MCP 客户端调用它"),
     ("arguments for `{}` are not valid", "`{}` 的参数无效"),
     ("`{}` is given twice", "`{}` 给了两次"),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crib_model::{Entropy, Fault};
+use crib_model::Fault;
 use crib_policy::{KeySecret, KeySpec, Keys, RuleSet, RuleSpec};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -126,17 +126,10 @@ fn built(keys: &[(&str, &SecretString)]) -> Result<(), Fault> {
             if text.starts_with("blake3:") { KeySecret::Digest(text.to_owned()) } else { KeySecret::Plain(SecretString::clone(secret)) };
         KeySpec { name: (*name).to_owned(), secret }
     };
-    Keys::build(&keys.iter().map(spec).collect::<Vec<_>>(), &Nothing).map(drop)
+    Keys::build(&keys.iter().map(spec).collect::<Vec<_>>()).map(drop)
 }
 
 /// A digest, to look at the name of a key alone.
 fn stand_in(at: usize) -> SecretString {
     format!("blake3:{at:064x}").into()
-}
-
-/// What is made here is thrown away, so it needs no randomness.
-struct Nothing;
-
-impl Entropy for Nothing {
-    fn fill(&self, _: &mut [u8]) {}
 }

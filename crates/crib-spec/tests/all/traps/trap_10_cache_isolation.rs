@@ -77,3 +77,35 @@ async fn trap_10_a_changed_list_is_seen_long_before_its_time_to_live() -> Result
     gateway.stop().await?;
     Ok(())
 }
+
+/// The list is made, then changes, and only then arrives: what was read must not stand.
+async fn overtaken(era: Era) -> Result<()> {
+    let fixture = Fixture::start(Options { era, ttl_ms: 60_000, generated: Some(3), ..Options::default() }).await?;
+    let gateway = Gateway::start(&Config::plain("one", url_server(&fixture.url()))).await?;
+    let client = Modern::new(gateway.address);
+    let count = async || {
+        let reply = client.call("tools/list", json!({})).await.ok()?;
+        reply["result"]["tools"].as_array().map(Vec::len)
+    };
+    eventually(SOON, "the first list", || async { count().await.filter(|count| *count == 3) }).await?;
+    fixture.hold_lists(true);
+    fixture.list_generated(4);
+    let held = |entries: &[Value]| entries.iter().any(|entry| entry["what"] == "held" && entry["tools"] == 4).then_some(());
+    fixture.journal.until(SOON, "the list of four is made and kept back", held).await?;
+    // While it is on its way there are seven.
+    fixture.list_generated(7);
+    fixture.hold_lists(false);
+    eventually(SOON, "the newest list", || async { count().await.filter(|count| *count == 7) }).await?;
+    gateway.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn trap_10_a_list_of_a_modern_server_that_is_overtaken_does_not_stand() -> Result<()> {
+    overtaken(Era::Modern).await
+}
+
+#[tokio::test]
+async fn trap_10_a_list_of_a_legacy_server_that_is_overtaken_does_not_stand() -> Result<()> {
+    overtaken(Era::Legacy).await
+}

@@ -1,0 +1,45 @@
+//! What is wrong with the settings of the gateway, of keys and of servers.
+
+use super::Entry;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    ("whoever calls is known by the secret alone: give each key its own", "调用者只凭机密识别：请给每个密钥不同的机密"),
+    ("there are keys, but nobody would have to show one", "有密钥，但没有人需要出示"),
+    ("remove `auth: none`, or the `keys`", "请去掉 `auth: none`，或去掉 `keys`"),
+    ("names without `{server}` need a single server, and there are {}", "不含 `{server}` 的名称只能用于一个服务器，而这里有 {} 个"),
+    ("use \"{server}__{tool}\"", "请用 \"{server}__{tool}\""),
+    ("a page has at least one entry", "一页至少有一项"),
+    ("pageSize: 1000 is the default", "默认是 pageSize: 1000"),
+    ("no request fits into less than {} bytes", "不到 {} 字节装不下任何请求"),
+    ("bodyBytesMax: 16777216 is the default", "默认是 bodyBytesMax: 16777216"),
+    ("a share lies between 0 and 1", "比例在 0 与 1 之间"),
+    ("sampleRatio: 0.01 sends one trace in a hundred", "sampleRatio: 0.01 表示每一百条追踪发送一条"),
+    ("a path starts with `/`", "路径以 `/` 开头"),
+    ("metrics: /metrics, or metrics: off", "metrics: /metrics，或 metrics: off"),
+    ("`{}` is another page of the gateway", "`{}` 是网关的另一个页面"),
+    ("`{}` is not a port", "`{}` 不是端口"),
+    ("its port `{}` is none", "它的端口 `{}` 不是端口"),
+    ("a port lies between 1 and 65535", "端口在 1 与 65535 之间"),
+    ("an address is shown and logged, so no name and password stand in it", "地址会被显示和记录，所以不能含有用户名和密码"),
+    ("send credentials in a header: `headers: {Authorization: ...}`", "请把凭据放在请求头中：`headers: {Authorization: ...}`"),
+    ("`{}` is not a host name", "`{}` 不是主机名"),
+    (
+        "write the name that clients use, with a port where it counts: tools.example.com or tools.example.com:8443",
+        "请写客户端使用的名称，需要时带上端口：tools.example.com 或 tools.example.com:8443",
+    ),
+    ("`{}` is not an origin", "`{}` 不是来源（Origin）"),
+    (
+        "write it as a browser sends it, without a path: https://app.example.com",
+        "请照浏览器发送的样子写，不带路径：https://app.example.com",
+    ),
+    ("`{}` has no meaning for what is built in", "`{}` 对内置服务器没有意义"),
+    ("`{}` cannot be the name of a variable", "`{}` 不能是变量的名称"),
+    ("a server needs one process at least", "服务器至少需要一个进程"),
+    ("this is not the name of a tool", "这不是工具的名称"),
+    ("write a tool's own name; `*` stands for any characters: `read_*`", "请写工具自己的名称；`*` 代表任意字符：`read_*`"),
+    ("{} is too large", "{} 太大"),
+    ("{} is less than nothing", "{} 小于零"),
+    ("the address is named here", "地址写在这里"),
+    ("addresses are shown and logged", "地址会被显示和记录"),
+    ("everybody on this machine can read the arguments of a program", "本机上的任何人都能读到程序的参数"),
+];
