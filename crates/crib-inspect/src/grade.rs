@@ -4,7 +4,9 @@
 //! could not be measured counts neither for nor against a server.
 
 mod definitions;
+mod origin;
 mod protocol;
+mod results;
 mod safety;
 mod speed;
 mod starts;
@@ -96,6 +98,8 @@ struct Subject<'a> {
     overview: &'a Overview,
     lint: &'a lint::Report,
     canary: &'a Canary,
+    /// The tools of an earlier run.
+    first: &'a [serde_json::Value],
 }
 
 /// Measures a grade. `sinks` see every message of it.
@@ -109,9 +113,9 @@ pub async fn grade(target: &Target, options: &Options, sinks: Vec<Sink>) -> Resu
     let count: Sink = Arc::new(move |seen: &Seen| *counted.lock() += usize::from(seen.verdict == Verdict::Noise));
     let tap = Tap::new(sinks.into_iter().chain([count, canary.sink()]).collect());
     let marked = canary.mark(target);
-    let starts = starts::measure(&marked, options, &tap).await?;
+    let (starts, first) = starts::measure(&marked, options, &tap).await?;
     let client = Client::connect(&marked, options, &tap, Arc::new(Decline)).await?;
-    let result = parts(target, options, &client, &canary).await;
+    let result = parts(target, options, &client, (&canary, &first)).await;
     client.close().await;
     let (mut parts, caps, hello) = result?;
     protocol::stdout(&mut parts, hello.transport, *noise.lock());
@@ -125,18 +129,20 @@ async fn parts(
     target: &Target,
     options: &Options,
     client: &Client,
-    canary: &Canary,
+    (canary, first): (&Canary, &[serde_json::Value]),
 ) -> Result<(Vec<Part>, Vec<(Cap, String)>, crate::client::Hello), Fault> {
     let overview = Overview::read(client).await?;
     let found = lint(&overview);
-    let subject = Subject { target, options, client, overview: &overview, lint: &found, canary };
-    let mut caps = Vec::new();
-    let parts = vec![
+    let subject = Subject { target, options, client, overview: &overview, lint: &found, canary, first };
+    let (mut caps, mut results) = (Vec::new(), results::Results::default());
+    let mut parts = vec![
         protocol::measure(&subject).await?,
         definitions::measure(&subject),
-        safety::measure(&subject, &mut caps).await?,
+        safety::measure(&subject, &mut caps, &mut results).await?,
         speed::measure(&subject).await?,
+        origin::measure(&subject),
     ];
+    results.tell(&mut parts);
     Ok((parts, caps, client.hello().clone()))
 }
 

@@ -32,6 +32,6 @@ pub use record::{Recorded, Recording, recorder};
 pub use replay::{Difference, Exchange, Ignored, Lens, Player, Report as ReplayReport, exchanges, replay};
 pub use session::{COMMANDS, HELP, Lines, Mistake, Person, Said, Session, StandardInput, Terminal, Words};
 pub use tap::{Body, Direction, Seen, Sink, Tap, Verdict, line, lines};
-pub use target::{Abilities, Confinement, EraChoice, OpenPipe, Options, Origin, Target, UrlTransport, Way};
+pub use target::{Abilities, Confinement, EraChoice, OpenPipe, Options, Origin, Signature, Target, UrlTransport, Way};
 pub use wire::Ended;
 pub use words::{Speak, plainly};

@@ -52,6 +52,23 @@ pub struct Origin {
     pub digest: Option<String>,
     /// Whether it runs in a sandbox.
     pub confinement: Confinement,
+    /// Who stands for the package.
+    pub signature: Signature,
+    /// When this version was released, in seconds since 1970.
+    pub released_unix: Option<u64>,
+    /// How many packages were installed with it.
+    pub packages: usize,
+}
+
+/// Who stands for the bytes of a package.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Signature {
+    #[default]
+    Absent,
+    /// There is one, and why it was not checked.
+    Unchecked(String),
+    /// By whom.
+    Verified(String),
 }
 
 /// What keeps a server from the rest of the machine.

@@ -172,6 +172,9 @@ pub struct Provenance {
     /// Who published it, as the registry says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publisher: Option<String>,
+    /// When this version was released, as its registry says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released: Option<String>,
     /// The repository it is said to be built from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,

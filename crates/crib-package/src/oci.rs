@@ -17,6 +17,8 @@ use vouched::Vouched;
 
 /// Where an image says which server it is.
 const CLAIM: &str = "io.modelcontextprotocol.server.name";
+/// The label with the time it was made.
+const CREATED: &str = "org.opencontainers.image.created";
 /// Where an image says what it is built from.
 const REPOSITORY: &str = "org.opencontainers.image.source";
 /// Programs that start a bundle, the first that is there.
@@ -70,6 +72,7 @@ pub(crate) async fn pull(job: &Job<'_>, image: &str) -> Result<(Locked, Vec<Find
         provenance: Provenance {
             integrity: Some(found.digest.to_string()),
             index: found.index.as_ref().map(ToString::to_string),
+            released: label(&pulled.config, CREATED),
             repository: label(&pulled.config, REPOSITORY),
             signature: vouched.signature,
             attestation: vouched.attestation,

@@ -18,6 +18,8 @@ use crate::{market, runtime, shop};
 /// What fits beside the other columns.
 const DESCRIPTION_LETTERS: usize = 72;
 const NARROW: Narrow<'_> = Narrow { shortened: &[Shorten::End("DESCRIPTION")], dropped: &["GRADE", "REGISTRY", "VERSION", "KIND"] };
+/// Results of a page where nothing else is said.
+const PAGE: u16 = 20;
 const KINDS: &[&str] = &["npm", "pypi", "oci", "mcpb", "cargo", "nuget", "remote"];
 
 #[derive(Serialize)]
@@ -208,8 +210,7 @@ fn show(args: &Search, found: &Found, market: &Market, output: &Output) -> Resul
 fn say_next(args: &Search, found: &Found, output: &Output) {
     let more = if found.is_cut { "more than " } else { "" };
     if let Some(next) = found.next {
-        let query: String = args.query.iter().map(|word| format!("{word} ")).collect();
-        output.say(&format!("\n{} of {more}{}   more: toolcrib search {query}--cursor {next}", found.hits.len(), found.total));
+        output.say(&format!("\n{} of {more}{}   more: toolcrib search {}--cursor {next}", found.hits.len(), found.total, again(args)));
     } else if found.is_cut {
         output.say("\nthe registries have more than was looked at   narrow it, or add --all");
     }
@@ -220,6 +221,34 @@ fn say_next(args: &Search, found: &Found, output: &Output) {
             hit.entry.server.name
         ));
     }
+}
+
+/// Returns the words and flags of the same question.
+fn again(args: &Search) -> String {
+    let mut words = args.query.clone();
+    let mut add = |flag: &str, value: String| words.extend([format!("--{flag}"), value]);
+    if !args.kind.is_empty() {
+        add("kind", args.kind.join(","));
+    }
+    for status in &args.status {
+        let status = match status {
+            StatusName::Active => "active",
+            StatusName::Deprecated => "deprecated",
+            StatusName::Deleted => "deleted",
+            StatusName::All => "all",
+        };
+        add("status", status.to_owned());
+    }
+    if let Some(since) = &args.updated_since {
+        add("updated-since", since.clone());
+    }
+    if args.limit != PAGE {
+        add("limit", args.limit.to_string());
+    }
+    if let Some(registry) = &args.ask.registry {
+        add("registry", registry.clone());
+    }
+    words.into_iter().map(|word| word + " ").collect()
 }
 
 fn cells(entry: &Entry, graded: &Graded) -> Vec<String> {

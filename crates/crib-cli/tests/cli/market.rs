@@ -239,3 +239,18 @@ fn a_bundle_is_told_what_it_wants_to_know() {
     let variables = home.good(&["call", "reader.read", "path=/proc/self/environ"]).stdout;
     assert!(variables.contains("API_KEY=") && !variables.contains("user_config"), "{variables}");
 }
+
+#[test]
+fn the_next_page_is_of_the_same_question() {
+    let home = Home::new("market_pages");
+    let (base, pages) = registry();
+    let names = ["io.a/reader-server", "io.b/reader-server", "io.c/reader-server"];
+    list(&pages, &names.map(|name| (name, entry(name, "1.0.0", "", r#""status":"active""#))));
+    let ask = |args: &[&str]| asked(&home, &base, args);
+    assert_eq!([ask(&["registry", "add", "corp", &base]).status, ask(&["registry", "rm", "official"]).status], [0, 0]);
+    let first = ask(&["search", "reader", "--kind", "npm", "--limit", "1"]);
+    let next = first.stderr.split("more: toolcrib ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default().to_owned();
+    assert_eq!(next, "search reader --kind npm --limit 1 --cursor 1", "{}", first.stderr);
+    let second = ask(&next.split(' ').collect::<Vec<_>>());
+    assert!(second.stdout.contains(names[1]) && !second.stdout.contains(names[0]), "{}", second.stdout);
+}

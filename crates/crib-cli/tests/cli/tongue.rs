@@ -13,43 +13,65 @@ fn in_chinese(test: &str, args: &[&str]) -> String {
     format!("exit {status}\n--- stdout\n{}\n--- stderr\n{}", text(&done.stdout).trim_end(), text(&done.stderr).trim_end())
 }
 
+/// Every command there is.
+const COMMANDS: &[&[&str]] = &[
+    &[],
+    &["run"],
+    &["serve"],
+    &["list"],
+    &["show"],
+    &["call"],
+    &["logs"],
+    &["stop"],
+    &["rm"],
+    &["pull"],
+    &["connect"],
+    &["new"],
+    &["inspect"],
+    &["doctor"],
+    &["search"],
+    &["registry"],
+    &["registry", "add"],
+    &["registry", "ls"],
+    &["registry", "rm"],
+    &["admin"],
+    &["explain"],
+    &["completion"],
+    &["man"],
+    &["approve"],
+    &["secret"],
+    &["secret", "set"],
+    &["secret", "ls"],
+    &["secret", "rm"],
+    &["audit"],
+    &["audit", "verify"],
+];
+
 #[test]
 fn the_help_of_every_command() {
-    let commands: &[&[&str]] = &[
-        &[],
-        &["run"],
-        &["serve"],
-        &["list"],
-        &["show"],
-        &["call"],
-        &["logs"],
-        &["stop"],
-        &["rm"],
-        &["pull"],
-        &["connect"],
-        &["new"],
-        &["inspect"],
-        &["doctor"],
-        &["search"],
-        &["registry"],
-        &["registry", "add"],
-        &["registry", "ls"],
-        &["registry", "rm"],
-        &["admin"],
-        &["explain"],
-        &["completion"],
-        &["man"],
-        &["approve"],
-        &["secret"],
-        &["secret", "set"],
-        &["secret", "ls"],
-        &["secret", "rm"],
-        &["audit"],
-        &["audit", "verify"],
-    ];
-    for words in commands {
+    for words in COMMANDS {
         let name = if words.is_empty() { "toolcrib".to_owned() } else { words.join("-") };
         insta::assert_snapshot!(format!("help_{name}"), in_chinese("zh_help", &[*words, &["--help"]].concat()));
+    }
+}
+
+#[test]
+fn no_command_is_without_its_help_in_both_languages() {
+    let pages = folder("zh_pages").join("pages");
+    drop(std::fs::remove_dir_all(&pages));
+    assert!(in_chinese("zh_pages", &["man", "--dir", "pages"]).starts_with("exit 0"));
+    let names = std::fs::read_dir(pages).expect("pages").filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let name = |page: String| {
+        page.trim_end_matches(".1").trim_start_matches("toolcrib").trim_start_matches("-admin-").trim_start_matches('-').to_owned()
+    };
+    let all: std::collections::BTreeSet<String> = names.map(name).collect();
+    let known: std::collections::BTreeSet<String> = COMMANDS.iter().map(|words| words.join("-")).collect();
+    let missing: Vec<&String> = all.difference(&known).collect();
+    assert!(all.len() > 20 && missing.is_empty(), "add to COMMANDS, and a `cli!(help_…)` for English: {missing:?}");
+    let snapshots = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/snapshots");
+    for name in known.iter().filter(|name| !name.is_empty()) {
+        let english = snapshots.join(format!("cli__help_{}.snap", name.replace('-', "_")));
+        assert!(english.is_file(), "add `cli!(help_{}, …)`", name.replace('-', "_"));
     }
 }
 

@@ -6,10 +6,10 @@ use super::{Part, Subject};
 use crate::lint::{Report, Rule, Severity};
 
 pub(super) fn measure(subject: &Subject<'_>) -> Part {
-    let mut part = Part::new("Definitions", 25.0);
+    let mut part = Part::new("Definitions", 20.0);
     let (tools, lint) = (&subject.overview.tools, subject.lint);
     if tools.is_empty() {
-        part.unknown(25.0, "tools", "it has none");
+        part.unknown(20.0, "tools", "it has none");
         return part;
     }
     let count = number(tools.len());
@@ -30,10 +30,18 @@ pub(super) fn measure(subject: &Subject<'_>) -> Part {
     );
     let outputs = tools.iter().filter(|tool| has(tool, "outputSchema", None)).count();
     part.earned(2.0, number(outputs) / count, "output schemas", format!("{outputs} of {} tools", tools.len()));
+    let is_same = same(subject.first, tools);
+    let found = if is_same { "the same in two runs" } else { "others in another run" };
+    part.earned(2.0, if is_same { 1.0 } else { 0.0 }, "stable", found);
     let tokens = lint.cost.tokens;
     let share = super::steps(number(tokens), [1500.0, 4000.0, 8000.0, 16_000.0]);
     part.earned(3.0, share, "tokens", format!("about {tokens} ({})", lint.cost.method));
     part
+}
+
+/// Compares the tools of two runs, whatever their order.
+fn same(first: &[Value], second: &[Value]) -> bool {
+    first.len() == second.len() && second.iter().all(|tool| first.contains(tool))
 }
 
 fn has(tool: &Value, member: &str, inside: Option<&str>) -> bool {

@@ -11,6 +11,7 @@ use crib_model::{Code, Fault};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::results::Results;
 use super::{Cap, Part, Subject};
 use crate::lint::Rule;
 use crate::probe;
@@ -104,7 +105,7 @@ fn bare(value: &str) -> String {
     value.rsplit(' ').next().unwrap_or(value).to_owned()
 }
 
-pub(super) async fn measure(subject: &Subject<'_>, caps: &mut Vec<(Cap, String)>) -> Result<Part, Fault> {
+pub(super) async fn measure(subject: &Subject<'_>, caps: &mut Vec<(Cap, String)>, results: &mut Results) -> Result<Part, Fault> {
     let mut part = Part::new("Safety", 20.0);
     poison(subject, &mut part, caps);
     match subject.target.origin.confinement {
@@ -113,7 +114,7 @@ pub(super) async fn measure(subject: &Subject<'_>, caps: &mut Vec<(Cap, String)>
         Confinement::Unconfined => part.earned(4.0, 0.0, "confinement", "it can do what you can; run it from its package to confine it"),
         Confinement::Elsewhere => part.unknown(4.0, "confinement", "it runs elsewhere"),
     }
-    call_reads(subject).await?;
+    call_reads(subject, results).await?;
     escape(subject, &mut part, caps).await?;
     echo(subject, &mut part, caps);
     Ok(part)
@@ -136,11 +137,14 @@ fn poison(subject: &Subject<'_>, part: &mut Part, caps: &mut Vec<(Cap, String)>)
 }
 
 /// Calls tools that change nothing, to see what they tell.
-async fn call_reads(subject: &Subject<'_>) -> Result<(), Fault> {
+async fn call_reads(subject: &Subject<'_>, results: &mut Results) -> Result<(), Fault> {
     let reads = subject.overview.tools.iter().filter(|tool| probe::is_read_only(tool));
-    let calls = reads.filter_map(|tool| Some((probe::name(tool)?, probe::arguments(tool)?)));
-    for (name, arguments) in calls.take(CALLS_MAX) {
-        call(subject, name, arguments).await?;
+    let calls = reads.filter_map(|tool| Some((tool, probe::name(tool)?, probe::arguments(tool)?)));
+    for (tool, name, arguments) in calls.take(CALLS_MAX) {
+        let reply = call(subject, name, arguments).await?;
+        if let Some(result) = reply.as_ref().filter(|reply| !reply.is_tool_error()).and_then(|reply| reply.outcome.as_ref().ok()) {
+            results.look(tool, result);
+        }
     }
     Ok(())
 }

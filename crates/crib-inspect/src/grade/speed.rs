@@ -12,7 +12,7 @@ const CALLS: usize = 50;
 const TIME_MAX: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure(subject: &Subject<'_>) -> Result<Part, Fault> {
-    let mut part = Part::new("Speed", 15.0);
+    let mut part = Part::new("Speed", 10.0);
     let client = subject.client;
     let shot = cheapest(client, &subject.overview.tools);
     let params = client.with_meta(shot.params.clone());

@@ -2,25 +2,28 @@
 
 use std::sync::Arc;
 
-use crib_model::Fault;
+use crib_model::{Code, Fault};
+use serde_json::Value;
 
 use super::{Part, megabytes, steps};
-use crate::client::{Client, Decline};
+use crate::client::{Client, Decline, List};
 use crate::tap::{Tap, millis};
 use crate::target::{Options, Target};
 
-pub(super) async fn measure(target: &Target, options: &Options, tap: &Arc<Tap>) -> Result<Part, Fault> {
+/// Starts it once, and returns its tools of that run as well.
+pub(super) async fn measure(target: &Target, options: &Options, tap: &Arc<Tap>) -> Result<(Part, Vec<Value>), Fault> {
     let client = Client::connect(target, options, tap, Arc::new(Decline)).await?;
     let mut part = Part::new("Starts", 15.0);
     let after = millis(client.hello().after);
     let memory = client.pid().and_then(megabytes);
     let is_process = client.pid().is_some();
+    let tools = tools(&client).await?;
     let ended = client.close().await;
     if !is_process {
         part.unknown(7.0, "first answer", format!("after {after:.0} ms; it was running already"));
         part.unknown(4.0, "memory", "it is no process of this inspector");
         part.unknown(4.0, "exit", "it is no process of this inspector");
-        return Ok(part);
+        return Ok((part, tools));
     }
     part.earned(7.0, steps(after, [500.0, 1500.0, 5000.0, 15_000.0]), "first answer", format!("after {after:.0} ms"));
     match memory {
@@ -38,5 +41,17 @@ pub(super) async fn measure(target: &Target, options: &Options, tap: &Arc<Tap>) 
         (Some(false), _) => part.earned(4.0, 0.0, "exit", format!("it had to be ended by a signal ({status})")),
         (None, _) => part.earned(4.0, 0.0, "exit", "it was gone before it was asked to leave"),
     }
-    Ok(part)
+    Ok((part, tools))
+}
+
+/// Reads its tools, where it has any; what is wrong with the list is found later.
+async fn tools(client: &Client) -> Result<Vec<Value>, Fault> {
+    if !client.hello().offers(List::Tools.capability()) {
+        return Ok(Vec::new());
+    }
+    match client.list(List::Tools).await {
+        Ok(pages) => Ok(pages.unwrap_or_default().items),
+        Err(fault) if fault.code() == Code::ProtocolBroken => Ok(Vec::new()),
+        Err(fault) => Err(fault),
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Confinement, OpenPipe, Options, Origin, Target, Way};
+use crate::{OpenPipe, Options, Origin, Target, Way};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio_util::task::TaskTracker;
@@ -31,7 +31,7 @@ pub(crate) fn legacy(tools: Value) -> Answer {
         "ping" => Some(Ok(json!({}))),
         "tools/list" if params.get("cursor").is_some() => Some(Err((-32602, "no such cursor".to_owned()))),
         "tools/list" => Some(Ok(json!({ "tools": tools }))),
-        "tools/call" => Some(Ok(json!({ "content": [{ "type": "text", "text": "done" }] }))),
+        "tools/call" => Some(Ok(json!({ "content": [{ "type": "text", "text": "done" }], "structuredContent": {} }))),
         _ => Some(not_found()),
     })
 }
@@ -61,7 +61,7 @@ pub(crate) fn target(answer: Answer) -> Target {
         });
         ours
     });
-    let origin = Origin { package: None, digest: None, confinement: Confinement::Unconfined };
+    let origin = Origin::default();
     Target { name: "fixture".to_owned(), way: Way::Here(open), origin }
 }
 

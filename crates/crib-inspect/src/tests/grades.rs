@@ -1,6 +1,7 @@
 //! Grades: each line finds what it is there for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::{Confinement, Grade, Grades, Line, Plan, Target, grade, load};
@@ -62,6 +63,26 @@ async fn each_line_of_the_protocol_finds_its_fault() {
         let grade = graded(&target).await;
         assert!(line(&grade, what).earned.is_some_and(|share| share < 1.0), "{what}: {grade}");
     }
+}
+
+#[tokio::test]
+async fn results_that_do_not_fit_and_tools_that_change_from_run_to_run_are_found() {
+    let mut wrong = good_tool("left");
+    wrong["outputSchema"] = json!({ "type": "object", "properties": { "percent": { "type": "number" } }, "required": ["percent"] });
+    let grade = graded(&target(legacy(json!([wrong])))).await;
+    let found = line(&grade, "results");
+    assert!(found.earned == Some(0.0) && found.found.starts_with("1 of 1 are not what their schemas promise: left: "), "{grade}");
+    let (base, runs) = (good(), AtomicUsize::new(0));
+    let other = move |method: &str, params: &Value| match method {
+        "tools/list" if params.get("cursor").is_none() => {
+            let mut tool = good_tool("left");
+            tool["title"] = json!(format!("Run {}", runs.fetch_add(1, Ordering::Relaxed)));
+            Some(Ok(json!({ "tools": [tool] })))
+        }
+        _ => base(method, params),
+    };
+    let grade = graded(&target(Arc::new(other))).await;
+    assert_eq!(line(&grade, "stable").earned, Some(0.0), "{grade}");
 }
 
 #[tokio::test]

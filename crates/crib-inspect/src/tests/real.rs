@@ -44,7 +44,7 @@ fn command(program: String, args: Vec<String>) -> CommandLine {
 }
 
 fn of(name: &str, command: CommandLine) -> Target {
-    let origin = Origin { package: None, digest: None, confinement: Confinement::Unconfined };
+    let origin = Origin::default();
     Target { name: name.to_owned(), way: Way::Command(command), origin }
 }
 

@@ -45,6 +45,9 @@ pub(super) async fn look(
     if provenance.signature == Proof::Absent {
         findings.push(Finding::new(FindingKind::Unsigned, format!("`{name}@{version}` is not signed by its registry")));
     }
+    // The times of all versions stand in the document of the package alone; without it the version is as good.
+    let whole = web::document(http, &format!("{base}/{path}"), JSON).await.ok().flatten().unwrap_or_default();
+    provenance.released = whole.get("time").and_then(|times| Some(times.get(version)?.as_str()?.to_owned()));
     let url = format!("{base}/-/npm/v1/attestations/{path}@{version}");
     let document = web::document(http, &url, JSON).await?.unwrap_or_default();
     (provenance.attestation, provenance.signer) = attestation(&document, resolution, job.roots, findings);

@@ -24,6 +24,7 @@ pub(super) async fn look(job: &Job<'_>, index: &str, pin: &Pin, findings: &mut V
         let sum = file.pointer("/hashes/sha256").and_then(Value::as_str);
         sum.is_some_and(|sum| pin.hashes.iter().any(|hash| hash.strip_prefix("sha256:") == Some(sum)))
     };
+    provenance.released = files.iter().find(is_ours).and_then(|file| Some(file.get("upload-time")?.as_str()?.to_owned()));
     let statement = files.iter().filter(is_ours).find_map(|file| Some((file, file.get("provenance")?.as_str()?)));
     let Some((file, url)) = statement else {
         findings.push(Finding::new(FindingKind::Unsigned, format!("nobody attests who published `{name}=={}`", pin.version)));

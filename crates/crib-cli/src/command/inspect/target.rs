@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crib_control::secrets::SecretSource;
 use crib_control::{Compiled, CompiledServer, Source};
-use crib_inspect::{Confinement, Mask, OpenPipe, Origin, Target, UrlTransport, Way};
+use crib_inspect::{Confinement, Mask, OpenPipe, Origin, Signature, Target, UrlTransport, Way};
 use crib_model::{Code, Gateway, Scope, Slug};
-use crib_package::Locked;
+use crib_package::{Locked, Proof};
 use crib_registry::pins::Mode;
 use crib_sandbox::Egress;
 use crib_transport::{CommandLine, Endpoint, StdioOptions, serve_lines};
@@ -105,10 +105,30 @@ pub(super) async fn find(args: &Inspect, output: &Output) -> Result<Found, Failu
             let shop = Arc::new(Shop::open(Believed::of(&compiled.packages)?)?);
             let launch = package::launch(&server, &package, &shop).await?;
             let digest = launch.locked.tree.as_ref().map(ToString::to_string);
-            let origin = Origin { package: Some(shop::pinned(&launch.locked)), digest, confinement: Confinement::Sandboxed };
+            let origin = origin(&launch.locked, digest);
             let found = Found::new(Target { name, way: Way::Command(launch.command), origin }, &known);
             Ok(Found { locked: Some(launch.locked), egress: launch.egress, ..found })
         }
+    }
+}
+
+/// Returns what is known of a package, as far as a grade has to know.
+fn origin(locked: &Locked, digest: Option<String>) -> Origin {
+    let told = &locked.provenance;
+    let signature = match (&told.attestation, &told.signature) {
+        (Proof::Verified { by }, _) | (_, Proof::Verified { by }) => Signature::Verified(by.clone()),
+        (Proof::Present { note }, _) | (_, Proof::Present { note }) => Signature::Unchecked(note.clone()),
+        (Proof::Absent, Proof::Absent) => Signature::Absent,
+    };
+    // A date is a date, whatever time it is here.
+    let released_unix = told.released.as_deref().and_then(|text| crib_market::moment(text, 0));
+    Origin {
+        package: Some(shop::pinned(locked)),
+        digest,
+        confinement: Confinement::Sandboxed,
+        signature,
+        released_unix,
+        packages: locked.packages.len(),
     }
 }
 
@@ -190,7 +210,7 @@ fn here(compiled: &Compiled, server: &CompiledServer, known: &[(String, String)]
     let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
     let gateway: Arc<dyn Gateway> = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
     let open = pipe(gateway, server.slug.clone(), shutdown.clone(), tracker.clone());
-    let origin = Origin { package: Some(format!("builtin:{}", server.name)), digest: None, confinement: Confinement::Unconfined };
+    let origin = Origin { package: Some(format!("builtin:{}", server.name)), ..Origin::default() };
     let target = Target { name: server.name.clone(), way: Way::Here(open), origin };
     Ok(Found { here: Some(Here { instance, shutdown, tracker }), ..Found::new(target, known) })
 }
