@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use crib_model::{Code, Fault};
 use crib_oci::Reference;
 use crib_package::{
-    Build, FindingKind, Grants, Listing, Lock, Locked, More, NetGrant, Packages, PackagesOptions, Policy, Progress, Provenance, Pulled,
-    Source, Start, Trust, Verdict,
+    Build, FindingKind, Grants, ImageKey, Key, Listing, Lock, Locked, More, NetGrant, NotAKey, Packages, PackagesOptions, Policy, Progress,
+    Provenance, Pulled, Required, Source, Start, Trust, Verdict,
 };
 use crib_transport::{ClientOptions, HttpClient};
 
 use crate::args::Fetch;
 use crate::failure::Failure;
 use crate::{config, places};
+
+/// Largest file of a key.
+const KEY_BYTES_MAX: u64 = 16 * 1024;
 
 /// The store and the lockfile.
 #[derive(Debug)]
@@ -35,8 +38,14 @@ impl Believed {
     pub(crate) fn of(packages: &crib_control::config::Packages) -> Result<Self, Fault> {
         let mut this = Self::default();
         let odd = |what: String| Fault::new(Code::ConfigInvalid, format!("`packages` in the configuration has {what}"));
-        for key in &packages.keys {
-            this.trust.keys.push(key.parse().map_err(|error: crib_package::NotAKey| odd("a key that is none".to_owned()).because(error))?);
+        let (keys, image_keys) = read_keys(&packages.keys).map_err(|why| odd("a key that is none".to_owned()).because(why))?;
+        (this.trust.keys, this.trust.image_keys) = (keys, image_keys);
+        for signers in &packages.signers {
+            let (keys, image_keys) = read_keys(&signers.keys).map_err(|why| odd("a key that is none".to_owned()).because(why))?;
+            if signers.identities.is_empty() && signers.keys.is_empty() {
+                return Err(odd(format!("nobody who may sign `{}`", signers.of.escape_debug())).hint("give `keys` or `identities`"));
+            }
+            this.trust.required.push(Required { of: signers.of.clone(), keys, image_keys, identities: signers.identities.clone() });
         }
         this.trust.root = Some(PathBuf::from(&packages.trusted_root)).filter(|path| !path.as_os_str().is_empty());
         for (name, verdict) in &packages.findings {
@@ -62,16 +71,8 @@ impl Believed {
             this.policy = this.policy.with(kind, Verdict::Allow);
         }
         if !fetch.key.is_empty() {
-            this.trust.keys.clear();
-            for text in &fetch.key {
-                let file = Path::new(text);
-                let found = if file.is_file() { fs::read_to_string(file)? } else { text.clone() };
-                if found.contains("BEGIN PUBLIC KEY") {
-                    this.trust.image_keys.push(found.parse().map_err(|error| no_key(&error))?);
-                } else {
-                    this.trust.keys.push(found.parse().map_err(|error| no_key(&error))?);
-                }
-            }
+            let (keys, image_keys) = read_keys(&fetch.key).map_err(|why| no_key(&why))?;
+            (this.trust.keys, this.trust.image_keys) = (keys, image_keys);
             this.trust.needs_key = true;
         }
         this.building(&fetch.build, &fetch.build_net)
@@ -88,9 +89,32 @@ impl Believed {
     }
 }
 
-fn no_key(error: &crib_package::NotAKey) -> Failure {
+/// Reads keys of minisign and of cosign, from their texts or files.
+fn read_keys(texts: &[String]) -> Result<(Vec<Key>, Vec<ImageKey>), String> {
+    let (mut keys, mut image_keys) = (Vec::new(), Vec::new());
+    for text in texts {
+        let file = Path::new(text);
+        let found = if file.is_file() { read_key(file)? } else { text.clone() };
+        if found.contains("BEGIN PUBLIC KEY") {
+            image_keys.push(found.parse().map_err(|error: NotAKey| error.to_string())?);
+        } else {
+            keys.push(found.parse().map_err(|error: NotAKey| error.to_string())?);
+        }
+    }
+    Ok((keys, image_keys))
+}
+
+fn read_key(file: &Path) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", file.display());
+    if fs::metadata(file).map_err(failed)?.len() > KEY_BYTES_MAX {
+        return Err(format!("`{}` is too long for a key", file.display()));
+    }
+    fs::read_to_string(file).map_err(failed)
+}
+
+fn no_key(why: &str) -> Failure {
     let hint = "it is the file `cosign.pub`, or the line that begins with RW in the file `minisign.pub`, or that file";
-    Failure::usage(error.to_string()).hint(hint)
+    Failure::usage(why).hint(hint)
 }
 
 fn finding(name: &str) -> Option<FindingKind> {

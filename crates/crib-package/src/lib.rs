@@ -51,6 +51,6 @@ pub use mcpb::Setting;
 pub use progress::{Event, Progress};
 pub use pull::{Packages, PackagesOptions, Pulled, Trust};
 pub use remedy::{Remedy, RemedyKind, recognise, unbuilt};
-pub use signature::{ImageKey, Key, NotAKey, Signer};
+pub use signature::{ImageKey, Key, NotAKey, Required, Signer};
 pub use source::{More, Source};
 pub use start::Start;

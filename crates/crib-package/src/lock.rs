@@ -211,8 +211,7 @@ impl Locked {
 
     /// Returns the key of minisign it was signed by.
     pub(crate) fn minisign_key(&self) -> Option<Key> {
-        let signer = self.provenance.signer.as_ref().filter(|signer| signer.issuer == "minisign")?;
-        signer.identity.parse().ok()
+        self.provenance.signer.as_ref().and_then(Key::of)
     }
 }
 

@@ -8,7 +8,7 @@ use crib_model::{Code, Fault};
 use crib_transport::HttpClient;
 
 use crate::digest::Digest;
-use crate::signature::{ImageKey, Roots};
+use crate::signature::{ImageKey, Required, Roots};
 use crate::start::{self, Start};
 use crate::store::{Half, Store};
 use crate::tool::Surroundings;
@@ -42,6 +42,8 @@ pub struct Trust {
     pub image_keys: Vec<ImageKey>,
     /// Whether a bundle or an image must be signed by one of them.
     pub needs_key: bool,
+    /// By whom packages of some names must be signed, whatever else is said.
+    pub required: Vec<Required>,
     /// Sigstore's `trusted_root.json`; where none is named, the one that came with npm.
     pub root: Option<PathBuf>,
 }
@@ -86,6 +88,8 @@ pub(crate) struct Job<'a> {
     pub(crate) progress: &'a Progress,
     pub(crate) trust: &'a Trust,
     pub(crate) roots: Option<&'a Roots>,
+    /// Each of them must accept who signed it.
+    pub(crate) required: &'a [Required],
     pub(crate) launcher: Option<&'a Path>,
     /// What is built beside what was built before.
     pub(crate) built: &'a Build,
@@ -156,13 +160,19 @@ impl Packages {
         }
         let signer = before.and_then(|before| before.provenance.signer.as_ref());
         trust.image_keys.extend(signer.and_then(ImageKey::of).filter(|_| !trust.needs_key));
+        let required: Vec<Required> = trust.required.iter().filter(|required| required.covers(source)).cloned().collect();
+        for one in &required {
+            trust.keys.extend(one.keys.iter().cloned());
+            trust.image_keys.extend(one.image_keys.iter().cloned());
+        }
         let file_sha256 = file_sha256.transpose()?;
-        let job = Job { trust: &trust, roots: roots.as_ref(), file_sha256, before, ..self.job(&belief, progress) };
+        let job = Job { trust: &trust, roots: roots.as_ref(), required: &required, file_sha256, before, ..self.job(&belief, progress) };
         let mut findings: Vec<Finding> = names::look(source).into_iter().collect();
         findings.extend(listing.and_then(Listing::finding));
         job.judge(&findings)?;
         let known = self.store.names();
         let (mut locked, more) = fetch(&job, source).await?;
+        required.iter().try_for_each(|one| one.check(&locked.source, locked.provenance.signer.as_ref()))?;
         findings.extend(more);
         if let Some(listing) = listing {
             let tree = locked.tree.as_ref().map(|tree| self.store.part(tree, Half::Tree));
@@ -200,6 +210,7 @@ impl Packages {
             progress,
             trust: &belief.trust,
             roots: None,
+            required: &[],
             built: &self.build,
             launcher: self.launcher.as_deref(),
             file_sha256: None,

@@ -17,6 +17,7 @@ mod der;
 mod log;
 mod minisign;
 mod noted;
+mod required;
 mod roots;
 mod signer;
 mod stamp;
@@ -31,6 +32,7 @@ pub(crate) use bundle::{Bundle, by_key};
 pub use cosign::ImageKey;
 pub use minisign::{Key, NotAKey};
 pub(crate) use minisign::{Signed, check as check_file};
+pub use required::Required;
 pub(crate) use roots::Roots;
 pub use signer::Signer;
 

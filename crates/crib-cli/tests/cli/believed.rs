@@ -39,3 +39,30 @@ fn another_verdict_on_packages_takes_effect_without_a_restart() {
     assert!(called.stdout.starts_with("refused"), "{}{}", called.stdout, called.stderr);
     assert_eq!(process(), before, "it is the same one");
 }
+
+#[test]
+fn what_has_such_a_name_is_pulled_only_from_whom_the_configuration_names() {
+    if lacks("npm") || lacks("node") {
+        return;
+    }
+    let home = Home::new("believed_signers");
+    let (base, pages) = registry();
+    publish(&pages, "reader-server", "1.0.0");
+    let config = |packages: &str| home.write(".config/toolcrib/config.yaml", &format!("packages: {packages}\nservers: {{}}\n"));
+    let pull = |more: &[&str]| of_registry(&home, &base, &[&["pull", "npm:reader-server"], more].concat());
+    config("{ signers: [{ for: \"npm:reader-*\", identities: [\"https://github.com/owner/*\"] }] }");
+    // Not even for whoever allows what is found.
+    for more in [&[][..], &["--allow", "unsigned"]] {
+        let refused = pull(more);
+        assert_eq!(refused.status, 6, "{}", refused.stderr);
+        assert!(refused.stderr.contains("error[TC0505]: `npm:reader-server` is not signed by whom it has to be"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("has to be signed by https://github.com/owner/*"), "{}", refused.stderr);
+    }
+    config("{ signers: [{ for: \"npm:reader-*\" }] }");
+    assert!(pull(&[]).stderr.contains("nobody who may sign `npm:reader-*`"));
+    config("{ keys: [absent.pub] }");
+    assert!(pull(&[]).stderr.contains("a key that is none"));
+    config("{ signers: [{ for: \"npm:other-*\", keys: [\"~/cosign.pub\"] }] }");
+    home.write("cosign.pub", &crib_test::attest::PlainKey::new().public());
+    assert_eq!(pull(&[]).status, 0);
+}

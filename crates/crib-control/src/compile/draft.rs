@@ -123,6 +123,11 @@ impl<'w> Draft<'w> {
             if !root.is_empty() {
                 *root = self.world.absolute(root.as_str().as_ref()).display().to_string();
             }
+            // The text of a key stays as it is.
+            let is_file = |key: &&mut String| !key.starts_with("RW") && !key.contains("BEGIN PUBLIC KEY");
+            for key in self.config.packages.keys_mut().filter(is_file) {
+                *key = self.world.absolute(key.as_str().as_ref()).display().to_string();
+            }
         }
         self.keys(&check::key::Listed { file, root: &root }, config.keys);
         if root.get("gateway").is_some() || root.get("observability").is_some() || self.gateway.is_none() {

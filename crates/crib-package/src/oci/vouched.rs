@@ -46,10 +46,14 @@ impl Vouched {
             }
             voices.retain(is_by_key);
         }
+        let is_wanted = |signer: &Signer| job.required.iter().all(|required| required.accepts(signer));
+        voices.retain(|voice| if let Attested::Verified(signer) = &voice.attested { is_wanted(signer) } else { true });
         let mut this = Self::default();
         let signers =
             voices.iter().filter_map(|voice| if let Attested::Verified(signer) = &voice.attested { Some((signer, voice)) } else { None });
         let signers: Vec<(&Signer, &Voice)> = signers.collect();
+        // Before a layer is downloaded.
+        job.required.iter().try_for_each(|required| required.check(shown, signers.first().map(|(signer, _)| *signer)))?;
         let known = job.before.and_then(|before| before.provenance.signer.as_ref());
         let is_known = |(signer, _): &&(&Signer, &Voice)| known.is_some_and(|known| signer.is_same(known));
         if let Some((signer, _)) = signers.iter().find(is_known).or_else(|| signers.first()) {

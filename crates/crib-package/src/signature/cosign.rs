@@ -50,6 +50,12 @@ impl FromStr for ImageKey {
     }
 }
 
+impl fmt::Display for ImageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(&self.0))
+    }
+}
+
 impl fmt::Debug for ImageKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ImageKey({})", STANDARD.encode(&self.0))

@@ -12,6 +12,8 @@ use minisign_verify::{PublicKey, Signature};
 
 use super::Signer;
 
+/// Who says that it was them, for a signer that is a key.
+const ISSUER: &str = "minisign";
 const BUFFER_BYTES: usize = 64 * 1024;
 /// A public key: two letters of the algorithm, eight bytes of the id, and the key.
 const KEY_BYTES: usize = 42;
@@ -61,6 +63,11 @@ impl FromStr for Key {
 }
 
 impl Key {
+    /// Returns the key that signed a version before.
+    pub(crate) fn of(signer: &Signer) -> Option<Self> {
+        if signer.issuer == ISSUER { signer.identity.parse().ok() } else { None }
+    }
+
     /// Returns the id as minisign shows it.
     #[must_use]
     pub fn id(&self) -> String {
@@ -79,7 +86,7 @@ pub(crate) fn check(file: &Path, signature: &str, keys: &[Key]) -> Signed {
     let Some(id) = id_of(signature) else { return Signed::Badly("its signature cannot be read".to_owned()) };
     let Some(key) = keys.iter().find(|key| key.id == id) else { return Signed::ByStranger { id: shown(&id) } };
     match verified(file, signature, key) {
-        Ok(()) => Signed::By(Signer { issuer: "minisign".to_owned(), identity: key.text.clone(), repository: None }),
+        Ok(()) => Signed::By(Signer { issuer: ISSUER.to_owned(), identity: key.text.clone(), repository: None }),
         Err(why) => Signed::Badly(why),
     }
 }

@@ -1,7 +1,7 @@
 //! Statements of who built a package, good and forged.
 
 use crib_model::Code;
-use crib_package::{Digest, FindingKind, Policy, Proof, Pulled, Signer};
+use crib_package::{Digest, FindingKind, Policy, Proof, Pulled, Required, Signer};
 use crib_test::attest::{Attestation, Authority, Identity, NOON};
 use crib_test::npm::Published;
 use serde_json::Value;
@@ -152,6 +152,34 @@ fn another_signer_or_none_is_refused_and_another_tag_is_not() {
     refused(pull(&registry, Some(&second)), Code::PackageRefused, "signer-changed");
     publish(&registry, "1.4.0", |_| None);
     refused(pull(&registry, Some(&second)), Code::PackageRefused, "is signed by nobody");
+}
+
+#[test]
+fn a_package_of_some_names_must_be_built_where_its_user_says() {
+    if lacks("npm") {
+        return;
+    }
+    let (mut registry, authority) = believed();
+    let required =
+        |of: &str, identity: &str| vec![Required { of: of.to_owned(), identities: vec![identity.to_owned()], ..Required::default() }];
+    publish(&registry, "1.2.0", |file| Some(authority.attest(OURS, ("sha512", &file.sha512), NOON)));
+    for (of, identity, is_good) in [
+        ("npm:good-*", "https://github.com/owner/*", true),
+        ("npm:good-*", "https://github.com/owner/repository/.github/workflows/publish.yml@refs/tags/*", true),
+        ("npm:good-*", "https://github.com/other/*", false),
+        ("npm:other-*", "https://github.com/other/*", true),
+    ] {
+        registry.world.trust.required = required(of, identity);
+        match pull(&registry, None) {
+            Ok(_) => assert!(is_good, "{of} {identity}"),
+            Err(fault) => assert!(!is_good && fault.code() == Code::PackageUnverified, "{of} {identity}: {fault}"),
+        }
+    }
+    // What nobody here can check is signed by nobody.
+    let stranger = Authority::new("stranger");
+    publish(&registry, "1.2.0", |file| Some(stranger.attest(OURS, ("sha512", &file.sha512), NOON)));
+    registry.world.trust.required = required("npm:good-*", "*");
+    refused(pull(&registry, None), Code::PackageUnverified, "nobody who can be verified signed it");
 }
 
 #[test]

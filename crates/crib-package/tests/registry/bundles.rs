@@ -3,7 +3,7 @@
 use std::fs;
 
 use crib_model::Code;
-use crib_package::{Digest, FindingKind, Policy, Proof};
+use crib_package::{Digest, FindingKind, Policy, Proof, Required};
 use crib_test::minisign::Keys;
 use crib_test::pypi::archive as bundle;
 use serde_json::json;
@@ -137,4 +137,30 @@ fn a_bundle_is_signed_by_a_key_that_is_believed_or_it_is_said() {
     refused(world.pull(&strict, &write(&world, &bytes), None), Code::PackageUnverified, "nobody signed");
     fs::write(world.path("bundle.mcpb.minisig"), ours.sign(&bytes)).expect("a file");
     assert!(world.pull(&strict, &write(&world, &bytes), None).is_ok(), "a file has its signature beside it");
+}
+
+#[test]
+fn a_bundle_of_some_place_must_be_signed_by_the_key_that_is_required_there() {
+    if lacks("node") {
+        return;
+    }
+    let mut world = World::new();
+    let (ours, other) = (Keys::new(*b"our keys"), Keys::new(*b"not ours"));
+    let of = format!("mcpb:{}/*", world.site.base);
+    let key = |keys: &Keys| vec![keys.public().parse().expect("a key")];
+    world.trust.required = vec![Required { of, keys: key(&ours), ..Required::default() }];
+    // One that is believed elsewhere will not do here.
+    world.trust.keys = key(&other);
+    let bytes = bundle(&[("manifest.json", &manifest("a.js")), ("a.js", "")]);
+    let packages = world.packages(Policy::default(), TOOLS);
+    let place = format!("mcpb:{}/x.mcpb", world.site.base);
+    world.site.serve("/x.mcpb", "application/zip", bytes.clone());
+    refused(world.pull(&packages, &place, None), Code::PackageUnverified, "nobody who can be verified signed it");
+    world.site.serve("/x.mcpb.minisig", "text/plain", other.sign(&bytes));
+    refused(world.pull(&packages, &place, None), Code::PackageUnverified, "has to be signed by");
+    world.site.serve("/x.mcpb.minisig", "text/plain", ours.sign(&bytes));
+    let pulled = world.pull(&packages, &place, None).expect("it is pulled");
+    assert_eq!(kinds(&pulled), []);
+    // Of what is elsewhere nothing is required.
+    assert!(world.pull(&packages, &write(&world, &bytes), None).is_ok());
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crib_model::Code;
-use crib_package::{Entry, FindingKind, Locked, Policy, Proof, Pulled, Verdict};
+use crib_package::{Entry, FindingKind, Locked, Policy, Proof, Pulled, Required, Trust, Verdict};
 use crib_test::attest::{Authority, Identity, NOON, pem};
 use serde_json::{Value, json};
 
@@ -266,9 +266,19 @@ fn an_image_that_is_signed_with_a_key_is_believed_by_whoever_has_the_key() {
     signed.world.trust.image_keys = vec![key.public().parse().expect("a key")];
     signed.world.trust.needs_key = true;
     refused(signed.pull(Policy::default(), None), Code::PackageUnverified, "is not signed by the key it has to be signed by");
+    // The same is required of names, whatever is said on a command line.
+    signed.world.trust = Trust { image_keys: vec![other.public().parse().expect("a key")], needs_key: true, ..Trust::default() };
+    assert!(signed.pull(Policy::default(), None).is_ok());
+    let of = format!("oci:{}/*", signed.shelf.host);
+    signed.world.trust.required = vec![Required { of, image_keys: vec![key.public().parse().expect("a key")], ..Required::default() }];
+    refused(signed.pull(Policy::default(), None), Code::PackageUnverified, "is not signed");
+    signed.world.trust.needs_key = false;
+    refused(signed.pull(Policy::default(), None), Code::PackageUnverified, "is not signed by whom it has to be");
+    sign(&signed, &key, &signed.image);
+    assert_eq!(kinds(&signed.pull(Policy::default(), None).expect("it is pulled")), []);
+    signed.world.trust = Trust { image_keys: vec![key.public().parse().expect("a key")], ..Trust::default() };
     // The signature of another image is none of this one.
     sign(&signed, &key, &format!("sha256:{}", "1".repeat(64)));
-    signed.world.trust.needs_key = false;
     refused(signed.pull(Policy::default(), None), Code::PackageRefused, "it is about other bytes");
 }
 

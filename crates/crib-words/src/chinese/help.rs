@@ -122,7 +122,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Do not run the clients to see whether they connect", "不运行客户端来确认连接"),
     (
         "With --import: servers of npx and uvx become packages in the sandbox [default: ask, else so]",
-        "与 --import 同用：npx 和 uvx 的服务器作为软件包在沙盒中运行 [默认：询问，无法询问时即如此]",
+        "与 --import 同用：npx 和 uvx 的服务器作为软件包在沙箱中运行 [默认：询问，无法询问时即如此]",
     ),
     ("With --import: they stay commands, which nothing confines", "与 --import 同用：它们仍是命令，不受任何限制"),
     (

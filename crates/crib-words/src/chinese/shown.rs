@@ -307,23 +307,23 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("`{}` is told of {}: {}", "`{}` 的参数里有 {}：{}"),
     (
         "{} come from packages. Run them in the sandbox, where they see no files and no network but what you grant? [Y/n] ",
-        "{} 来自软件包。让它们在沙盒中运行吗？那里看不到你未授予的文件和网络。[Y/n] ",
+        "{} 来自软件包。让它们在沙箱中运行吗？那里看不到你未授予的文件和网络。[Y/n] ",
     ),
-    ("in the sandbox", "在沙盒中"),
+    ("in the sandbox", "在沙箱中"),
     ("unconfined", "不受限制"),
     ("unconfined: {}", "不受限制：{}"),
     ("is fetched when it is first called: {}", "首次调用时获取：{}"),
     (
         "sandbox   more for a server: toolcrib run NAME --allow-net HOST   (--allow-read, --allow-write)",
-        "沙盒      给某个服务器更多权限：toolcrib run NAME --allow-net HOST   (--allow-read, --allow-write)",
+        "沙箱      给某个服务器更多权限：toolcrib run NAME --allow-net HOST   (--allow-read, --allow-write)",
     ),
     (
         "          without it: toolcrib connect --restore, then toolcrib connect --import --no-confine",
-        "          不用沙盒：toolcrib connect --restore，然后 toolcrib connect --import --no-confine",
+        "          不用沙箱：toolcrib connect --restore，然后 toolcrib connect --import --no-confine",
     ),
     (
         "sandbox   what is unconfined may do what you may; into the sandbox: toolcrib connect --restore, then toolcrib connect --import --confine",
-        "沙盒      不受限制的服务器能做你能做的一切；放进沙盒：toolcrib connect --restore，然后 toolcrib connect --import --confine",
+        "沙箱      不受限制的服务器能做你能做的一切；放进沙箱：toolcrib connect --restore，然后 toolcrib connect --import --confine",
     ),
     ("`{}` is told of {} and may not look there; grant it: {}", "`{}` 的参数里有 {}，但它无权查看；授权：{}"),
     ("{} is run as it is, whatever is in it (unpinned)", "{} 按现状运行，不管里面是什么（unpinned）"),
