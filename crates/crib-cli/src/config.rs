@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::places;
 use crate::world::System;
+use crate::{places, shop};
 
 /// Compiles the files; the user's own where none is named, and the built-in server where there is none either.
 pub(crate) fn load(files: &[PathBuf], output: &Output) -> Result<Compiled, Failure> {
@@ -18,7 +18,7 @@ pub(crate) fn load(files: &[PathBuf], output: &Output) -> Result<Compiled, Failu
     if files.is_empty() {
         return Ok(default_config());
     }
-    let compiled = compile(files, &System::new()?).map_err(|problems| Failure::problems(&problems))?;
+    let compiled = of_files(files)?;
     for warning in &compiled.warnings {
         output.warn(&warning.summary());
     }
@@ -27,13 +27,19 @@ pub(crate) fn load(files: &[PathBuf], output: &Output) -> Result<Compiled, Failu
 
 /// Compiles the same without a word about what is odd in it: whoever has asked before has said it.
 pub(crate) fn again(files: &[PathBuf]) -> Result<Compiled, Failure> {
-    if files.is_empty() { own() } else { compile(files, &System::new()?).map_err(|problems| Failure::problems(&problems)) }
+    if files.is_empty() { own() } else { of_files(files) }
+}
+
+fn of_files(files: &[PathBuf]) -> Result<Compiled, Failure> {
+    let compiled = compile(files, &System::new()?).map_err(|problems| Failure::problems(&problems))?;
+    shop::guard(&compiled.files);
+    Ok(compiled)
 }
 
 /// Compiles the user's own configuration, and leaves its oddities to others; the built-in server where there is none.
 pub(crate) fn own() -> Result<Compiled, Failure> {
     match own_file() {
-        Some(file) => compile(&[file], &System::new()?).map_err(|problems| Failure::problems(&problems)),
+        Some(file) => of_files(&[file]),
         None => Ok(default_config()),
     }
 }

@@ -10,11 +10,14 @@ use crib_package::{
     Provenance, Pulled, Required, Source, Start, Trust, Verdict,
 };
 use crib_transport::{ClientOptions, HttpClient};
+use parking_lot::RwLock;
 
 use crate::args::Fetch;
 use crate::failure::Failure;
 use crate::{config, places};
 
+/// The files from which this process has its servers.
+static GUARDED: RwLock<Vec<PathBuf>> = RwLock::new(Vec::new());
 /// Largest file of a key.
 const KEY_BYTES_MAX: u64 = 16 * 1024;
 
@@ -171,6 +174,8 @@ impl Shop {
 
     /// Gets a package and locks it, with what was granted to the version before.
     pub(crate) async fn pull(&self, name: &str, source: &Source, listing: Option<&Listing>, progress: &Progress) -> Result<Pulled, Fault> {
+        // Nobody takes it for what no server needs before it is locked.
+        let _busy = self.packages.busy();
         let before = self.lock()?.servers.remove(name);
         let pulled = match listing {
             Some(listing) => Box::pin(self.packages.pull_listed(source, listing, before.as_ref(), progress)).await?,
@@ -192,6 +197,16 @@ pub(crate) fn data() -> Result<PathBuf, Fault> {
     Ok(places::own(&places).data)
 }
 
+/// Remembers the files of a configuration: no server may write where they are.
+pub(crate) fn guard(files: &[PathBuf]) {
+    let mut guarded = GUARDED.write();
+    for file in files {
+        if !guarded.contains(file) {
+            guarded.push(file.clone());
+        }
+    }
+}
+
 /// Refuses grants that reach our own folders: a server that writes there is confined no longer, and one that reads there
 /// has the key of the secrets.
 pub(crate) fn keep_apart(grants: &Grants) -> Result<(), Fault> {
@@ -200,6 +215,15 @@ pub(crate) fn keep_apart(grants: &Grants) -> Result<(), Fault> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_gone| path.to_owned());
     let own: Vec<PathBuf> = config.parent().into_iter().chain([data.as_path()]).map(real).collect();
     let kept = real(&kept(&data));
+    for granted in &grants.write {
+        let path = real(granted);
+        if let Some(file) = GUARDED.read().iter().find(|file| real(file).starts_with(&path)) {
+            let message = format!("`{}` cannot be granted for writing: `{}` is in it", granted.display(), file.display());
+            return Err(Fault::new(Code::SandboxFailed, message)
+                .because("a server that can change the configuration can have anything started, outside of its sandbox")
+                .hint("keep that file elsewhere, or grant the folders that are needed, one by one"));
+        }
+    }
     for granted in grants.read.iter().chain(&grants.write) {
         let path = real(granted);
         // A server's own folder is nobody else's.

@@ -54,3 +54,4 @@ pub use remedy::{Remedy, RemedyKind, recognise, unbuilt};
 pub use signature::{ImageKey, Key, NotAKey, Required, Signer};
 pub use source::{More, Source};
 pub use start::Start;
+pub use store::Busy;

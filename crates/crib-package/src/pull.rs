@@ -10,7 +10,7 @@ use crib_transport::HttpClient;
 use crate::digest::Digest;
 use crate::signature::{ImageKey, Required, Roots};
 use crate::start::{self, Start};
-use crate::store::{Half, Store};
+use crate::store::{Busy, Half, Store};
 use crate::tool::Surroundings;
 use crate::{
     Build, Changes, Finding, FindingKind, Key, Listing, Lock, Locked, NetGrant, Policy, Progress, Proof, Provenance, Source, cargo,
@@ -151,6 +151,7 @@ impl Packages {
                 |error| Fault::new(Code::PackageUnverified, format!("`{source}` is listed with a digest that is none")).because(error);
             sum.parse().map_err(odd)
         });
+        let _busy = self.busy();
         let belief = self.belief();
         let roots = Roots::find(belief.trust.root.as_deref(), &self.surroundings)?;
         let mut trust = belief.trust.clone();
@@ -242,6 +243,7 @@ impl Packages {
     /// TC0507 where there is none to be had, TC0505 for bytes that are not what they should be, TC0506 for what the
     /// policy refuses.
     pub async fn install_runtime(&self, name: &str, progress: &Progress) -> Result<(String, Vec<Finding>), Fault> {
+        let _busy = self.busy();
         let mut findings = Vec::new();
         let belief = self.belief();
         let job = self.job(&belief, progress);
@@ -282,11 +284,18 @@ impl Packages {
         Changes::between(&self.store, old, new)
     }
 
-    /// Removes every package that the lockfile does not name; returns how many.
+    /// Keeps others from removing what is pulled, until it is in the lockfile; removes what others left half-made.
+    #[must_use]
+    pub fn busy(&self) -> Busy {
+        self.store.busy()
+    }
+
+    /// Removes every package that the lockfile does not name, unless something is being pulled; returns how many. The
+    /// lockfile is read when nobody pulls any more.
     ///
     /// # Errors
-    /// TC0504 when one cannot be removed.
-    pub fn sweep(&self, lock: &Lock) -> Result<usize, Fault> {
+    /// TC0504 when one cannot be removed; those of reading the lockfile.
+    pub fn sweep(&self, lock: impl FnOnce() -> Result<Lock, Fault>) -> Result<usize, Fault> {
         self.store.sweep(lock)
     }
 

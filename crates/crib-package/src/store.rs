@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,17 @@ impl Half {
 #[derive(Clone, Debug)]
 pub(crate) struct Store(PathBuf);
 
+/// What a folder is called in which something is put together.
+const BENCH: &str = ".new-";
+/// So much must still fit when a package is whole.
+const ROOM_BYTES: usize = 4 * 1024 * 1024;
+
+/// Kept while something is put together, and until it is locked: nobody clears away meanwhile.
+#[derive(Debug)]
+pub struct Busy {
+    _held: Option<File>,
+}
+
 /// A folder in which a package is put together. Dropping it removes it.
 #[derive(Debug)]
 pub(crate) struct Bench(PathBuf);
@@ -52,11 +63,18 @@ impl Bench {
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
+
+    /// Refuses what was put together where no room is left: npm cuts files off there, and says that all is well.
+    pub(crate) fn check_room(&self) -> Result<(), Fault> {
+        let probe = self.beside("room");
+        let written = fs::write(&probe, vec![1; ROOM_BYTES]).and_then(|()| fs::remove_file(&probe));
+        written.map_err(|error| failed("there is no room for the package", error).hint("make room, and get it again"))
+    }
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        // What cannot be removed is cleared away with the next `sweep`.
+        // What cannot be removed is cleared away by the next one who is alone here.
         drop(fs::remove_dir_all(&self.0));
     }
 }
@@ -66,11 +84,34 @@ impl Store {
         Self(data.join("store"))
     }
 
+    /// Keeps others from clearing away. Whoever is alone here clears away what others left half-made.
+    pub(crate) fn busy(&self) -> Busy {
+        let Ok(file) = self.guard() else { return Busy { _held: None } };
+        if file.try_lock().is_ok() {
+            for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+                if entry.file_name().to_string_lossy().starts_with(BENCH) {
+                    drop(fs::remove_dir_all(entry.path()));
+                }
+            }
+            drop(file.unlock());
+        }
+        // Where nothing can be locked, nothing is cleared away either.
+        let held = file.lock_shared().is_ok();
+        Busy { _held: held.then_some(file) }
+    }
+
+    fn guard(&self) -> io::Result<File> {
+        if let Some(data) = self.0.parent() {
+            fs::create_dir_all(data)?;
+        }
+        File::options().create(true).truncate(false).write(true).read(true).open(self.0.with_extension("lock"))
+    }
+
     /// Makes a place to put a package together, on the same file system as the store.
     pub(crate) fn bench(&self) -> Result<Bench, Fault> {
         let mut random = [0_u8; 8];
         getrandom::fill(&mut random).map_err(|error| failed("no randomness", error))?;
-        let folder = self.0.join(format!(".new-{}", crate::digest::hex(&random)));
+        let folder = self.0.join(format!("{BENCH}{}", crate::digest::hex(&random)));
         fs::create_dir_all(folder.join("tree")).map_err(|error| failed("the store cannot be written", error))?;
         Ok(Bench(folder))
     }
@@ -87,6 +128,7 @@ impl Store {
 
     fn take_in(&self, bench: &Bench, half: Half, tree: Result<Tree, TreeError>) -> Result<(Digest, Tree), Fault> {
         let tree = tree.map_err(|error| unverified(&error))?;
+        bench.check_room()?;
         let digest = tree.digest();
         let home = self.home(&digest);
         if home.exists() {
@@ -173,8 +215,14 @@ impl Store {
         }
     }
 
-    /// Removes packages that the lockfile does not name, and what was left half-made; returns how many.
-    pub(crate) fn sweep(&self, lock: &Lock) -> Result<usize, Fault> {
+    /// Removes packages that the lockfile does not name, and what was left half-made; returns how many. While something is
+    /// being put together nothing is removed: the next one will.
+    pub(crate) fn sweep(&self, lock: impl FnOnce() -> Result<Lock, Fault>) -> Result<usize, Fault> {
+        let guard = self.guard().map_err(|error| failed("the store cannot be read", error))?;
+        if guard.try_lock().is_err() {
+            return Ok(0);
+        }
+        let lock = lock()?;
         let kept: Vec<String> = lock.servers.values().filter_map(|locked| locked.tree.as_ref()).map(Digest::hex).collect();
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,

@@ -44,11 +44,8 @@ pub(super) fn run(args: &Remove, output: &Output) -> Result<(), Failure> {
         if let Some(gateway) = &gateway {
             background::reload(gateway).await?;
         }
-        let lock = shop.change(|lock| {
-            names.iter().for_each(|name| drop(lock.servers.remove(name)));
-            lock.clone()
-        })?;
-        let packages = shop.packages.sweep(&lock)?;
+        shop.change(|lock| names.iter().for_each(|name| drop(lock.servers.remove(name))))?;
+        let packages = shop.packages.sweep(|| shop.lock())?;
         if output.is_json {
             return output.document("rm", &Document { removed: &names, packages });
         }

@@ -344,6 +344,32 @@ fn our_own_folders_are_granted_to_nobody() {
 }
 
 #[test]
+fn no_server_may_write_where_the_configuration_is() {
+    if lacks("node") {
+        return;
+    }
+    let home = Home::new("guarded");
+    home.write("work/reader/package.json", r#"{"name":"reader","version":"1.0.0","bin":"index.js"}"#);
+    home.write("work/reader/index.js", SERVER);
+    let text = home.write("project/notes/a.txt", "a note").display().to_string();
+    let project = home.0.join("project");
+    let serve = |grants: &str| {
+        let reader = home.0.join("work/reader").display().to_string();
+        home.write("project/toolcrib.yaml", &format!("servers:\n  reader: {{ run: \"{reader}\", sandbox: {{ {grants} }} }}\n"));
+        home.run(&["call", "reader.read", &format!("path={text}"), "-c", "../project/toolcrib.yaml"])
+    };
+    for place in [project.clone(), project.join("toolcrib.yaml")] {
+        let refused = serve(&format!("write: [\"{}\"]", place.display()));
+        assert_ne!(refused.status, 0);
+        let why = format!("`{}` cannot be granted for writing: `{}` is in it", place.display(), project.join("toolcrib.yaml").display());
+        assert!(refused.stderr.contains(&why), "{}", refused.stderr);
+    }
+    for grants in [format!("read: [\"{}\"]", project.display()), format!("write: [\"{}/notes\"]", project.display())] {
+        assert_eq!(serve(&grants).stdout.trim(), "a note", "{grants}");
+    }
+}
+
+#[test]
 fn two_servers_that_are_added_at_once_are_both_there() {
     let home = Home::new("two_at_once");
     home.good(&["run", "demo"]);

@@ -210,3 +210,47 @@ fn the_program_that_is_named_is_started_with_the_packages_beside_it() {
     assert_eq!((run(&packages, &locked).as_str(), locked.with), ("the helper", vec!["helper@1.2.0".to_owned()]));
     refused(registry.world.pull(&packages, "npm:tools#third", None), Code::PullFailed, "it has no program `third`");
 }
+
+#[test]
+fn what_others_left_half_made_is_cleared_away_and_what_is_being_made_is_not() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("good-server", &good());
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    let left = registry.world.path("data/store/.new-0123456789abcdef");
+    let leave = || fs::create_dir_all(left.join("tree/node_modules")).expect("a folder");
+    leave();
+    let pulled = registry.world.pull(&packages, "npm:good-server", None).expect("it is pulled");
+    assert!(!left.exists(), "whoever left it was killed");
+    // Somebody is pulling something now.
+    leave();
+    let busy = packages.busy();
+    assert!(!left.exists());
+    leave();
+    let other = registry.world.packages(Policy::default(), TOOLS);
+    assert!(registry.world.pull(&other, "npm:good-server", None).is_ok());
+    let sweep = || other.sweep(|| Ok(crib_package::Lock::default())).expect("it is cleared");
+    assert_eq!(sweep(), 0);
+    assert!(left.exists() && packages.start(&pulled.locked).is_ok());
+    drop(busy);
+    assert_eq!(sweep(), 2);
+    assert!(!left.exists() && packages.start(&pulled.locked).is_err());
+}
+
+#[test]
+fn what_npm_left_unfinished_is_not_taken_for_whole() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("good-server", &good());
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    let npm = registry.world.path("bin/npm");
+    let real = fs::read_to_string(&npm).expect("a script");
+    // As it does where the disk is full: it says that all is well.
+    fs::write(&npm, real.replace("exec ", "[ \"$1\" = ci ] && exit 0\nexec ")).expect("writable");
+    refused(registry.world.pull(&packages, "npm:good-server", None), Code::PullFailed, "npm left it unfinished");
+    assert!(is_empty(&registry.world.path("data")));
+}
