@@ -14,6 +14,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("`{}` did not answer in time", "`{}` 没有及时回答"),
     ("`{}` did not answer within {}s after it was started", "`{}` 在启动后 {} 秒内没有回答"),
     ("`{}` does not read any more", "`{}` 不再读取"),
+    ("`{}` answered with a task, which this client cannot follow", "`{}` 以任务作答，而此客户端无法跟踪任务"),
     ("`{}` answered with HTTP status {}", "`{}` 返回 HTTP 状态 {}"),
     ("`{}` closed the stream in the middle of the call", "`{}` 在调用过程中关闭了流"),
     ("`{}` ended the session in the middle of the call", "`{}` 在调用过程中结束了会话"),

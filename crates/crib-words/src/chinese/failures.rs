@@ -335,7 +335,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         "another kind of it needs another name: --name NAME, or first: toolcrib rm {}",
         "同一服务器的另一种方式需要另一个名称：--name NAME，或先运行：toolcrib rm {}",
     ),
-    ("its port `{}` is none", "它的端口 `{}` 不是端口"),
     ("there is no home directory", "没有主目录"),
     ("set the variable HOME", "请设置变量 HOME"),
     ("set TOOLCRIB_HOME to a directory you can write to", "请把 TOOLCRIB_HOME 设为你可以写入的目录"),
