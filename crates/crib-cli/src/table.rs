@@ -212,13 +212,14 @@ fn turn(out: &mut String, margin: usize) -> usize {
     margin
 }
 
-/// Returns where what follows a line stands: under the text behind its label, or a little further in than the line.
+/// Returns where what follows a line stands: under the text behind its label, or under a text that is set in.
 fn margin(text: &str) -> usize {
     let indent = text.len() - text.trim_start().len();
     let label = text.trim_start();
     match label.split_once("  ") {
         Some((label, rest)) if width(label) <= FLOOR => indent + shown(label) + 2 + (rest.len() - rest.trim_start().len()),
-        _ => indent + 2,
+        _ if indent == 0 => 4,
+        _ => indent,
     }
 }
 
@@ -281,7 +282,7 @@ mod tests {
         source   npm:@modelcontextprotocol/server-filesystem,
                  which is a long name
             indented words that go on and
-              on and on
+            on and on
         short
         ");
         assert_eq!(fold("  统计：个数、最小值、最大值、平均值。", 24), "  统计：个数、最小值、最\n大值、平均值。");

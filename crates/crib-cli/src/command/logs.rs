@@ -125,7 +125,7 @@ async fn show<P: Page>(args: &Logs, mut client: Client, path: impl Fn(usize, u64
     });
     if !args.follow {
         client.close().await;
-        return whole(&page, output);
+        return whole(&page, args, output);
     }
     rows(&page, output)?;
     loop {
@@ -160,12 +160,12 @@ impl Sieve {
 }
 
 /// Shows a page that nothing follows.
-fn whole<P: Page>(page: &P, output: &Output) -> Result<(), Failure> {
+fn whole<P: Page>(page: &P, args: &Logs, output: &Output) -> Result<(), Failure> {
     if output.is_json {
         return output.document(P::KIND, page);
     }
     if page.rows().is_empty() {
-        output.say(P::NOTHING);
+        output.say(if args.level.is_some() { "nothing is that grave" } else { P::NOTHING });
     }
     rows(page, output)
 }

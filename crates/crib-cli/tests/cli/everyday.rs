@@ -144,6 +144,7 @@ fn calls_are_listed_with_who_made_them_and_how_they_ended() {
     assert_eq!(home.good(&["logs", "--calls", "--since", "1ms"]).stderr, "nothing was called\n");
     let grave = home.good(&["logs", "--calls", "--level", "warning"]).stdout;
     assert!(grave.lines().count() == 1 && grave.contains("  TC0311  "), "{grave}");
+    assert_eq!(home.good(&["logs", "--calls", "demo", "--level", "error", "--since", "1ms"]).stderr, "nothing is that grave\n");
     let unknown = home.run(&["logs", "--calls", "dmeo"]);
     assert!(unknown.status == 5 && unknown.stderr.contains("demo"), "{}", unknown.stderr);
 }

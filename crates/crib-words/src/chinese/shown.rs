@@ -171,6 +171,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("/help              the other commands, each with / in front", "/help              其他命令，前面都加 /"),
     ("/bye               end", "/bye               结束"),
     ("no gateway is running on {}; {} for this command", "{} 上没有网关在运行；为这个命令{}"),
+    ("nothing is that grave", "没有这么严重的内容"),
     ("no gateway is running; {} for this command", "没有网关在运行；为这个命令{}"),
     ("your servers are started", "启动你的服务器"),
     ("the built-in server is used", "使用内置服务器"),

@@ -87,7 +87,7 @@ pub(super) fn of_the_last(args: &Logs, none: Failure, output: &Output) -> Result
     let mut calls = wanted.of(told.iter().map(|told| &told.call));
     calls.retain(|call| args.level.is_none_or(|least| level(call) >= least));
     calls.drain(..calls.len().saturating_sub(args.tail));
-    super::whole(&Calls { is_kept: true, dropped: None, calls }, output)
+    super::whole(&Calls { is_kept: true, dropped: None, calls }, args, output)
 }
 
 /// What a tool itself calls a failure, or its caller gave up, is a warning; what did not come to an end is an error.
