@@ -46,6 +46,8 @@ pub enum Carrier {
     Sse { session: Option<String> },
     /// Lines on standard input and output: one connection, one stream.
     Stdio(Connection),
+    /// A WebSocket: one connection, one stream, of a caller who showed a key when it was opened.
+    Socket(Connection),
 }
 
 /// One message or act of a client, as it came.
@@ -54,7 +56,7 @@ pub struct Inbound {
     pub verb: Verb,
     pub carrier: Carrier,
     pub scope: Scope,
-    /// Empty on stdio.
+    /// Empty on stdio; those of the handshake on a WebSocket.
     pub headers: HeaderMap,
     pub body: Bytes,
     pub peer: Option<IpAddr>,

@@ -24,7 +24,7 @@ pub(crate) fn receive(plane: Arc<Plane>, inbound: Inbound) -> BoxFuture<'static,
     let principal = match &inbound.carrier {
         // Who can start the process may use it.
         Carrier::Stdio(_) => Arc::new(Principal::anonymous()),
-        Carrier::Http | Carrier::Sse { .. } => match plane.authenticate(&inbound.headers) {
+        Carrier::Http | Carrier::Sse { .. } | Carrier::Socket(_) => match plane.authenticate(&inbound.headers) {
             Ok(principal) => principal,
             Err(fault) => {
                 write_down(&plane, &inbound, fault.code());
@@ -33,15 +33,17 @@ pub(crate) fn receive(plane: Arc<Plane>, inbound: Inbound) -> BoxFuture<'static,
         },
     };
     if plane.snapshot().in_scope(&inbound.scope).is_none() {
-        return at_once(refuse(404, &Fault::new(Code::UnknownTarget, "no such server on this gateway")));
+        // It was there when the socket was opened.
+        let status = if let (Carrier::Socket(_), Verb::Post) = (&inbound.carrier, inbound.verb) { 410 } else { 404 };
+        return at_once(refuse(status, &Fault::new(Code::UnknownTarget, "no such server on this gateway")));
     }
     match (&inbound.carrier, inbound.verb) {
         (Carrier::Http, Verb::Post) => post(plane, principal, inbound),
         (Carrier::Http, Verb::Get) => at_once(http_legacy::get(&plane, &principal, &inbound)),
         (Carrier::Http, Verb::Delete) => at_once(http_legacy::delete(&plane, &principal, &inbound)),
-        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Get) => at_once(line::open(&plane, &principal, &inbound)),
-        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Post) => Box::pin(line::post(plane, principal, inbound)),
-        (Carrier::Sse { .. } | Carrier::Stdio(_), Verb::Delete) => at_once(Answer::empty(405)),
+        (Carrier::Sse { .. } | Carrier::Stdio(_) | Carrier::Socket(_), Verb::Get) => at_once(line::open(&plane, &principal, &inbound)),
+        (Carrier::Sse { .. } | Carrier::Stdio(_) | Carrier::Socket(_), Verb::Post) => Box::pin(line::post(plane, principal, inbound)),
+        (Carrier::Sse { .. } | Carrier::Stdio(_) | Carrier::Socket(_), Verb::Delete) => at_once(Answer::empty(405)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Carriers with one stream to the client: a stdio connection, or the GET of HTTP+SSE.
+//! Carriers with one stream to the client: a connection of stdio or WebSocket, or the GET of HTTP+SSE.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::stream::{Ids, StreamLog};
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum LineKey {
-    Stdio(Connection),
+    Connection(Connection),
     Sse(String),
 }
 
@@ -97,6 +97,11 @@ impl Lines {
 
     pub(crate) fn len(&self) -> usize {
         self.0.lock().len()
+    }
+
+    /// Counts the connections on which there was an `initialize`.
+    pub(crate) fn session_count(&self) -> usize {
+        self.0.lock().values().filter(|line| line.session.lock().is_some()).count()
     }
 
     pub(crate) fn close(&self, key: &LineKey) {

@@ -137,8 +137,9 @@ impl Plane {
         self.snapshot.load().setup.keys.authenticate(headers)
     }
 
+    /// Counts the sessions of legacy clients, over whatever carries them.
     pub fn session_count(&self) -> usize {
-        self.sessions.len()
+        self.sessions.len() + self.lines.session_count()
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
@@ -211,6 +212,6 @@ impl Gateway for Plane {
     }
 
     fn closed(&self, connection: Connection) {
-        self.lines.close(&crate::lines::LineKey::Stdio(connection));
+        self.lines.close(&crate::lines::LineKey::Connection(connection));
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes in and out: the HTTP and stdio fronts, the HTTP client, and the children that are servers.
+//! Bytes in and out: the HTTP, WebSocket and stdio fronts, the HTTP client, and the children that are servers.
 //!
 //! Invariants
 //! - Nothing is read without a limit on its size and its time, and nothing waits in a queue without a bound.
@@ -10,6 +10,7 @@
 
 mod child;
 mod client;
+mod conversation;
 mod lines;
 mod server;
 mod stdio;
@@ -21,6 +22,6 @@ pub use child::{
     watch_children,
 };
 pub use client::{ClientOptions, Endpoint, HttpClient, Incoming, Received, SendError};
-pub use server::{NoRoutes, Routes, Server, ServerOptions, bind};
+pub use server::{NoRoutes, Routes, Server, ServerOptions, SocketOptions, SocketServer, bind, bind_sockets};
 pub use stdio::{StdioOptions, serve_lines, serve_stdio};
 pub use turn::gather_writes;

@@ -11,6 +11,7 @@ mod guard;
 mod outgoing;
 mod pulse;
 mod refusal;
+mod socket;
 mod strict;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use accept::Listener;
 use exchange::Front;
+pub use socket::{SocketOptions, SocketServer, bind_sockets};
 
 /// How the HTTP front listens and what it bounds.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! Carriers with one stream: stdio of any revision, and HTTP+SSE of 2024-11-05.
+//! Carriers with one stream: stdio and WebSocket of any revision, and HTTP+SSE of 2024-11-05.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::session::Session;
 /// Opens the stream to the client.
 pub(super) fn open(plane: &Arc<Plane>, principal: &Arc<Principal>, inbound: &Inbound) -> Answer {
     let (key, first) = match &inbound.carrier {
-        Carrier::Stdio(connection) => (LineKey::Stdio(*connection), None),
+        Carrier::Stdio(connection) | Carrier::Socket(connection) => (LineKey::Connection(*connection), None),
         Carrier::Sse { .. } | Carrier::Http => {
             if plane.lines.len() >= limits::SESSIONS_MAX {
                 return refuse(503, &Fault::new(Code::TooBusy, "too many streams are open"));
@@ -60,7 +60,7 @@ impl Stream for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // A stdio connection ends with its input, not with its output.
+        // A connection ends with its input, not with its output.
         if let LineKey::Sse(_) = &self.key {
             self.plane.lines.close(&self.key);
         }
@@ -70,7 +70,12 @@ impl Drop for Held {
 /// Takes one message.
 pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inbound) -> Answer {
     let line = match &inbound.carrier {
-        Carrier::Stdio(connection) => plane.lines.open(LineKey::Stdio(*connection), &principal, &inbound.scope),
+        Carrier::Stdio(connection) => plane.lines.open(LineKey::Connection(*connection), &principal, &inbound.scope),
+        // A key that was given to somebody else in between opens nothing of whoever opened the socket.
+        Carrier::Socket(connection) => match plane.lines.find(&LineKey::Connection(*connection)) {
+            Some(line) if line.principal == principal => line,
+            Some(_) | None => return refuse(401, &Fault::new(Code::Unauthenticated, "the socket is another caller's")),
+        },
         Carrier::Sse { session } => {
             let found = session.clone().and_then(|id| plane.lines.find(&LineKey::Sse(id)));
             match found.filter(|line| line.principal == principal && line.scope == inbound.scope) {
@@ -85,7 +90,7 @@ pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: 
         Err(malformed) => return Answer::json(400, message::error(malformed.id.as_ref(), &malformed.error)),
     };
     let era = match &inbound.carrier {
-        Carrier::Stdio(_) => match ladder::classify_line(&message) {
+        Carrier::Stdio(_) | Carrier::Socket(_) => match ladder::classify_line(&message) {
             Ok(era) => era,
             Err(refusal) => return refused(&refusal),
         },
@@ -106,7 +111,7 @@ pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: 
             let work = legacy_request(Arc::clone(&plane), line, request);
             match &inbound.carrier {
                 // The answer comes when the request is done with, so that the front knows what is still to come.
-                Carrier::Stdio(_) => work.await,
+                Carrier::Stdio(_) | Carrier::Socket(_) => work.await,
                 Carrier::Sse { .. } | Carrier::Http => drop(plane.tracker.spawn(work)),
             }
             Answer::empty(202)

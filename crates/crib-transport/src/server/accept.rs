@@ -15,14 +15,14 @@ use super::connection;
 use super::exchange::{Ends, Front};
 
 /// Pause after an accept failed for want of file descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long dropped connections get to notice the end.
-const ABORT_GRACE: Duration = Duration::from_secs(1);
+pub(crate) const ABORT_GRACE: Duration = Duration::from_secs(1);
 
 /// One socket that listens.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    socket: TcpListener,
+    pub(crate) socket: TcpListener,
     pub(crate) local: SocketAddr,
 }
 
@@ -137,7 +137,7 @@ impl Acceptor {
     }
 }
 
-fn prepare(stream: &TcpStream, peer: SocketAddr, listener: SocketAddr) -> Option<Ends> {
+pub(crate) fn prepare(stream: &TcpStream, peer: SocketAddr, listener: SocketAddr) -> Option<Ends> {
     stream.set_nodelay(true).ok()?;
     // A listener on all addresses does not know which one the client meant; the connection does.
     let local = if listener.ip().is_unspecified() { stream.local_addr().ok()?.ip() } else { listener.ip() };
@@ -145,7 +145,7 @@ fn prepare(stream: &TcpStream, peer: SocketAddr, listener: SocketAddr) -> Option
 }
 
 /// Tells failures of the one connection that was to be accepted from those of the listener.
-fn is_of_the_connection(error: &io::Error) -> bool {
+pub(crate) fn is_of_the_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted

@@ -1,8 +1,8 @@
 //! The stdio front over a pair of pipes.
 
 use crib_mcp::Chunks;
-use crib_model::{BoxFuture, Frame};
-use futures_util::stream;
+use crib_model::{Answer, BoxFuture, Connection, Frame, Inbound};
+use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
 
