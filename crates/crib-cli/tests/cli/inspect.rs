@@ -83,7 +83,7 @@ fn the_demo_has_no_errors_and_a_grade() {
     let document = text.lines().nth(2).unwrap_or_default();
     let document: serde_json::Value = serde_json::from_str(document).expect("JSON");
     assert_eq!(document.get("schema").and_then(serde_json::Value::as_str), Some("toolcrib/v1/grade"));
-    assert_eq!(document.get("parts").and_then(serde_json::Value::as_array).map(Vec::len), Some(5));
+    assert_eq!(document.get("parts").and_then(serde_json::Value::as_array).map(Vec::len), Some(6));
 }
 
 #[test]
