@@ -17,7 +17,7 @@ use secrecy::SecretString;
 pub use package::{Package, SandboxGrants};
 pub use server::{CompiledServer, Missing, Source};
 
-use crate::config::{Config, Gateway, Observability, Packages, Tools};
+use crate::config::{Config, Gateway, Listen, Observability, Packages, Tools};
 use crate::problem::{Place, Problem};
 use crate::world::World;
 
@@ -28,6 +28,8 @@ pub struct Compiled {
     pub listen: Vec<SocketAddr>,
     /// Where the file says so, if it does.
     pub listen_at: Option<Place>,
+    /// Where WebSockets are listened for; empty for nowhere.
+    pub web_socket: Vec<SocketAddr>,
     /// Whether every request needs a key.
     pub needs_key: bool,
     pub keys: Vec<CompiledKey>,
@@ -137,11 +139,12 @@ impl Compiled {
     fn of(config: Config) -> Self {
         let Config { gateway, keys, packages, observability, .. } = config;
         let keys = keys.into_iter().map(|key| CompiledKey { name: key.name, secret: key.secret, allow: key.allow, deny: key.deny });
-        let Gateway { listen, allowed_hosts, allowed_origins, .. } = &gateway;
+        let Gateway { listen, web_socket, allowed_hosts, allowed_origins, .. } = &gateway;
         Self {
             servers: Vec::new(),
             listen: listen.addresses(),
             listen_at: None,
+            web_socket: web_socket.listen.as_ref().map(Listen::addresses).unwrap_or_default(),
             needs_key: false,
             keys: keys.collect(),
             names: ToolNames::of(&gateway.tool_names),
@@ -163,7 +166,13 @@ impl Compiled {
     /// # Errors
     /// Names the address.
     pub fn check_bind(&self) -> Result<(), Fault> {
-        let open = self.listen.iter().find(|address| !address.ip().to_canonical().is_loopback());
+        let is_open = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+        if let (Some(address), false) = (self.web_socket.iter().find(is_open), self.needs_key) {
+            let message = format!("refusing to listen on {address} for WebSockets: anyone who reaches it could call every tool");
+            let hint = "add `keys` to the configuration, or listen on loopback only: `gateway.webSocket.listen: 127.0.0.1:8666`";
+            return Err(Fault::new(Code::BindNeedsKeys, message).hint(hint));
+        }
+        let open = self.listen.iter().find(is_open);
         match open {
             Some(address) if !self.needs_key => {
                 let message = format!("refusing to listen on {address}: anyone who reaches it could call every tool");

@@ -47,6 +47,8 @@ pub struct Config {
 pub struct Gateway {
     /// Address or addresses to listen on: `127.0.0.1:8665`, `[::1]:8665`, or a port alone, which means both loopback addresses.
     pub listen: Listen,
+    /// A listener for clients that speak MCP over WebSocket, which is no transport of the specification.
+    pub web_socket: WebSocket,
     /// Who may call: `none` (loopback only), `keys`, or `auto`: `keys` where there are keys, else `none`.
     pub auth: Auth,
     /// How tools and prompts are named to clients. `{tool}` alone needs a single server.
@@ -75,6 +77,14 @@ pub struct Gateway {
     pub pins: Pins,
     /// One JSON line for every call: `off`, `stderr`, or the path of a file to append to.
     pub access_log: String,
+}
+
+/// MCP over WebSocket, at the paths of HTTP: subprotocol `mcp`, one message in each text frame.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct WebSocket {
+    /// Address or addresses to listen on, other than those of `gateway.listen`; nothing listens where this is absent.
+    pub listen: Option<Listen>,
 }
 
 /// Who may call.
@@ -269,6 +279,7 @@ impl Default for Gateway {
         use crib_model::limits;
         Self {
             listen: Listen::default(),
+            web_socket: WebSocket::default(),
             auth: Auth::Auto,
             tool_names: "{server}__{tool}".to_owned(),
             page_size: u32::try_from(limits::PAGE_SIZE).unwrap_or(u32::MAX),

@@ -12,6 +12,7 @@ const SAMPLE_RATIO: &str = "observability.sampleRatio";
 #[derive(Clone, Debug, PartialEq)]
 pub struct AtStart {
     pub listen: Vec<SocketAddr>,
+    pub web_socket: Vec<SocketAddr>,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
     pub body_bytes_max: usize,
@@ -39,9 +40,10 @@ impl fmt::Display for Pending {
 impl AtStart {
     #[must_use]
     pub fn of(compiled: &Compiled) -> Self {
-        let Compiled { listen, allowed_hosts, allowed_origins, limits, access_log, audit, traces, .. } = compiled;
+        let Compiled { listen, web_socket, allowed_hosts, allowed_origins, limits, access_log, audit, traces, .. } = compiled;
         Self {
             listen: listen.clone(),
+            web_socket: web_socket.clone(),
             allowed_hosts: allowed_hosts.clone(),
             allowed_origins: allowed_origins.clone(),
             body_bytes_max: limits.body_bytes_max,
@@ -65,16 +67,18 @@ impl AtStart {
     }
 
     /// The settings as people write them.
-    fn shown(&self) -> [(&'static str, String); 8] {
-        let Self { listen, allowed_hosts, allowed_origins, body_bytes_max, access_log, audit, traces } = self;
+    fn shown(&self) -> [(&'static str, String); 9] {
+        let Self { listen, web_socket, allowed_hosts, allowed_origins, body_bytes_max, access_log, audit, traces } = self;
         let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
         let (otlp, ratio) = match traces {
             // Credentials may stand in a query.
             Some(Traces { endpoint, ratio }) => (endpoint.split(['?', '#']).next().unwrap_or_default().to_owned(), ratio.to_string()),
             None => ("off".to_owned(), "none".to_owned()),
         };
+        let addresses = |addresses: &[SocketAddr]| list(addresses.iter().map(SocketAddr::to_string).collect());
         [
-            ("gateway.listen", list(listen.iter().map(SocketAddr::to_string).collect())),
+            ("gateway.listen", addresses(listen)),
+            ("gateway.webSocket.listen", addresses(web_socket)),
             ("gateway.allowedHosts", list(allowed_hosts.clone())),
             ("gateway.allowedOrigins", list(allowed_origins.clone())),
             ("gateway.bodyBytesMax", body_bytes_max.to_string()),
@@ -101,12 +105,13 @@ mod tests {
     fn what_cannot_be_applied_is_said_with_both_values() {
         let running = AtStart::of(&compiled("version: 1\n"));
         let newer = compiled(
-            "gateway: { listen: \"127.0.0.1:9000\", allowedHosts: [a.example], allowedOrigins: [\"https://a.example\"], \
+            "gateway: { listen: \"127.0.0.1:9000\", webSocket: { listen: 9001 }, allowedHosts: [a.example], allowedOrigins: [\"https://a.example\"], \
              bodyBytesMax: 5000, accessLog: calls.log }\nobservability: { otlp: \"http://c:4318?key=1\", sampleRatio: 0.5, audit: audit.jsonl }\n",
         );
         let said: Vec<String> = running.pending(&newer).iter().map(Pending::to_string).collect();
         let expected = [
             "`gateway.listen` is `127.0.0.1:9000` in the file and `127.0.0.1:8665, [::1]:8665` in effect: restart to apply",
+            "`gateway.webSocket.listen` is `127.0.0.1:9001, [::1]:9001` in the file and `none` in effect: restart to apply",
             "`gateway.allowedHosts` is `a.example` in the file and `none` in effect: restart to apply",
             "`gateway.allowedOrigins` is `https://a.example` in the file and `none` in effect: restart to apply",
             "`gateway.bodyBytesMax` is `5000` in the file and `16777216` in effect: restart to apply",

@@ -10,9 +10,10 @@ const BEGIN: &str = "<!-- reference: generated from the schema -->\n";
 const END: &str = "<!-- end of the reference -->\n";
 
 /// Headings of the sections and what each describes; the empty name is the whole file.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("Top level", ""),
     ("`gateway`", "Gateway"),
+    ("`gateway.webSocket`", "WebSocket"),
     ("A server: `servers.NAME`", "Server"),
     ("`servers.NAME.tools`", "Tools"),
     ("`servers.NAME.sandbox`", "Sandbox"),

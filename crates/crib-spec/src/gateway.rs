@@ -201,6 +201,29 @@ impl Gateway {
         format!("http://{}/mcp", self.address)
     }
 
+    /// Returns where it listens for WebSockets.
+    ///
+    /// # Errors
+    /// When it does not say so in time.
+    pub async fn socket(&self) -> Result<SocketAddr> {
+        let said = || async {
+            let log = self.log();
+            let (_, after) = log.split_once("ws://")?;
+            after.split_once("/mcp")?.0.parse().ok()
+        };
+        wait::eventually(wait::SOON, "the gateway says where it listens for WebSockets", said).await
+    }
+
+    /// Writes another configuration, which a running gateway takes by itself.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn reconfigure(&self, config: &Config) -> Result<()> {
+        let fresh = self.dir.join("toolcrib.yaml.new");
+        std::fs::write(&fresh, config.render(self.address))?;
+        Ok(std::fs::rename(fresh, self.dir.join("toolcrib.yaml"))?)
+    }
+
     /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

@@ -28,6 +28,7 @@ pub mod journal;
 pub mod pipe;
 pub mod sdk;
 pub mod settings;
+pub mod socket;
 pub mod spans;
 pub mod wait;
 

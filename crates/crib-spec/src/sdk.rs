@@ -45,6 +45,8 @@ pub enum Carrier {
     Http(String),
     /// HTTP+SSE of 2024-11-05.
     Sse(String),
+    /// WebSocket, which is no transport of the specification.
+    Socket(String),
     /// A command's standard input and output.
     Stdio(PathBuf, Vec<String>),
 }
@@ -54,6 +56,7 @@ impl Carrier {
         let mut order = match self {
             Self::Http(url) => json!({ "transport": "http", "url": url }),
             Self::Sse(url) => json!({ "transport": "sse", "url": url }),
+            Self::Socket(url) => json!({ "transport": "socket", "url": url }),
             Self::Stdio(program, args) => json!({ "transport": "stdio", "command": program, "args": args }),
         };
         order["era"] = json!(era.to_string());

@@ -13,6 +13,7 @@ mod all {
     mod real;
     mod rest;
     mod sdk;
+    mod socket;
     mod tasks;
     mod telemetry;
     mod traps;

@@ -3,6 +3,7 @@
 mod alone;
 mod pages;
 mod reload;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -136,8 +137,9 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
         ..ServerOptions::default()
     };
     let server = crib_transport::bind(options).await.map_err(|fault| occupied(&listen, fault))?;
+    let sockets = sockets::bind(compiled).await?;
     let mut registration = register(args, &server.local_addrs())?;
-    announce(&server.local_addrs(), compiled, output)?;
+    announce(&server.local_addrs(), &sockets.addresses(), compiled, output)?;
     // One person's gateway: whoever asks what was called is the one who called.
     if registration.is_some() {
         instance.keep_calls(compiled);
@@ -146,13 +148,15 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
     let shutdown = CancellationToken::new();
     let gateway = Arc::clone(&instance.plane) as Arc<dyn Gateway>;
     let pages = pages::Pages::new(instance, compiled);
+    let sockets = sockets.run(Arc::clone(&gateway), shutdown.clone());
     let serving = server.run(gateway, Arc::clone(&pages) as Arc<dyn Routes>, shutdown.clone());
+    let serving = async { tokio::join!(serving, sockets) };
     tokio::pin!(serving);
     instance.plane.warm();
     let mut reload = reload::Reload::new(args, compiled);
     let wish = loop {
         tokio::select! {
-            () = &mut serving => return Ok((Wish::Terminate, registration)),
+            _ = &mut serving => return Ok((Wish::Terminate, registration)),
             wish = signals.next() => match wish {
                 Wish::Reload => {
                     instance.reopen_logs();
@@ -165,7 +169,7 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
     };
     shutdown.cancel();
     tokio::select! {
-        () = &mut serving => {}
+        _ = &mut serving => {}
         _ = signals.stop() => {}
     }
     Ok((wish, registration))
@@ -235,18 +239,22 @@ fn register(args: &Serve, addresses: &[SocketAddr]) -> Result<Option<Registratio
 #[derive(Serialize)]
 struct Announcement<'a> {
     endpoints: Vec<String>,
+    #[serde(rename = "webSocket", skip_serializing_if = "Vec::is_empty")]
+    web_socket: Vec<String>,
     servers: Vec<&'a str>,
     keys: usize,
 }
 
 /// Says where the gateway is and what it serves.
-fn announce(addresses: &[SocketAddr], compiled: &Compiled, output: &Output) -> Result<(), Failure> {
+fn announce(addresses: &[SocketAddr], sockets: &[SocketAddr], compiled: &Compiled, output: &Output) -> Result<(), Failure> {
     let endpoints: Vec<String> = addresses.iter().map(|address| format!("http://{address}/mcp")).collect();
+    let web_socket: Vec<String> = sockets.iter().map(|address| format!("ws://{address}/mcp")).collect();
     if output.is_json {
         let servers = compiled.servers.iter().map(|server| server.slug.as_str()).collect();
-        return output.document("serve", &Announcement { endpoints, servers, keys: compiled.keys.len() });
+        return output.document("serve", &Announcement { endpoints, web_socket, servers, keys: compiled.keys.len() });
     }
     let (first, others) = endpoints.split_first().map_or(("", &[][..]), |(first, others)| (first.as_str(), others));
+    let others = [others, &web_socket].concat();
     let also = if others.is_empty() { String::new() } else { format!("   also {}", others.join("  ")) };
     output.say(&format!("serving  {first}{also}"));
     for server in compiled.servers.iter().take(20) {

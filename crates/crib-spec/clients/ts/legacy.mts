@@ -6,6 +6,7 @@ const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { StreamableHTTPClientTransport } = load("@modelcontextprotocol/sdk/client/streamableHttp.js");
 const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
 const { StdioClientTransport } = load("@modelcontextprotocol/sdk/client/stdio.js");
+const { WebSocketClientTransport } = load("@modelcontextprotocol/sdk/client/websocket.js");
 const types = load("@modelcontextprotocol/sdk/types.js");
 
 function transport() {
@@ -14,6 +15,8 @@ function transport() {
       return new StreamableHTTPClientTransport(new URL(order.url!));
     case "sse":
       return new SSEClientTransport(new URL(order.url!));
+    case "socket":
+      return new WebSocketClientTransport(new URL(order.url!));
     case "stdio":
       return new StdioClientTransport({ command: order.command, args: order.args, stderr: "ignore" });
   }

@@ -78,6 +78,7 @@ async fn connect(carrier: &Carrier, era: Era, handler: Handler) -> Result<Client
             handler.serve_with_lifecycle(child, lifecycle).await?
         }
         Carrier::Sse(_) => bail!("rmcp has no HTTP+SSE"),
+        Carrier::Socket(_) => bail!("rmcp has no WebSocket"),
     })
 }
 

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 enum Way {
     Http,
     Sse,
+    Socket,
     Stdio,
 }
 
@@ -179,7 +180,8 @@ async fn finds_the_same(sdk: Sdk, era: Era, ways: &[Way]) -> Result<()> {
         config = config.server(EVERYTHING, stdio_server(program, &args));
         all.extend(behind(EVERYTHING, &steps_with_everything()));
     }
-    let gateway = Gateway::start(&config).await?;
+    let gateway = Gateway::start(&config.clone().gateway("webSocket", json!({ "listen": "127.0.0.1:0" }))).await?;
+    let socket = format!("ws://{}/mcp", gateway.socket().await?);
     let file = config.write("127.0.0.1:0".parse()?)?.display().to_string();
 
     let own_era = if era == Era::Legacy { &legacy } else { &modern };
@@ -188,6 +190,7 @@ async fn finds_the_same(sdk: Sdk, era: Era, ways: &[Way]) -> Result<()> {
         let carrier = match way {
             Way::Http => Carrier::Http(gateway.url()),
             Way::Sse => Carrier::Sse(gateway.url()),
+            Way::Socket => Carrier::Socket(socket.clone()),
             Way::Stdio => Carrier::Stdio(gateway_binary(), ["serve", "-c", &file, "--stdio"].map(str::to_owned).to_vec()),
         };
         let all = &all;
@@ -224,7 +227,7 @@ async fn finds_the_same(sdk: Sdk, era: Era, ways: &[Way]) -> Result<()> {
 
 #[tokio::test]
 async fn sdk_of_typescript_1_finds_the_same_through_the_gateway() -> Result<()> {
-    finds_the_same(Sdk::TypeScript1, Era::Legacy, &[Way::Http, Way::Sse, Way::Stdio]).await
+    finds_the_same(Sdk::TypeScript1, Era::Legacy, &[Way::Http, Way::Sse, Way::Socket, Way::Stdio]).await
 }
 
 #[tokio::test]

@@ -131,6 +131,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         "add `keys` to the configuration, or listen on loopback only: --listen 127.0.0.1:8665",
         "请在配置中添加 `keys`，或只监听回环地址：--listen 127.0.0.1:8665",
     ),
+    (
+        "refusing to listen on {} for WebSockets: anyone who reaches it could call every tool",
+        "拒绝在 {} 上监听 WebSocket：能访问它的任何人都可以调用所有工具",
+    ),
+    (
+        "add `keys` to the configuration, or listen on loopback only: `gateway.webSocket.listen: 127.0.0.1:8666`",
+        "请在配置中添加 `keys`，或只监听回环地址：`gateway.webSocket.listen: 127.0.0.1:8666`",
+    ),
     ("--listen: {}", "--listen：{}"),
     ("another gateway serves your configuration already", "已有另一个网关在使用你的配置"),
     ("end it: toolcrib stop --gateway", "结束它：toolcrib stop --gateway"),

@@ -55,6 +55,7 @@ impl<'a> Reload<'a> {
         let pending = self.at_start.pending(&compiled);
         // Keys take effect now and addresses do not: what is listened on must not lose its keys.
         compiled.listen.clone_from(&self.at_start.listen);
+        compiled.web_socket.clone_from(&self.at_start.web_socket);
         compiled.check_bind().map_err(|fault| fault.to_string())?;
         instance.reload(&compiled).map_err(|fault| fault.to_string())?;
         routes.renew(instance, &compiled);
