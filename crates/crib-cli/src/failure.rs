@@ -95,6 +95,7 @@ impl Exit {
             Code::Forbidden
             | Code::OriginRefused
             | Code::TooBusy
+            | Code::ReplicaUnreachable
             | Code::ClientFileChanged
             | Code::PackageUnverified
             | Code::PackageRefused

@@ -11,10 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crib_cluster::Cluster;
 use crib_control::audit::AuditLog;
 use crib_control::secrets::Mark;
 use crib_control::{Catalogue, Compiled, CompiledServer, Figures, Metrics, Source, Switches};
-use crib_model::{Clock, Code, Entropy, Fault, Slug, Upstream};
+use crib_model::{Clock, Code, Elsewhere, Entropy, Fault, Slug, Upstream};
 use crib_package::{Lock, Locked};
 use crib_policy::Seal;
 use crib_proxy::{Parts, Plane, Server};
@@ -38,6 +39,7 @@ pub(crate) struct Instance {
     catalogue: Catalogue,
     switches: Arc<Switches>,
     exporter: Option<Exporter>,
+    cluster: Option<Arc<Cluster>>,
     tracker: TaskTracker,
     servers: Mutex<HashMap<Slug, Running>>,
     shop: Mutex<Option<Arc<Shop>>>,
@@ -107,12 +109,19 @@ impl Instance {
         let parts = setup::Parts { shared: &connectors, catalogue: &catalogue, switches: &switches, shop: shop.clone(), lock };
         let servers = setup::servers(&compiled.servers, &mut running, &parts)?;
         let setup = setup::setup(compiled, servers)?;
-        let seal = Seal::random(Arc::clone(&entropy));
+        let (cluster, seal) = match compiled.cluster.as_ref().map(setup::cluster).transpose()? {
+            Some(options) => {
+                let seal = Seal::new(&options.secret.seal_key(), Arc::clone(&entropy));
+                (Some(Cluster::new(&options, &*entropy)?), seal)
+            }
+            None => (None, Seal::random(Arc::clone(&entropy))),
+        };
+        let elsewhere = cluster.clone().map(|cluster| cluster as Arc<dyn Elsewhere>);
         let ledger = Arc::clone(&telemetry) as Arc<dyn crib_model::Ledger>;
-        let plane = Plane::new(Parts { setup, ledger, clock, entropy, seal });
+        let plane = Plane::new(Parts { setup, ledger, clock, entropy, seal, elsewhere });
         catalogue.attach(&plane);
         let (servers, shop) = (Mutex::new(running), Mutex::new(shop));
-        Ok(Self { plane, telemetry, connectors, catalogue, switches, exporter, tracker, servers, shop })
+        Ok(Self { plane, telemetry, connectors, catalogue, switches, exporter, cluster, tracker, servers, shop })
     }
 
     /// Goes over to another configuration. Servers that did not change run on; calls under way are not disturbed.
@@ -177,6 +186,13 @@ impl Instance {
         })
     }
 
+    /// Lets the other replicas find this one, where there are any: it listens now.
+    pub(crate) fn join(&self) {
+        if let Some(cluster) = &self.cluster {
+            cluster.join();
+        }
+    }
+
     /// Keeps calls from now on, for people who ask what was called.
     pub(crate) fn keep_calls(&self, compiled: &Compiled) {
         self.telemetry.recent.keep(&Book::of(compiled));
@@ -184,6 +200,9 @@ impl Instance {
 
     /// Ends everything and waits for it.
     pub(crate) async fn close(self) {
+        if let Some(cluster) = self.cluster {
+            cluster.close().await;
+        }
         self.plane.close().await;
         if let Some(exporter) = self.exporter {
             exporter.close().await;

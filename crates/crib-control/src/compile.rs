@@ -17,7 +17,7 @@ use secrecy::SecretString;
 pub use package::{Package, SandboxGrants};
 pub use server::{CompiledServer, Missing, Source};
 
-use crate::config::{Config, Gateway, Listen, Observability, Packages, Tools};
+use crate::config::{Cluster, Config, Gateway, Listen, Observability, Packages, Tools};
 use crate::problem::{Place, Problem};
 use crate::world::World;
 
@@ -45,6 +45,8 @@ pub struct Compiled {
     pub metrics: Option<String>,
     /// Whom to believe about packages; the path is absolute.
     pub packages: Packages,
+    /// The other replicas, where there are any.
+    pub cluster: Option<Cluster>,
     /// Oddities that do not stand in the way.
     pub warnings: Vec<Problem>,
     /// Every file that was read.
@@ -137,7 +139,7 @@ pub fn default_config() -> Compiled {
 impl Compiled {
     /// Takes what needs no further check.
     fn of(config: Config) -> Self {
-        let Config { gateway, keys, packages, observability, .. } = config;
+        let Config { gateway, keys, packages, observability, cluster, .. } = config;
         let keys = keys.into_iter().map(|key| CompiledKey { name: key.name, secret: key.secret, allow: key.allow, deny: key.deny });
         let Gateway { listen, web_socket, allowed_hosts, allowed_origins, .. } = &gateway;
         Self {
@@ -149,13 +151,14 @@ impl Compiled {
             keys: keys.collect(),
             names: ToolNames::of(&gateway.tool_names),
             limits: Limits::of(&gateway),
-            allowed_hosts: allowed_hosts.clone(),
+            allowed_hosts: allowed_hosts.iter().cloned().chain(cluster.as_ref().and_then(Cluster::host)).collect(),
             allowed_origins: allowed_origins.clone(),
             access_log: AccessLog::of(&gateway.access_log),
             audit: (!observability.audit.is_empty()).then(|| PathBuf::from(&observability.audit)),
             traces: Traces::of(&observability),
             metrics: (observability.metrics != "off").then_some(observability.metrics),
             packages,
+            cluster,
             warnings: Vec::new(),
             files: Vec::new(),
         }

@@ -1,5 +1,6 @@
 //! The configuration as people write it. Field comments are the reference manual: the JSON schema carries them.
 
+mod cluster;
 mod duration;
 mod keep;
 mod listen;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use cluster::Cluster;
 pub use duration::Timespan;
 pub use keep::KeepAlive;
 pub use listen::{Listen, ListenOn, PORT};
@@ -39,6 +41,8 @@ pub struct Config {
     pub packages: Packages,
     /// Metrics and traces.
     pub observability: Observability,
+    /// Several gateways behind one address. One alone where absent.
+    pub cluster: Option<Cluster>,
 }
 
 /// How clients reach the gateway.
@@ -270,6 +274,7 @@ impl Default for Config {
             keys: Vec::new(),
             packages: Packages::default(),
             observability: Observability::default(),
+            cluster: None,
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Found {
 }
 
 /// Members only our own format has, or that say which format a file is of.
-const OWN: &[&str] = &["version", "gateway", "include", "keys", "packages", "observability"];
+const OWN: &[&str] = &["version", "gateway", "include", "keys", "packages", "observability", "cluster"];
 
 /// What a server of our own format is run by, and no other.
 const OWN_WAYS: &[&str] = &["run", "builtin"];

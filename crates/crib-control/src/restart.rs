@@ -19,6 +19,8 @@ pub struct AtStart {
     pub access_log: AccessLog,
     pub audit: Option<PathBuf>,
     pub traces: Option<Traces>,
+    /// Redis without what may be secret, and the address of this replica.
+    pub cluster: Option<(String, String)>,
 }
 
 /// A setting that differs from what is running.
@@ -40,7 +42,7 @@ impl fmt::Display for Pending {
 impl AtStart {
     #[must_use]
     pub fn of(compiled: &Compiled) -> Self {
-        let Compiled { listen, web_socket, allowed_hosts, allowed_origins, limits, access_log, audit, traces, .. } = compiled;
+        let Compiled { listen, web_socket, allowed_hosts, allowed_origins, limits, access_log, audit, traces, cluster, .. } = compiled;
         Self {
             listen: listen.clone(),
             web_socket: web_socket.clone(),
@@ -50,6 +52,7 @@ impl AtStart {
             access_log: access_log.clone(),
             audit: audit.clone(),
             traces: traces.clone(),
+            cluster: cluster.as_ref().map(|cluster| (cluster.redis_shown(), cluster.url.clone())),
         }
     }
 
@@ -67,8 +70,9 @@ impl AtStart {
     }
 
     /// The settings as people write them.
-    fn shown(&self) -> [(&'static str, String); 9] {
-        let Self { listen, web_socket, allowed_hosts, allowed_origins, body_bytes_max, access_log, audit, traces } = self;
+    fn shown(&self) -> [(&'static str, String); 11] {
+        let Self { listen, web_socket, allowed_hosts, allowed_origins, body_bytes_max, access_log, audit, traces, cluster } = self;
+        let (redis, url) = cluster.clone().unwrap_or_else(|| ("none".to_owned(), "none".to_owned()));
         let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
         let (otlp, ratio) = match traces {
             // Credentials may stand in a query.
@@ -86,6 +90,8 @@ impl AtStart {
             ("observability.audit", audit.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string())),
             ("observability.otlp", otlp),
             (SAMPLE_RATIO, ratio),
+            ("cluster.redis", redis),
+            ("cluster.url", url),
         ]
     }
 }

@@ -63,6 +63,21 @@ mistake!(
     "a.yaml",
     "keys:\n  - { name: a, secret: 0123456789abcdefg }\n  - { name: a, secret: 0123456789abcdefh }\n"
 );
+mistake!(
+    replicas_that_could_not_meet_are_refused,
+    "a.yaml",
+    "version: 1\ncluster: { redis: \"localhost:6379\", url: \"http://10.0.0.5:8665\", secret: 0123456789abcdef0123456789abcdef }\n"
+);
+mistake!(
+    a_replica_without_an_address_is_refused,
+    "a.yaml",
+    "version: 1\ncluster: { redis: \"redis://localhost\", url: \"http://10.0.0.5:8665/mcp\", secret: 0123456789abcdef0123456789abcdef }\n"
+);
+mistake!(
+    a_short_secret_of_a_cluster_is_refused,
+    "a.yaml",
+    "version: 1\ncluster: { redis: \"redis://localhost\", url: \"http://10.0.0.5:8665\", secret: short }\n"
+);
 mistake!(a_template_without_a_tool_is_refused, "a.yaml", "version: 1\ngateway: { toolNames: \"{server}\" }\n");
 mistake!(a_file_without_servers_is_refused, "settings.json", "{ \"editor.fontSize\": 12 }");
 mistake!(a_name_twice_is_refused, "mcp.json", "{\"mcpServers\": {\n  \"a\": {\"command\": \"x\"},\n  \"a\": {\"command\": \"y\"}\n}}");

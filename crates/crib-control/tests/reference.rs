@@ -21,6 +21,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("A key: `keys[]`", "Key"),
     ("`packages`", "Packages"),
     ("`observability`", "Observability"),
+    ("`cluster`", "Cluster"),
 ];
 
 fn page(language: &str) -> PathBuf {

@@ -119,6 +119,7 @@ codes! {
     OriginRefused = TC0314, Client, Never, "the Host or Origin is not allowed";
     TooBusy = TC0401, Gateway, Later, "a limit of the gateway is reached";
     BodyTooLarge = TC0402, Client, Never, "the request is larger than the limit";
+    ReplicaUnreachable = TC0403, Gateway, Later, "another replica of the gateway cannot be reached";
     RegistryUnreachable = TC0440, Upstream, Later, "a registry of servers cannot be asked";
     RegistryBroken = TC0441, Upstream, Never, "a registry of servers answers with something that is not its protocol";
     RegistryRefused = TC0442, Client, Never, "a registry of servers refuses these credentials";

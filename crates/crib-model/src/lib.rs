@@ -13,6 +13,7 @@ mod front;
 pub mod limits;
 mod principal;
 mod reach;
+mod replica;
 mod trace;
 mod upstream;
 
@@ -23,5 +24,6 @@ pub use entry::{Ending, Entry, Ledger};
 pub use front::{Answer, BoxFuture, Carrier, Connection, Frame, Frames, Gateway, Inbound, Scope, Verb};
 pub use principal::{Principal, Tenant};
 pub use reach::{Guarded, guarded_address, guarded_host};
+pub use replica::{Astray, Elsewhere, Replica};
 pub use trace::TraceContext;
 pub use upstream::{Health, Slug, Upstream};

@@ -1,7 +1,7 @@
 //! Hop 2: what came in, from whom, in which era, and so which front's rules it goes by.
 
 mod batch;
-mod http_legacy;
+pub(crate) mod http_legacy;
 mod line;
 
 use std::sync::Arc;
@@ -39,8 +39,8 @@ pub(crate) fn receive(plane: Arc<Plane>, inbound: Inbound) -> BoxFuture<'static,
     }
     match (&inbound.carrier, inbound.verb) {
         (Carrier::Http, Verb::Post) => post(plane, principal, inbound),
-        (Carrier::Http, Verb::Get) => at_once(http_legacy::get(&plane, &principal, &inbound)),
-        (Carrier::Http, Verb::Delete) => at_once(http_legacy::delete(&plane, &principal, &inbound)),
+        (Carrier::Http, Verb::Get) => http_legacy::get(&plane, &principal, &inbound),
+        (Carrier::Http, Verb::Delete) => http_legacy::delete(&plane, &principal, &inbound),
         (Carrier::Sse { .. } | Carrier::Stdio(_) | Carrier::Socket(_), Verb::Get) => at_once(line::open(&plane, &principal, &inbound)),
         (Carrier::Sse { .. } | Carrier::Stdio(_) | Carrier::Socket(_), Verb::Post) => Box::pin(line::post(plane, principal, inbound)),
         (Carrier::Sse { .. } | Carrier::Stdio(_) | Carrier::Socket(_), Verb::Delete) => at_once(Answer::empty(405)),

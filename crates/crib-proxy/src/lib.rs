@@ -17,6 +17,7 @@ mod tests;
 mod ask;
 mod call;
 mod clients;
+mod elsewhere;
 mod follow;
 mod held;
 mod inbound;

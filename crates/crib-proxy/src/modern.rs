@@ -9,10 +9,12 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue};
 
 use crate::call::{Call, Finish, Item, Items, Served, fault_error};
+use crate::elsewhere;
 use crate::inbound::{self, at_once};
 use crate::plane::Plane;
 use crate::settle::Ticket;
 use crate::snapshot::Snapshot;
+use crate::state::Token;
 use crate::{pipeline, state, trace};
 
 /// Who sends a request and where to.
@@ -30,13 +32,17 @@ pub(crate) fn answer(
     modern: Modern,
     headers: Option<HeaderMap>,
 ) -> BoxFuture<'static, Answer> {
-    let Request { id, method, params } = request;
     let client = plane.clients.intern(modern.revision, &modern.caps, modern.info.as_ref());
     let wants_stream = headers.as_ref().is_some_and(inbound::prefers_stream);
-    let inputs = match state::inputs(&plane.seal, &*plane.clock, &caller.principal, (&method, &params)) {
-        Ok(inputs) => inputs,
-        Err(fault) => return at_once(error_answer(&id, &fault_error(&fault), Some(fault.code()))),
+    let inputs = match state::inputs(&plane.seal, &*plane.clock, &caller.principal, (&request.method, &request.params)) {
+        Ok(None) => None,
+        Ok(Some(retry)) => match elsewhere::parked(&plane, retry.holder, (&request, headers.as_ref(), &caller.scope)) {
+            Some(answer) => return answer,
+            None => Some(retry.inputs),
+        },
+        Err(fault) => return at_once(error_answer(&request.id, &fault_error(&fault), Some(fault.code()))),
     };
+    let Request { id, method, params } = request;
     let mut ticket = Ticket::open(&plane.ledger, &plane.clock, &caller.principal, &client, method.clone());
     let params = match &headers {
         Some(headers) => trace::from_headers(params, headers),
@@ -139,7 +145,8 @@ impl Front {
 
     fn input_required(&self, requests: &Payload, state: Option<&State>, meta: Option<Json>) -> crib_mcp::Chunks {
         let expires = self.plane.clock.unix() + self.plane.snapshot().setup.input_timeout;
-        let sealed = state::seal(&self.plane.seal, expires, &self.principal, (&self.method, &self.params), state);
+        let token = Token { expires, state, holder: elsewhere::here(&self.plane) };
+        let sealed = state::seal(&self.plane.seal, &self.principal, (&self.method, &self.params), &token);
         let mut out = Pieces::with_capacity(1024);
         out.text("{\"resultType\":\"input_required\"");
         if !requests.object.is_empty() {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crib_mcp::{Json, Payload, meta};
-use crib_model::{Answer, BoxFuture, Clock, Connection, Entropy, Fault, Gateway, Inbound, Ledger, Principal, Scope, TraceContext};
+use crib_model::{
+    Answer, BoxFuture, Clock, Connection, Elsewhere, Entropy, Fault, Gateway, Inbound, Ledger, Principal, Scope, TraceContext,
+};
 use crib_plan::sched::{Admission, Width};
 use crib_policy::Seal;
 use http::HeaderMap;
@@ -35,6 +37,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub seal: Seal,
+    /// The other replicas, where there are any.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 /// The data plane.
@@ -45,6 +49,7 @@ pub struct Plane {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) seal: Seal,
+    pub(crate) elsewhere: Option<Arc<dyn Elsewhere>>,
     pub(crate) clients: Clients,
     pub(crate) sessions: Sessions,
     pub(crate) lines: Lines,
@@ -77,6 +82,7 @@ impl Plane {
             clock: parts.clock,
             entropy: parts.entropy,
             seal: parts.seal,
+            elsewhere: parts.elsewhere,
             clients: Clients::default(),
             sessions: Sessions::new(),
             lines: Lines::default(),

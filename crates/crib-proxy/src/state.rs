@@ -3,18 +3,33 @@
 use std::time::Duration;
 
 use crib_mcp::{Json, Kind, Method, Payload};
-use crib_model::{Clock, Code, Fault, InputResponse, Inputs, ParkId, Principal, State};
+use crib_model::{Clock, Code, Fault, InputResponse, Inputs, ParkId, Principal, Replica, State};
 use crib_policy::{Purpose, Seal};
 
 const UPSTREAM: u8 = 0;
 const PARKED: u8 = 1;
 const NOTHING: u8 = 2;
 
-/// Seals what must come back with the answers before `expires`, in time since 1970.
-pub(crate) fn seal(seal: &Seal, expires: Duration, principal: &Principal, request: (&Method, &Payload), state: Option<&State>) -> String {
-    let expires = expires.as_secs();
-    let mut plain = expires.to_le_bytes().to_vec();
-    match state {
+/// What must come back with the answers.
+pub(crate) struct Token<'a> {
+    /// The last moment, in time since 1970.
+    pub(crate) expires: Duration,
+    pub(crate) state: Option<&'a State>,
+    /// Where a call waits that does, when there are several replicas.
+    pub(crate) holder: Option<Replica>,
+}
+
+/// A request that brings answers.
+pub(crate) struct Retry {
+    pub(crate) inputs: Inputs,
+    /// The replica in which the call waits.
+    pub(crate) holder: Option<Replica>,
+}
+
+/// Seals what must come back with the answers.
+pub(crate) fn seal(seal: &Seal, principal: &Principal, request: (&Method, &Payload), token: &Token<'_>) -> String {
+    let mut plain = token.expires.as_secs().to_le_bytes().to_vec();
+    match token.state {
         Some(State::Upstream(json)) => {
             plain.push(UPSTREAM);
             plain.extend_from_slice(json.bytes());
@@ -22,6 +37,7 @@ pub(crate) fn seal(seal: &Seal, expires: Duration, principal: &Principal, reques
         Some(State::Parked(ParkId(id))) => {
             plain.push(PARKED);
             plain.extend_from_slice(&id.to_le_bytes());
+            plain.extend(token.holder.iter().flat_map(|holder| holder.0.to_le_bytes()));
         }
         None => plain.push(NOTHING),
     }
@@ -32,14 +48,14 @@ pub(crate) fn seal(seal: &Seal, expires: Duration, principal: &Principal, reques
 ///
 /// # Errors
 /// The state was not given to this caller for this request, or has expired.
-pub(crate) fn inputs(seal: &Seal, clock: &dyn Clock, principal: &Principal, request: (&Method, &Payload)) -> Result<Option<Inputs>, Fault> {
+pub(crate) fn inputs(seal: &Seal, clock: &dyn Clock, principal: &Principal, request: (&Method, &Payload)) -> Result<Option<Retry>, Fault> {
     let params = request.1;
     let is_retry = params.object.has("inputResponses") || params.object.has("requestState");
     if !is_retry || !request.0.allows_input() {
         return Ok(None);
     }
-    let state = match params.get("requestState") {
-        None => None,
+    let (state, holder) = match params.get("requestState") {
+        None => (None, None),
         Some(token) => {
             let token = token.as_text().ok_or_else(lost)?;
             let plain = seal.open(Purpose::RequestState, principal, &digest(request.0, params), &token).ok_or_else(lost)?;
@@ -53,10 +69,10 @@ pub(crate) fn inputs(seal: &Seal, clock: &dyn Clock, principal: &Principal, requ
             responses.object.members().map(|(key, value)| (key.into_owned(), InputResponse::Result(value))).collect()
         }
     };
-    Ok(Some(Inputs { responses, state }))
+    Ok(Some(Retry { inputs: Inputs { responses, state }, holder }))
 }
 
-fn open(plain: &[u8], clock: &dyn Clock) -> Result<Option<State>, Fault> {
+fn open(plain: &[u8], clock: &dyn Clock) -> Result<(Option<State>, Option<Replica>), Fault> {
     let (expires, rest) = plain.split_first_chunk::<8>().ok_or_else(lost)?;
     if u64::from_le_bytes(*expires) < clock.unix().as_secs() {
         return Err(lost());
@@ -64,18 +80,19 @@ fn open(plain: &[u8], clock: &dyn Clock) -> Result<Option<State>, Fault> {
     match rest.split_first() {
         Some((&UPSTREAM, json)) => {
             let json = Json::parse(&bytes::Bytes::copy_from_slice(json)).map_err(|_damaged| lost())?;
-            Ok(Some(State::Upstream(json)))
+            Ok((Some(State::Upstream(json)), None))
         }
         Some((&PARKED, id)) => {
-            let id = <[u8; 16]>::try_from(id).map_err(|_damaged| lost())?;
-            Ok(Some(State::Parked(ParkId(u128::from_le_bytes(id)))))
+            let (id, holder) = id.split_first_chunk::<16>().ok_or_else(lost)?;
+            let holder = holder.first_chunk::<8>().map(|holder| Replica(u64::from_le_bytes(*holder)));
+            Ok((Some(State::Parked(ParkId(u128::from_le_bytes(*id)))), holder))
         }
-        Some((&NOTHING, _)) => Ok(None),
+        Some((&NOTHING, _)) => Ok((None, None)),
         Some(_) | None => Err(lost()),
     }
 }
 
-fn lost() -> Fault {
+pub(crate) fn lost() -> Fault {
     Fault::new(Code::InputLost, "Invalid or expired requestState").hint("call again from the start, without `requestState`")
 }
 

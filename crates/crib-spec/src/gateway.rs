@@ -25,6 +25,7 @@ pub struct Config {
     keys: Vec<Value>,
     gateway: Map<String, Value>,
     observability: Map<String, Value>,
+    cluster: Option<(SocketAddr, String)>,
 }
 
 /// A running gateway; dropping it kills the process, [`Gateway::stop`] ends it politely.
@@ -66,7 +67,7 @@ impl Config {
     /// Returns a configuration without servers or keys.
     #[must_use]
     pub fn new() -> Self {
-        Self { servers: Map::new(), keys: Vec::new(), gateway: Map::new(), observability: Map::new() }
+        Self { servers: Map::new(), keys: Vec::new(), gateway: Map::new(), observability: Map::new(), cluster: None }
     }
 
     /// Returns a configuration of one server whose tools keep their own names.
@@ -109,6 +110,13 @@ impl Config {
         self
     }
 
+    /// Makes it one of the replicas that meet in this Redis and share this secret.
+    #[must_use]
+    pub fn cluster(mut self, redis: SocketAddr, secret: &str) -> Self {
+        self.cluster = Some((redis, secret.to_owned()));
+        self
+    }
+
     /// Writes the configuration into a folder of its own.
     ///
     /// # Errors
@@ -130,6 +138,10 @@ impl Config {
         }
         if let (false, Some(root)) = (self.observability.is_empty(), root.as_object_mut()) {
             root.insert("observability".to_owned(), json!(self.observability));
+        }
+        if let (Some((redis, secret)), Some(root)) = (&self.cluster, root.as_object_mut()) {
+            let url = format!("http://{address}");
+            root.insert("cluster".to_owned(), json!({ "redis": format!("redis://{redis}"), "url": url, "secret": secret }));
         }
         // JSON is YAML.
         format!("{root:#}\n")

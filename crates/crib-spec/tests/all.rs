@@ -7,6 +7,7 @@ mod all {
     mod alone;
     mod answers;
     mod chaos;
+    mod cluster;
     mod conformance;
     mod fronts;
     mod lifecycle;

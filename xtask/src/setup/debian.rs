@@ -8,7 +8,8 @@ use super::Ready;
 use crate::sh;
 
 /// Programs the tests call and the packages that bring them.
-const WANTED: &[(&str, &[&str])] = &[("npm", &["nodejs", "npm"]), ("python3", &["python3"]), ("git", &["git"])];
+const WANTED: &[(&str, &[&str])] =
+    &[("npm", &["nodejs", "npm"]), ("python3", &["python3"]), ("git", &["git"]), ("redis-server", &["redis-server"])];
 
 /// What starts containers, where only root looks for it.
 const ENGINE: (&str, &str) = ("runc", "/usr/sbin/runc");

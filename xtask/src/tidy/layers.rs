@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crib-sandbox", &["crib-model"]),
     ("crib-oci", &["crib-model", "crib-mcp", "crib-transport"]),
     ("crib-package", &["crib-model", "crib-mcp", "crib-oci", "crib-sandbox", "crib-transport"]),
+    ("crib-cluster", &["crib-model", "crib-mcp", "crib-transport"]),
     ("crib-market", &["crib-model", "crib-mcp", "crib-registry", "crib-store", "crib-transport"]),
     ("crib-connect", &["crib-model", "crib-mcp", "crib-transport"]),
     ("crib-proxy", &["crib-model", "crib-mcp", "crib-policy", "crib-plan", "crib-registry"]),

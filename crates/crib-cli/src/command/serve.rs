@@ -152,6 +152,7 @@ async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals
     let serving = server.run(gateway, Arc::clone(&pages) as Arc<dyn Routes>, shutdown.clone());
     let serving = async { tokio::join!(serving, sockets) };
     tokio::pin!(serving);
+    instance.join();
     instance.plane.warm();
     let mut reload = reload::Reload::new(args, compiled);
     let wish = loop {

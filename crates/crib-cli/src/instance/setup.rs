@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crib_cluster::ClusterSecret;
 use crib_connect::{ConnectorOptions, Shared, Source as Way};
-use crib_control::config::{Builtin, Transport};
+use crib_control::config::{Builtin, Cluster, Transport};
 use crib_control::secrets::{Bound, Unready, filled_text};
 use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, Switches, ToolNames, screen, switch};
 use crib_model::{Code, Fault, Slug, Upstream};
@@ -140,4 +141,10 @@ fn offered(servers: &[CompiledServer]) -> RuleSpec {
         }
     }
     spec
+}
+
+/// What this replica is told of the others.
+pub(super) fn cluster(cluster: &Cluster) -> Result<crib_cluster::Options, Fault> {
+    let secret = filled_text(&cluster.secret, "`cluster.secret`", &*pins::source())?;
+    Ok(crib_cluster::Options { redis: cluster.redis.clone(), url: cluster.url.clone(), secret: ClusterSecret::new(secret) })
 }

@@ -85,6 +85,7 @@ fn plane() -> (Arc<Plane>, Catalogue) {
         ledger: Arc::new(Quiet),
         clock: Arc::new(Machine),
         seal: Seal::random(Arc::new(Machine)),
+        elsewhere: None,
         entropy: Arc::new(Machine),
     });
     catalogue.attach(&plane);

@@ -1,6 +1,7 @@
 //! What the types cannot say: settings that contradict each other or make no sense.
 
 pub(super) mod address;
+pub(super) mod cluster;
 pub(super) mod key;
 
 use std::sync::Arc;

@@ -117,6 +117,10 @@ impl<'w> Draft<'w> {
         if root.get("observability").is_some() {
             self.config.observability = config.observability;
         }
+        if root.get("cluster").is_some() {
+            self.problems.extend(config.cluster.as_ref().and_then(|cluster| check::cluster::check(cluster, file, &root)));
+            self.config.cluster = config.cluster;
+        }
         if root.get("packages").is_some() {
             self.config.packages = config.packages;
             let root = &mut self.config.packages.trusted_root;

@@ -199,7 +199,7 @@ fn status_of(code: Code) -> StatusCode {
         Code::ConfigInvalid | Code::ConfigUnreadable | Code::ArgumentsInvalid | Code::CursorInvalid => StatusCode::BAD_REQUEST,
         Code::InputLost | Code::InputImpossible | Code::ServerStopped => StatusCode::CONFLICT,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::TooBusy => StatusCode::SERVICE_UNAVAILABLE,
+        Code::TooBusy | Code::ReplicaUnreachable => StatusCode::SERVICE_UNAVAILABLE,
         Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         Code::ServerUnreachable
         | Code::SpawnFailed

@@ -21,6 +21,15 @@ struct Ready {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     servers: Option<Vec<ServerRow>>,
+    /// Why the other replicas cannot be found, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Trouble>,
+}
+
+#[derive(Serialize)]
+struct Trouble {
+    code: &'static str,
+    message: String,
 }
 
 pub(super) fn healthz() -> Response<Chunks> {
@@ -31,18 +40,26 @@ pub(super) fn healthz() -> Response<Chunks> {
 pub(super) async fn readyz(rest: &Rest, ask: &Ask) -> Response<Chunks> {
     let servers = rest.plane.servers();
     let failed = servers.iter().filter(|server| super::row::has_failed(server)).count();
+    let cluster = rest.plane.replica_trouble();
     let (status, word) = match (failed, servers.len()) {
+        // A replica that finds no other serves what it has itself. Were it not ready, none would be where Redis is away.
+        (0, _) if cluster.is_some() => (StatusCode::OK, "partly ready"),
         (0, _) => (StatusCode::OK, "ready"),
         (failed, all) if failed == all => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
         (_, _) => (StatusCode::OK, "partly ready"),
     };
     // What operation pages tell is for those who run the gateway. Where they come from proves nothing: a proxy on this
     // machine comes from here too.
-    let servers = match rest.principal(ask) {
-        Ok(principal) => Some(states(rest, &principal, servers).await),
-        Err(_) => None,
+    let principal = rest.principal(ask).ok();
+    let cluster = cluster.map(|fault| Trouble {
+        code: fault.code().as_str(),
+        message: if principal.is_some() { fault.to_string() } else { fault.code().short().to_owned() },
+    });
+    let servers = match principal {
+        Some(principal) => Some(states(rest, &principal, servers).await),
+        None => None,
     };
-    json(status, Json::of(&Ready { status: word, servers }))
+    json(status, Json::of(&Ready { status: word, servers, cluster }))
 }
 
 /// `GET /v1/servers`: only with a key where there are keys.

@@ -16,7 +16,7 @@ use crate::plane::Plane;
 pub(super) async fn http(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inbound) -> Answer {
     let peer = match http_legacy::peer(&plane, &principal, &inbound, None) {
         Ok(peer) => peer,
-        Err(answer) => return *answer,
+        Err(answer) => return http_legacy::or_elsewhere(&plane, &inbound, answer).await,
     };
     if peer.client.revision != Revision::V2025_03_26 {
         return refuse("batches exist in 2025-03-26 only");

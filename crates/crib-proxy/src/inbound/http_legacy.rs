@@ -5,16 +5,17 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crib_mcp::{Json, Message, Method, Request, RequestId, Response, Revision, RpcError, code, message};
-use crib_model::{Answer, BoxFuture, Code, Fault, Inbound, Principal};
+use crib_model::{Answer, BoxFuture, Carrier, Code, Fault, Inbound, Principal};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::elsewhere;
 use crate::inbound::{at_once, refuse};
 use crate::legacy::{self, Peer};
 use crate::plane::Plane;
 use crate::session::Session;
 use crate::stream::{Ids, StreamLog};
 
-pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -29,7 +30,7 @@ pub(super) fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: Inboun
     let id = if let Message::Request(request) = &message { Some(&request.id) } else { None };
     let peer = match peer(&plane, &principal, &inbound, id) {
         Ok(peer) => peer,
-        Err(answer) => return at_once(*answer),
+        Err(answer) => return or_elsewhere(&plane, &inbound, answer),
     };
     match message {
         Message::Request(request) => legacy::answer_http(plane, peer, request, &inbound.headers),
@@ -66,11 +67,21 @@ fn session(plane: &Plane, principal: &Principal, inbound: &Inbound) -> Result<Op
     let Some(id) = inbound.headers.get(&SESSION_ID) else { return Ok(None) };
     let session = id.to_str().ok().and_then(|id| plane.sessions.find(id, principal, &inbound.scope));
     let Some(session) = session else {
-        let fault = Fault::new(Code::SessionUnknown, "Session not found").hint("start a new session with `initialize`");
-        return Err(Box::new(refuse(404, &fault)));
+        return Err(Box::new(unknown(&inbound.carrier)));
     };
     plane.touch(&session);
     Ok(Some(session))
+}
+
+/// The refusal for a session nobody knows, or of somebody else.
+pub(crate) fn unknown(carrier: &Carrier) -> Answer {
+    let hint = if matches!(carrier, Carrier::Sse { .. }) { "open a new stream with GET" } else { "start a new session with `initialize`" };
+    refuse(404, &Fault::new(Code::SessionUnknown, "Session not found").hint(hint))
+}
+
+/// Refuses, unless the session is one of another replica.
+pub(super) fn or_elsewhere(plane: &Plane, inbound: &Inbound, refusal: Box<Answer>) -> BoxFuture<'static, Answer> {
+    elsewhere::session(plane, inbound).unwrap_or_else(|| at_once(*refusal))
 }
 
 async fn initialize(plane: &Arc<Plane>, principal: Arc<Principal>, inbound: &Inbound, request: &Request) -> Answer {
@@ -78,7 +89,7 @@ async fn initialize(plane: &Arc<Plane>, principal: Arc<Principal>, inbound: &Inb
         Ok(answer) => answer,
         Err(error) => return Answer::json(200, message::error(Some(&request.id), &error)),
     };
-    let id = URL_SAFE_NO_PAD.encode(plane.entropy.u128().to_le_bytes());
+    let id = elsewhere::mark(plane, URL_SAFE_NO_PAD.encode(plane.entropy.u128().to_le_bytes()));
     let session = Session::new(id, principal, inbound.scope.clone(), client, StreamLog::new("0".to_owned(), Ids::Numbered));
     plane.touch(&session);
     if let Err(fault) = plane.sessions.insert(&session) {
@@ -92,16 +103,19 @@ async fn initialize(plane: &Arc<Plane>, principal: Arc<Principal>, inbound: &Inb
 }
 
 /// The stream for messages that belong to no request, or the rest of a stream that was lost.
-pub(super) fn get(plane: &Arc<Plane>, principal: &Principal, inbound: &Inbound) -> Answer {
-    let session = match session(plane, principal, inbound) {
-        Ok(Some(session)) => session,
-        Ok(None) => return Answer::empty(405),
-        Err(answer) => return *answer,
-    };
+pub(super) fn get(plane: &Arc<Plane>, principal: &Principal, inbound: &Inbound) -> BoxFuture<'static, Answer> {
+    match session(plane, principal, inbound) {
+        Ok(Some(session)) => at_once(listen(plane, &session, inbound)),
+        Ok(None) => at_once(Answer::empty(405)),
+        Err(answer) => or_elsewhere(plane, inbound, answer),
+    }
+}
+
+fn listen(plane: &Arc<Plane>, session: &Arc<Session>, inbound: &Inbound) -> Answer {
     let last = inbound.headers.get(&LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let frames = match last.map(StreamLog::parse_id) {
         None => {
-            legacy::follow(plane, &session);
+            legacy::follow(plane, session);
             session.outlet.read(None)
         }
         Some(Some((name, position))) => match session.stream(name) {
@@ -114,14 +128,14 @@ pub(super) fn get(plane: &Arc<Plane>, principal: &Principal, inbound: &Inbound) 
 }
 
 /// Ends the session.
-pub(super) fn delete(plane: &Plane, principal: &Principal, inbound: &Inbound) -> Answer {
+pub(super) fn delete(plane: &Plane, principal: &Principal, inbound: &Inbound) -> BoxFuture<'static, Answer> {
     match session(plane, principal, inbound) {
         Ok(Some(session)) => {
             plane.sessions.remove(&session.id);
-            Answer::empty(200)
+            at_once(Answer::empty(200))
         }
-        Ok(None) => Answer::empty(405),
-        Err(answer) => *answer,
+        Ok(None) => at_once(Answer::empty(405)),
+        Err(answer) => or_elsewhere(plane, inbound, answer),
     }
 }
 

@@ -14,6 +14,7 @@ use futures_core::Stream;
 use futures_util::{StreamExt, stream};
 use http::HeaderMap;
 
+use crate::elsewhere;
 use crate::inbound::{http_legacy, refuse, refused};
 use crate::legacy::{self, Peer};
 use crate::lines::{Line, LineKey};
@@ -29,7 +30,7 @@ pub(super) fn open(plane: &Arc<Plane>, principal: &Arc<Principal>, inbound: &Inb
             if plane.lines.len() >= limits::SESSIONS_MAX {
                 return refuse(503, &Fault::new(Code::TooBusy, "too many streams are open"));
             }
-            let id = URL_SAFE_NO_PAD.encode(plane.entropy.u128().to_le_bytes());
+            let id = elsewhere::mark(plane, URL_SAFE_NO_PAD.encode(plane.entropy.u128().to_le_bytes()));
             let path = match &inbound.scope {
                 Scope::All => format!("/mcp?sessionId={id}"),
                 Scope::One(slug) => format!("/mcp/{slug}?sessionId={id}"),
@@ -80,7 +81,7 @@ pub(super) async fn post(plane: Arc<Plane>, principal: Arc<Principal>, inbound: 
             let found = session.clone().and_then(|id| plane.lines.find(&LineKey::Sse(id)));
             match found.filter(|line| line.principal == principal && line.scope == inbound.scope) {
                 Some(line) => line,
-                None => return refuse(404, &Fault::new(Code::SessionUnknown, "Session not found").hint("open a new stream with GET")),
+                None => return http_legacy::or_elsewhere(&plane, &inbound, Box::new(http_legacy::unknown(&inbound.carrier))).await,
             }
         }
         Carrier::Http => return Answer::empty(405),

@@ -232,6 +232,7 @@ impl Rig {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy,
             seal,
+            elsewhere: None,
         });
         Self { plane, book, clock }
     }

@@ -34,6 +34,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("the session does not exist or has ended", "会话不存在或已结束"),
     ("the Host or Origin is not allowed", "不允许的 Host 或 Origin"),
     ("a limit of the gateway is reached", "达到了网关的上限"),
+    ("another replica of the gateway cannot be reached", "无法连到网关的另一个副本"),
     ("the request is larger than the limit", "请求超过上限"),
     ("the project cannot have this name", "项目不能用这个名称"),
     ("the folder of the project has something in it", "项目目录不是空的"),

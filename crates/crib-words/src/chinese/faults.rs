@@ -122,6 +122,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         "用 `openssl rand -hex 24` 生成一个，保存在环境变量中：`secret: ${}`",
     ),
     ("make one: openssl rand -hex 32", "生成一个：openssl rand -hex 32"),
+    (
+        "the address of this replica, not the one of the load balancer: http://10.0.0.5:8665",
+        "这个副本的地址，而不是负载均衡器的：http://10.0.0.5:8665",
+    ),
+    ("`cluster.redis` is not the URL of a Redis", "`cluster.redis` 不是 Redis 的 URL"),
+    ("the directory of the replicas, Redis at {}, does not answer", "副本的目录（位于 {} 的 Redis）没有应答"),
+    ("see that Redis runs and can be reached from here", "请确认 Redis 在运行，并且可以从这里连到"),
     ("the key is {}", "密钥是 {}"),
     ("`{}` is not a pattern for tools", "`{}` 不是工具的模式"),
     (

@@ -152,6 +152,18 @@ fn clients_of_a_gateway() {
 }
 
 #[test]
+fn replicas_of_a_gateway() {
+    let scene = Scene::new("replicas");
+    // Nobody listens there.
+    let cluster = "cluster: { redis: \"redis://127.0.0.1:1\", url: \"http://127.0.0.1:1\", secret: 0123456789abcdef0123456789abcdef }";
+    let gateway = Gateway::start(scene.name(), &format!("servers:\n  demo: {{ builtin: demo }}\n{cluster}\n"));
+    gateway.eventually("/readyz", |body| body.contains("does not answer"));
+    let legacy = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+    let head = "mcp-session-id: 0123456789abcdef.gone\r\n";
+    sent(&scene, &gateway, "TC0403", ("POST /mcp", head, &legacy));
+}
+
+#[test]
 fn users_of_a_gateway() {
     let mut scene = Scene::new("keys");
     let config = format!(
