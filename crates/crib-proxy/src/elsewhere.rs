@@ -1,14 +1,14 @@
 //! What another replica of the gateway holds: asked for only where it is not here.
 
-use crib_mcp::{Chunks, Request};
-use crib_model::{Answer, Astray, BoxFuture, Carrier, Code, Fault, Inbound, Replica, Scope, Verb};
+use crib_mcp::{Chunks, Method, Request};
+use crib_model::{Answer, Astray, BoxFuture, Carrier, Code, Fault, Inbound, Principal, Replica, Scope, Verb};
 use http::HeaderMap;
 
 use crate::call::fault_error;
 use crate::inbound::{http_legacy, refuse};
 use crate::modern::error_answer;
 use crate::plane::Plane;
-use crate::state;
+use crate::{state, tasks};
 
 /// Names the session of a client so that every replica can tell who holds it.
 pub(crate) fn mark(plane: &Plane, id: String) -> String {
@@ -53,16 +53,7 @@ pub(crate) fn parked(
 ) -> Option<BoxFuture<'static, Answer>> {
     let elsewhere = plane.elsewhere.as_ref()?;
     let to = holder.filter(|holder| *holder != elsewhere.here())?;
-    let body = crib_mcp::message::request(&request.id, request.method.as_str(), &request.params.to_json().into());
-    let inbound = Inbound {
-        verb: Verb::Post,
-        carrier: Carrier::Http,
-        scope: scope.clone(),
-        headers: headers?.clone(),
-        body: Chunks::into_bytes(body),
-        peer: None,
-    };
-    let (answer, id) = (elsewhere.forward(to, inbound), request.id.clone());
+    let (answer, id) = (elsewhere.forward(to, post(request, headers?, scope)), request.id.clone());
     Some(Box::pin(async move {
         match answer.await {
             Ok(answer) => answer,
@@ -75,12 +66,39 @@ pub(crate) fn parked(
     }))
 }
 
+/// Hands on a request about a task to the replica in which it was made; `None` when that is this one.
+pub(crate) fn task(
+    plane: &Plane,
+    principal: &Principal,
+    (request, headers, scope): (&Request, Option<&HeaderMap>, &Scope),
+) -> Option<BoxFuture<'static, Result<Answer, Astray>>> {
+    let elsewhere = plane.elsewhere.as_ref()?;
+    if !matches!(request.method, Method::TasksGet | Method::TasksUpdate | Method::TasksCancel) {
+        return None;
+    }
+    let to = tasks::maker(plane, principal, &request.params.text("taskId")?).filter(|maker| *maker != elsewhere.here())?;
+    Some(elsewhere.forward(to, post(request, headers?, scope)))
+}
+
+/// Writes a request of 2026-07-28 as it came.
+fn post(request: &Request, headers: &HeaderMap, scope: &Scope) -> Inbound {
+    let body = crib_mcp::message::request(&request.id, request.method.as_str(), &request.params.to_json().into());
+    Inbound {
+        verb: Verb::Post,
+        carrier: Carrier::Http,
+        scope: scope.clone(),
+        headers: headers.clone(),
+        body: Chunks::into_bytes(body),
+        peer: None,
+    }
+}
+
 fn copy(inbound: &Inbound) -> Inbound {
     let Inbound { verb, carrier, scope, headers, body, peer } = inbound;
     Inbound { verb: *verb, carrier: carrier.clone(), scope: scope.clone(), headers: headers.clone(), body: body.clone(), peer: *peer }
 }
 
-fn astray_answer(astray: &Astray) -> Answer {
+pub(crate) fn astray_answer(astray: &Astray) -> Answer {
     match astray {
         // Says when to try again.
         Astray::Unreachable(fault) => refuse(503, fault),

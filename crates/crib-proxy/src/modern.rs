@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crib_mcp::ladder::Modern;
 use crib_mcp::{Json, Notification, Payload, Pieces, Request, RequestId, RpcError, code, message, meta};
-use crib_model::{Answer, BoxFuture, Code, Frame, Principal, Scope, State};
+use crib_model::{Answer, Astray, BoxFuture, Code, Frame, Principal, Scope, State};
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue};
 
@@ -26,6 +26,26 @@ pub(crate) struct Caller {
 
 /// Answers one modern request. `headers` are those of HTTP, absent on stdio.
 pub(crate) fn answer(
+    plane: Arc<Plane>,
+    caller: Caller,
+    request: Request,
+    modern: Modern,
+    headers: Option<HeaderMap>,
+) -> BoxFuture<'static, Answer> {
+    let Some(there) = elsewhere::task(&plane, &caller.principal, (&request, headers.as_ref(), &caller.scope)) else {
+        return answer_here(plane, caller, request, modern, headers);
+    };
+    Box::pin(async move {
+        match there.await {
+            Ok(answer) => answer,
+            // Its server may know the task whoever asks.
+            Err(Astray::Gone | Astray::Unreachable(_)) => answer_here(plane, caller, request, modern, headers).await,
+            Err(astray @ Astray::Lost(_)) => elsewhere::astray_answer(&astray),
+        }
+    })
+}
+
+fn answer_here(
     plane: Arc<Plane>,
     caller: Caller,
     request: Request,

@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 use crib_spec::{
-    client::{Modern, answers},
-    fixture::{Era, Fixture},
+    client::{Modern, answers, full_capabilities},
+    fixture::{Era, Fixture, Options, Tasks},
     gateway::{Config, Gateway, url_server},
+    wait::eventually,
 };
 use serde_json::{Value, json};
 
-use super::{Redis, replicas, stop_all};
+use super::{Redis, SETTLED, replicas, stop_all};
 
 /// Calls a tool and answers its questions, each round at the next replica; returns the reply and the rounds.
 async fn round_robin(replicas: &[&Gateway], tool: &str) -> Result<(Value, usize)> {
@@ -63,9 +64,40 @@ async fn answers_for_a_replica_that_ended_are_told_to_begin_anew() -> Result<()>
         let reply = client.call("tools/call", params.clone()).await.ok()?;
         (reply["error"]["data"]["code"] == "TC0210").then_some(reply)
     };
-    let lost = crib_spec::wait::eventually(super::SETTLED, "the call is lost", look).await?;
+    let lost = eventually(SETTLED, "the call is lost", look).await?;
     assert_eq!(lost["error"]["code"], -32602, "{lost}");
     stop_all([b]).await
+}
+
+#[tokio::test]
+async fn a_task_of_a_legacy_server_is_looked_at_and_answered_through_every_replica() -> Result<()> {
+    let test = "a_task_of_a_legacy_server_is_looked_at_and_answered_through_every_replica";
+    let Some(redis) = Redis::start(test).await? else { return Ok(()) };
+    let fixture = Fixture::start(Options { era: Era::Legacy, tasks: Tasks::Asked, ..Options::default() }).await?;
+    let [a, b, c] = replicas(&redis, &Config::plain("one", url_server(&fixture.url()))).await?;
+    let client = |replica: &Gateway| {
+        let mut capabilities = full_capabilities();
+        capabilities["extensions"] = json!({ "io.modelcontextprotocol/tasks": {} });
+        Modern::new(replica.address).declaring(capabilities)
+    };
+    let until = async |replica: &Gateway, task: &Value, status: &str| {
+        let client = client(replica);
+        let look = || async {
+            let reply = client.call("tasks/get", json!({ "taskId": task["taskId"] })).await.ok()?;
+            (reply["result"]["status"] == status).then(|| reply["result"].clone())
+        };
+        eventually(SETTLED, &format!("the task is {status}"), look).await
+    };
+    let task = client(&a).tool("confirm_delete", json!({ "filename": "a.txt" })).await?["result"].clone();
+    assert_eq!(task["resultType"], "task", "{task}");
+    let asking = until(&b, &task, "input_required").await?;
+    let update = json!({ "taskId": task["taskId"], "inputResponses": answers(&asking) });
+    let reply = client(&c).call("tasks/update", update).await?;
+    assert_eq!(reply["result"]["resultType"], "complete", "{reply}");
+    let done = until(&b, &task, "completed").await?;
+    assert_eq!(done["result"]["content"][0]["text"], "a.txt: deleted", "{done}");
+    assert_eq!(done["taskId"], task["taskId"]);
+    stop_all([a, b, c]).await
 }
 
 #[tokio::test]
