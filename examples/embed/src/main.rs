@@ -65,6 +65,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
         clock: Arc::new(Machine),
         seal: Seal::random(Arc::clone(&entropy)),
         entropy,
+        elsewhere: None,
     });
 
     let arguments = Json::parse(&r#"{"a":88,"b":22}"#.into())?;

@@ -69,7 +69,7 @@ impl Gateway {
     }
 
     /// Asks again until the answer is as it should be.
-    fn eventually(&self, path: &str, fits: impl Fn(&str) -> bool) {
+    pub(crate) fn eventually(&self, path: &str, fits: impl Fn(&str) -> bool) {
         let begin = Instant::now();
         loop {
             let (_, body) = self.ask("GET", path, None, "");
