@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- reference: generated from the schema -->\n";
 const END: &str = "<!-- end of the reference -->\n";
 
 /// Headings of the sections and what each describes; the empty name is the whole file.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("Top level", ""),
     ("`gateway`", "Gateway"),
     ("`gateway.webSocket`", "WebSocket"),

@@ -14,13 +14,11 @@ use super::{Redis, SETTLED, replicas, stop_all};
 /// Calls a tool and answers its questions, each round at the next replica; returns the reply and the rounds.
 async fn round_robin(replicas: &[&Gateway], tool: &str) -> Result<(Value, usize)> {
     let mut params = json!({ "name": tool, "arguments": {} });
-    let mut rounds = 0;
-    for replica in replicas.iter().cycle().take(10) {
+    for (rounds, replica) in replicas.iter().cycle().take(10).enumerate() {
         let reply = Modern::full(replica.address).call("tools/call", params.clone()).await?;
         if reply["result"]["resultType"] != "input_required" {
             return Ok((reply, rounds));
         }
-        rounds += 1;
         params["inputResponses"] = answers(&reply["result"]);
         params["requestState"] = reply["result"]["requestState"].clone();
     }
