@@ -22,7 +22,7 @@ const LIFE: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_secs(1);
 /// How long after a connection was opened a missing entry says nothing: where Redis forgot everything, those that run
 /// have yet to say so again.
-const SETTLE: Duration = Duration::from_secs(3);
+const SETTLE: Duration = Duration::from_secs(6);
 /// Longest wait for Redis to accept a connection, and for one answer.
 const CONNECT_WAIT: Duration = Duration::from_secs(2);
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
