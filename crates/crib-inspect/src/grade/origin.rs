@@ -26,7 +26,7 @@ fn part(origin: &Origin, now: u64) -> Part {
     let found = if count == 1 { "1 package, kept by its digest".to_owned() } else { format!("{count} packages, kept by their digest") };
     part.earned(3.0, 1.0, "installs", found);
     match &origin.signature {
-        Signature::Verified(by) => part.earned(4.0, 1.0, "signed", format!("by {by}")),
+        Signature::Verified(by) => part.earned(4.0, 1.0, "signed", format!("signed by {by}")),
         Signature::Unchecked(why) => part.earned(4.0, 0.25, "signed", format!("not checked: {why}")),
         Signature::Absent => part.earned(4.0, 0.0, "signed", "by nobody"),
     }

@@ -31,7 +31,13 @@ pub(crate) fn legacy(tools: Value) -> Answer {
         "ping" => Some(Ok(json!({}))),
         "tools/list" if params.get("cursor").is_some() => Some(Err((-32602, "no such cursor".to_owned()))),
         "tools/list" => Some(Ok(json!({ "tools": tools }))),
-        "tools/call" => Some(Ok(json!({ "content": [{ "type": "text", "text": "done" }], "structuredContent": {} }))),
+        "tools/call" => {
+            let mut result = json!({ "content": [{ "type": "text", "text": "done" }] });
+            if tools[0].get("outputSchema").is_some() {
+                result["structuredContent"] = json!({});
+            }
+            Some(Ok(result))
+        }
         _ => Some(not_found()),
     })
 }

@@ -248,7 +248,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("it comes from no package", "它不来自软件包"),
     ("1 package, kept by its digest", "1 个软件包，按摘要保存"),
     ("{} packages, kept by their digest", "{} 个软件包，按摘要保存"),
-    ("by {}", "由 {}"),
+    ("signed by {}", "由 {} 签名"),
     ("not checked: {}", "未核实：{}"),
     ("by nobody", "无人签名"),
     ("{} days ago", "{} 天前"),

@@ -16,7 +16,9 @@ pub(in super::super) fn check(cluster: &Cluster, file: &Arc<File>, root: &Node) 
     let problem = |member: &str, label: String| Problem::at(file, root.locate(&["cluster", member]), label);
     let redis = cluster.redis.expose_secret();
     if !["redis://", "rediss://", "unix://", "redis+unix://"].iter().any(|scheme| redis.starts_with(scheme)) {
-        return Some(problem("redis", "not a redis:// or rediss:// address".to_owned()).hint("redis: redis://localhost:6379"));
+        return Some(
+            problem("redis", "not a redis:// or rediss:// address".to_owned()).hint("an address looks like redis://localhost:6379"),
+        );
     }
     let url = &cluster.url;
     let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
