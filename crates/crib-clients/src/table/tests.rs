@@ -7,7 +7,7 @@ use super::*;
 const SYSTEMS: [(Os, &str); 3] = [(Os::Linux, "linux"), (Os::Mac, "mac"), (Os::Windows, "windows")];
 
 fn places(os: Os) -> Places {
-    Places::new(os, "/home", "/work")
+    Places::new(os, "/home", "/project")
 }
 
 /// Clients whose files lie beside the folder that shows them, and not inside it.
@@ -58,13 +58,13 @@ fn no_two_clients_have_one_name_and_each_is_found_by_its_own() {
 
 #[test]
 fn servers_of_one_directory_are_those_of_no_other() {
-    let text = r#"{ "projects": { "/work": { "mcpServers": { "a": { "command": "x" } } }, "/other": { "mcpServers": { "b": {} } } } }"#;
+    let text = r#"{ "projects": { "/project": { "mcpServers": { "a": { "command": "x" } } }, "/other": { "mcpServers": { "b": {} } } } }"#;
     let names = |id: &str, directory: &str| -> Vec<String> {
         let found = find(id).unwrap().entries_of_directory(text, Path::new(directory)).unwrap();
         found.into_iter().map(|(name, _)| name).collect()
     };
     assert_eq!(
-        (names("claude-code", "/work"), names("claude-code", "/"), names("cursor", "/work")),
+        (names("claude-code", "/project"), names("claude-code", "/"), names("cursor", "/project")),
         (vec!["a".to_owned()], vec![], vec![])
     );
 }
