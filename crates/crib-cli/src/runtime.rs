@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::time::Duration;
 
+use crib_transport::Lanes;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::failure::Failure;
@@ -15,6 +16,18 @@ pub(crate) fn on_all_cores<T>(work: impl Future<Output = Result<T, Failure>>) ->
     let runtime = build(std::thread::available_parallelism().map_or(1, NonZero::get))?;
     let result = runtime.block_on(work);
     runtime.shutdown_timeout(SHUTDOWN);
+    result
+}
+
+/// Runs a server: on several cores each serves connections of its own, and the work between calls does not hold them up.
+pub(crate) fn on_lanes<T, W>(work: impl FnOnce(Lanes) -> W) -> Result<T, Failure>
+where
+    W: Future<Output = Result<T, Failure>>,
+{
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let (lanes, threads) = Lanes::start(if cores == 1 { 0 } else { cores })?;
+    let result = on_all_cores(work(lanes));
+    drop(threads);
     result
 }
 

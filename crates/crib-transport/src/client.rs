@@ -171,7 +171,14 @@ impl HttpClient {
     /// Opens a connection for a request and hands it over.
     async fn dial(&self, pool: &Arc<Pool>, request: Box<Request<Whole>>, deadline: Instant) -> Result<Box<Live>, SendError> {
         let opening = async {
-            let slot = pool.slot().await?;
+            let slot = match pool.free_slot() {
+                Some(slot) => slot,
+                // What other lanes do not use is better than none.
+                None => match pool.take_any() {
+                    Some(live) => return Ok(live),
+                    None => pool.slot().await?,
+                },
+            };
             // Somebody may have given a connection back while this call waited for its turn.
             if let Some(live) = pool.take() {
                 return Ok(live);

@@ -11,6 +11,7 @@
 mod child;
 mod client;
 mod conversation;
+mod lanes;
 mod lines;
 mod server;
 mod stdio;
@@ -22,6 +23,7 @@ pub use child::{
     watch_children,
 };
 pub use client::{ClientOptions, Endpoint, HttpClient, Incoming, Received, SendError};
+pub use lanes::{LaneThreads, Lanes};
 pub use server::{NoRoutes, Routes, Server, ServerOptions, SocketOptions, SocketServer, bind, bind_sockets};
 pub use stdio::{StdioOptions, serve_lines, serve_stdio};
 pub use turn::gather_writes;

@@ -26,6 +26,7 @@ use crib_mcp::Chunks;
 use crib_model::{BoxFuture, Fault, Gateway, limits};
 use tokio_util::sync::CancellationToken;
 
+use crate::lanes::Lanes;
 use accept::Listener;
 use exchange::Front;
 pub use socket::{SocketOptions, SocketServer, bind_sockets};
@@ -56,6 +57,8 @@ pub struct ServerOptions {
     pub keep_alive: Duration,
     /// How long requests in flight get to finish when the server shuts down.
     pub drain: Duration,
+    /// The threads that serve the connections. Without any they are served on the runtime of [`Server::run`].
+    pub lanes: Lanes,
 }
 
 impl ServerOptions {
@@ -82,6 +85,7 @@ impl Default for ServerOptions {
             body_timeout: Duration::from_secs(30),
             keep_alive: limits::KEEP_ALIVE,
             drain: Duration::from_secs(10),
+            lanes: Lanes::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Run it with `cargo run -p embed -- 8700 [URL]...`, then talk MCP to `http://127.0.0.1:8700/mcp`. The built-in server
 //! is there as `demo`, the servers behind the URLs as `remote1`, `remote2` and so on.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crib_policy::{Keys, Rules, Seal};
 use crib_proxy::{Called, Parts, Plane, Server, Setup};
 use crib_registry::NameStyle;
 use crib_registry::pins::{InMemory, Policies};
-use crib_transport::{ClientOptions, Endpoint, HttpClient, NoRoutes, ServerOptions};
+use crib_transport::{ClientOptions, Endpoint, HttpClient, Lanes, NoRoutes, ServerOptions};
 use http::HeaderMap;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
@@ -29,10 +30,13 @@ impl Ledger for Quiet {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Small writes are gathered: not needed, but cheaper where much is called.
-    crib_transport::gather_writes(&mut Builder::new_multi_thread()).enable_all().build()?.block_on(run())
+    let runtime = crib_transport::gather_writes(&mut Builder::new_multi_thread()).enable_all().build()?;
+    // Connections have threads of their own: as well not needed, and cheaper. They outlive the gateway.
+    let (lanes, _threads) = Lanes::start(std::thread::available_parallelism().map_or(1, NonZero::get))?;
+    runtime.block_on(run(lanes))
 }
 
-async fn run() -> Result<(), Box<dyn std::error::Error>> {
+async fn run(lanes: Lanes) -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let port = args.next();
     let entropy: Arc<dyn Entropy> = Arc::new(Machine);
@@ -76,7 +80,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
 
     let Some(port) = port else { return Ok(()) };
     let shutdown = CancellationToken::new();
-    let gateway = crib_transport::bind(ServerOptions::loopback(port.parse()?)).await?;
+    let gateway = crib_transport::bind(ServerOptions { lanes, ..ServerOptions::loopback(port.parse()?) }).await?;
     gateway.run(Arc::clone(&plane) as Arc<dyn crib_model::Gateway>, Arc::new(NoRoutes), shutdown).await;
     plane.close().await;
     Ok(())

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crib_control::config::ListenOn;
 use crib_control::{AccessLog, Compiled, Source, ToolNames};
 use crib_model::{Code, Fault, Gateway, Scope};
-use crib_transport::{Routes, ServerOptions};
+use crib_transport::{Lanes, Routes, ServerOptions};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
     if args.check {
         return report(&compiled, output);
     }
-    runtime::on_all_cores(serve(args, compiled, output))
+    runtime::on_lanes(|lanes| serve(args, compiled, lanes, output))
 }
 
 /// The configuration with what the command line says on top.
@@ -80,13 +80,13 @@ fn is_typed(listen: &[String]) -> bool {
     !listen.is_empty() && !listen.iter().map(String::as_str).eq(usual.split(','))
 }
 
-async fn serve(args: &Serve, compiled: Compiled, output: &Output) -> Result<(), Failure> {
+async fn serve(args: &Serve, compiled: Compiled, lanes: Lanes, output: &Output) -> Result<(), Failure> {
     let mut signals = if args.stdio { Signals::new()? } else { Signals::serving()? };
     let instance = if is_own(args) { Instance::own(&compiled)? } else { Instance::new(&compiled)? };
     let ended = if args.stdio {
         on_stdio(&instance, &mut signals).await.map(|wish| (wish, None))
     } else {
-        on_http(args, &compiled, &instance, &mut signals, output).await
+        on_http(Job { args, compiled: &compiled, output }, lanes, &instance, &mut signals).await
     };
     let (wish, registration) = match ended {
         Ok(ended) => ended,
@@ -127,13 +127,23 @@ async fn on_stdio(instance: &Instance, signals: &mut Signals) -> Result<Wish, Fa
 /// How serving ended, and what tells others that it has not.
 type Ended = (Wish, Option<Registration>);
 
-async fn on_http(args: &Serve, compiled: &Compiled, instance: &Instance, signals: &mut Signals, output: &Output) -> Result<Ended, Failure> {
+/// What was asked for, and where it is told how it goes.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    args: &'a Serve,
+    compiled: &'a Compiled,
+    output: &'a Output,
+}
+
+async fn on_http(job: Job<'_>, lanes: Lanes, instance: &Instance, signals: &mut Signals) -> Result<Ended, Failure> {
+    let Job { args, compiled, output } = job;
     let listen = compiled.listen.clone();
     let options = ServerOptions {
         listen: listen.clone(),
         allowed_hosts: compiled.allowed_hosts.clone(),
         allowed_origins: compiled.allowed_origins.clone(),
         body_bytes_max: compiled.limits.body_bytes_max,
+        lanes,
         ..ServerOptions::default()
     };
     let server = crib_transport::bind(options).await.map_err(|fault| occupied(&listen, fault))?;

@@ -19,6 +19,7 @@ use tokio_util::sync::ReusableBoxFuture;
 
 use super::error::SendError;
 use super::wire::{Driven, Driver, Wire};
+use crate::lanes;
 use crate::turn::Glance;
 use crate::whole::Whole;
 
@@ -34,6 +35,8 @@ pub(crate) struct Live {
     waker: Waker,
     glance: Option<Glance>,
     is_over: bool,
+    /// The lane on whose runtime it was opened.
+    lane: usize,
     /// What hyper promised for the request in hand. Its room is kept from call to call, too: in the future of a call it
     /// would be memory that no cache has seen.
     answer: ReusableBoxFuture<'static, Answered>,
@@ -85,6 +88,7 @@ impl Live {
             waker,
             glance,
             is_over: false,
+            lane: lanes::number(),
             answer,
             deadline,
             idle_since: now,
@@ -139,6 +143,10 @@ impl Live {
             }
         }
         cx.waker().wake_by_ref();
+    }
+
+    pub(crate) fn lane(&self) -> usize {
+        self.lane
     }
 
     pub(crate) fn is_over(&self) -> bool {

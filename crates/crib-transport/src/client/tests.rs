@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::lanes::Lanes;
 
 /// A server whose connections are served by a script; counts them.
 struct Script {
@@ -398,4 +399,29 @@ async fn many_calls_of_one_task_all_finish() {
         assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|body| body == "{}")));
     }
     assert!(server.connections() <= 300);
+}
+
+/// Posts in a lane with few connections, each time anew.
+async fn post_in_lanes(connections_max: usize) -> usize {
+    let server = serve(|_, stream| echo_all(stream)).await;
+    let (lanes, _threads) = Lanes::start(2).unwrap();
+    let client = HttpClient::new(ClientOptions { connections_max, ..ClientOptions::default() }).unwrap();
+    let seats = [lanes.seat().unwrap(), lanes.seat().unwrap()];
+    for seat in seats.iter().cycle().take(6) {
+        let (client, endpoint) = (client.clone(), server.endpoint());
+        let posted = seat.runtime().unwrap().spawn(async move { post_and_collect(&client, &endpoint, b"{}").await });
+        assert_eq!(posted.await.unwrap().unwrap(), "{}");
+    }
+    assert_eq!(idle(&client, &server.endpoint()), server.connections());
+    server.connections()
+}
+
+#[tokio::test]
+async fn every_lane_has_connections_of_its_own() {
+    assert_eq!(post_in_lanes(10).await, 2);
+}
+
+#[tokio::test]
+async fn where_no_more_may_be_opened_lanes_lend_theirs() {
+    assert_eq!(post_in_lanes(1).await, 1);
 }

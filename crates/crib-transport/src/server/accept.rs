@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crib_model::{Code, Fault};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -120,12 +120,10 @@ impl Acceptor {
         while let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await {
             match listener.socket.accept().await {
                 Ok((stream, peer)) => {
-                    let front = Arc::clone(&self.front);
                     let Some(ends) = prepare(&stream, peer, listener.local) else { continue };
-                    self.connections.spawn(async move {
-                        connection::serve(front, stream, ends).await;
-                        drop(slot);
-                    });
+                    if let Err(error) = self.serve(stream, ends, slot) {
+                        tracing::debug!(peer = %ends.peer, %error, "connection ended");
+                    }
                 }
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
@@ -134,6 +132,32 @@ impl Acceptor {
                 }
             }
         }
+    }
+}
+
+impl Acceptor {
+    /// Has a connection served: in a lane, if there are any.
+    fn serve(&self, stream: TcpStream, ends: Ends, slot: OwnedSemaphorePermit) -> io::Result<()> {
+        let front = Arc::clone(&self.front);
+        let seat = self.front.options.lanes.seat();
+        let Some((seat, runtime)) = seat.and_then(|seat| seat.runtime().map(|runtime| (seat, runtime))) else {
+            self.connections.spawn(async move {
+                connection::serve(front, stream, ends).await;
+                drop(slot);
+            });
+            return Ok(());
+        };
+        // A stream belongs to the runtime it was made on.
+        let stream = stream.into_std()?;
+        let serving = async move {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => connection::serve(front, stream, ends).await,
+                Err(error) => tracing::debug!(peer = %ends.peer, %error, "connection ended"),
+            }
+            drop((slot, seat));
+        };
+        self.connections.spawn_on(serving, &runtime);
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod checks;
+mod lanes;
 mod streams;
 
 use std::sync::Arc;
