@@ -154,6 +154,12 @@ impl Glance {
     pub(crate) fn is_quiet(&self) -> bool {
         self.0.stream.as_ref().poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
     }
+
+    /// Waits until there is something to read, and leaves it there: the number of bytes seen, at most one. None are the
+    /// end of what the peer sends.
+    pub(crate) fn poll_peek(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.0.stream.as_ref().poll_peek(cx, &mut ReadBuf::new(&mut [0]))
+    }
 }
 
 impl AsyncRead for Tcp {

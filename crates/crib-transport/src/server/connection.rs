@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,7 +17,7 @@ use super::drain::{Drain, Stage};
 use super::exchange::{Ends, Exchange, Front};
 use super::pulse::{Limits, Pulse, Ticker};
 use super::strict::Strict;
-use crate::turn::Tcp;
+use crate::turn::{Glance, Tcp};
 
 /// How often a connection is polled before others have their turn.
 const POLLS_MAX: usize = 4;
@@ -28,14 +28,19 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     let options = &front.options;
     let limits = Limits { head: options.head_timeout, idle: options.idle_timeout, body: options.body_timeout };
     let mut ticker = Ticker::new(Arc::clone(&pulse), limits);
-    let io = TokioIo::new(Watched { stream: Tcp::new(stream), strict: Strict::default(), pulse: Arc::clone(&pulse) });
+    let stream = Tcp::new(stream);
+    let mut leaving = Leaving { glance: stream.glance(), pulse: Arc::clone(&pulse), has_said_more: false };
+    let io = TokioIo::new(Watched { stream, strict: Strict::default(), pulse: Arc::clone(&pulse) });
     let service = service_fn(|request| {
         let exchange = Exchange { front: Arc::clone(&front), ends, pulse: Arc::clone(&pulse) };
         exchange.answer(request)
     });
     let mut builder = http1::Builder::new();
     // The ticker does the work of hyper's header timeout without a timer per request.
-    builder.header_read_timeout(None).half_close(false).keep_alive(true).pipeline_flush(false);
+    builder.header_read_timeout(None).keep_alive(true).pipeline_flush(false);
+    // Does not mean that such clients are served on: hyper would look for the end of the connection with room for the
+    // next request, while the one in hand still has the room it came in.
+    builder.half_close(true);
     builder.max_headers(options.head_fields_max).max_buf_size(options.head_bytes_max.max(8192));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut ending = Ending::new(&front.drain);
@@ -52,8 +57,11 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
         }
         for _ in 0..POLLS_MAX {
             let polled = connection.as_mut().poll(&mut Context::from_waker(&waker));
-            if polled.is_ready() || !pulse.takes_poll() {
+            if polled.is_ready() {
                 return polled;
+            }
+            if !pulse.takes_poll() {
+                return leaving.poll_gone(cx).map(Ok);
             }
         }
         cx.waker().wake_by_ref();
@@ -94,6 +102,34 @@ impl<'a> Ending<'a> {
         let is_news = stage > self.told;
         self.told = stage;
         is_news.then_some(stage)
+    }
+}
+
+/// Watches whether the client leaves while the gateway is busy for it.
+struct Leaving {
+    glance: Glance,
+    pulse: Arc<Pulse>,
+    /// The client has sent more than the request in hand. What comes behind that is not seen.
+    has_said_more: bool,
+}
+
+impl Leaving {
+    /// Becomes ready when nobody waits for the answer any more.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.pulse.is_busy() {
+            self.has_said_more = false;
+            return Poll::Pending;
+        }
+        if self.has_said_more {
+            return Poll::Pending;
+        }
+        match ready!(self.glance.poll_peek(cx)) {
+            Ok(1..) => {
+                self.has_said_more = true;
+                Poll::Pending
+            }
+            Ok(0) | Err(_) => Poll::Ready(()),
+        }
     }
 }
 

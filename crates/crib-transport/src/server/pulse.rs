@@ -122,6 +122,11 @@ impl Pulse {
         self.is_body_late.load(Ordering::Relaxed)
     }
 
+    /// Tells whether the gateway has the request.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.phase() == Phase::Busy
+    }
+
     fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Fresh,
