@@ -201,11 +201,12 @@ fn begin(pool: &Pool, request: Request<Whole>, deadline: Instant) -> Result<Box<
 }
 
 fn request(endpoint: &Endpoint, method: Method, mut headers: HeaderMap, body: Chunks) -> Request<Whole> {
-    // Host, and the length that hyper adds.
-    headers.reserve(2);
+    // Where the request goes, its length and the connection are this client's business.
     headers.insert(header::HOST, endpoint.host().clone());
-    // The length and the connection are this client's business.
-    headers.remove(header::CONTENT_LENGTH);
+    match body.len() {
+        0 => headers.remove(header::CONTENT_LENGTH),
+        length => headers.insert(header::CONTENT_LENGTH, length.into()),
+    };
     headers.remove(header::TRANSFER_ENCODING);
     headers.remove(header::CONNECTION);
     let mut request = Request::new(Whole::from(body));

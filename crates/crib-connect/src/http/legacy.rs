@@ -133,10 +133,10 @@ impl Posts {
     }
 
     /// Sends a request and reads until its answer has come.
-    async fn ask(&self, link: &Link, id: u64, message: Chunks, headers: Option<Box<HeaderMap>>) -> Result<(), Fault> {
+    async fn ask(self: Arc<Self>, link: Arc<Link>, id: u64, message: Chunks, headers: Option<Box<HeaderMap>>) -> Result<(), Fault> {
         let received = self.post(message, HEAD_TIMEOUT, headers).await?;
         if !(200..300).contains(&received.status) {
-            return Box::pin(self.refused(link, id, received)).await;
+            return Box::pin(self.refused(&link, id, received)).await;
         }
         if self.revision.get().is_none()
             && let Some(session) = received.headers.get(SESSION_ID)
@@ -150,7 +150,7 @@ impl Posts {
                 if link.awaits(id) { Err(broken(&self.remote.slug, "its answer is for another request")) } else { Ok(()) }
             }
             Body::Nothing => Err(broken(&self.remote.slug, "its answer is empty")),
-            Body::Events(events) => Box::pin(self.follow(link, id, events)).await,
+            Body::Events(events) => Box::pin(self.follow(&link, id, events)).await,
         }
     }
 
@@ -268,8 +268,7 @@ impl Wire for PostsWire {
     }
 
     fn request(&self, link: &Arc<Link>, id: u64, message: Chunks, headers: Option<Box<HeaderMap>>) -> Option<Carry> {
-        let (posts, link) = (Arc::clone(&self.0), Arc::clone(link));
-        Some(Box::pin(async move { posts.ask(&link, id, message, headers).await }))
+        Some(Box::pin(Arc::clone(&self.0).ask(Arc::clone(link), id, message, headers)))
     }
 
     fn settled(&self, _: &Arc<Link>, revision: Revision) {

@@ -28,6 +28,8 @@ const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 pub(super) struct Modern {
     remote: Remote,
     headers: HeaderMap,
+    /// The same, with fields that every call sets.
+    of_calls: HeaderMap,
     ids: AtomicU64,
 }
 
@@ -69,7 +71,12 @@ impl Modern {
     pub(super) fn new(remote: Remote) -> Self {
         let mut headers = remote.post_headers();
         headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(Revision::LATEST.as_str()));
-        Self { remote, headers, ids: AtomicU64::new(1) }
+        // What a call sets is here so that a copy has room for it.
+        let mut of_calls = headers.clone();
+        for name in [MCP_METHOD, MCP_NAME] {
+            of_calls.insert(name, HeaderValue::from_static(""));
+        }
+        Self { remote, headers, of_calls, ids: AtomicU64::new(1) }
     }
 
     pub(super) fn call<'s>(&'s self, forward: &'s Forward) -> impl Future<Output = Result<Served, Fault>> + Send + use<'s> {
@@ -130,17 +137,16 @@ impl Modern {
     }
 
     fn headers_of(&self, forward: &Forward) -> HeaderMap {
-        let mut headers = self.headers.clone();
-        // Two or three of the protocol, and those that HTTP wants.
-        headers.reserve(6);
+        let mut headers = self.of_calls.clone();
         if forward.method == Method::ToolsCall {
             headers.insert(MCP_METHOD, HeaderValue::from_static("tools/call"));
         } else {
             insert(&mut headers, MCP_METHOD, forward.method.as_str());
         }
-        if let Some(name) = forward.target_name() {
-            insert(&mut headers, MCP_NAME, &name);
-        }
+        match forward.target_name().and_then(|name| HeaderValue::from_str(&encode_value(&name)).ok()) {
+            Some(name) => headers.insert(MCP_NAME, name),
+            None => headers.remove(MCP_NAME),
+        };
         if let Some(mirrored) = &forward.param_headers {
             for (name, value) in mirrored.values(forward.params.get("arguments").as_ref()) {
                 // Names were checked when the tool's schema was read, values are encoded.

@@ -8,6 +8,7 @@ use crib_mcp::Chunks;
 use crib_model::{Fault, Slug};
 use crib_transport::{Endpoint, HttpClient, Received};
 use futures_util::TryFutureExt as _;
+use futures_util::future::{Either, ready};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use parking_lot::RwLock;
 use tokio_util::task::TaskTracker;
@@ -57,14 +58,11 @@ impl Remote {
         F: Fn() -> Outgoing + Send + Sync + 's,
     {
         let url = self.url();
-        let first = self.send_to(&url, make());
-        async move {
-            let received = first.await?;
-            match redirection(&url, &received) {
-                None => Ok(received),
-                Some(next) => Box::pin(self.follow(next, received, make)).await,
-            }
-        }
+        // Not an `async` block, which would have room for the first try twice.
+        self.send_to(&url, make()).and_then(move |received| match redirection(&url, &received) {
+            None => Either::Left(ready(Ok(received))),
+            Some(next) => Either::Right(Box::pin(self.follow(next, received, make))),
+        })
     }
 
     /// Goes where an answer points, some times in a row.
@@ -112,8 +110,10 @@ fn redirection(url: &Endpoint, received: &Received) -> Option<Endpoint> {
 }
 
 fn base_headers(configured: &[(String, String)]) -> HeaderMap {
-    // Each request adds some more to a copy.
     let mut headers = HeaderMap::with_capacity(12);
+    // The client sets these for each request: they are here so that a copy has room for them.
+    headers.insert(header::HOST, HeaderValue::from_static(""));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in configured {

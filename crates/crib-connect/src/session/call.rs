@@ -143,7 +143,8 @@ async fn drive(mut running: Running, lot: &Arc<Lot>, (forward, voice): (&Forward
                     Some(token) if notification.method == Method::Progress => outcome::progress(&notification, token),
                     _ => Event(notification),
                 };
-                voice.say(event).await;
+                // Most calls say nothing, and need no room for it.
+                Box::pin(voice.say(event)).await;
             }
             Next::Asked(ask) => return Box::pin(ask_client(running, ask, lot, (forward, voice))).await,
             Next::Lacks(ability) => return Ok(lacking(ability)),
