@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::machine::Machine;
 use crate::pins;
-use crate::shop::{Believed, Shop};
+use crate::shop::{self, Believed, Shop};
 use crate::telemetry::{AccessLog, Book, Exporter, Gauges, Spans, Telemetry, expose};
 
 /// How long calls under way may still use a server that is no longer configured.
@@ -58,7 +58,7 @@ struct Running {
 impl Running {
     /// Returns whether the lockfile still says the same of it; what it may have stands there.
     fn is_locked_as(&self, lock: &Lock) -> bool {
-        self.locked.as_ref() == lock.servers.get(&self.server.name)
+        self.locked.as_ref() == lock.get(&shop::owner(&self.server), &self.server.name)
     }
 }
 

@@ -3,11 +3,12 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crib_control::CompiledServer;
 use crib_model::{Code, Fault};
 use crib_oci::Reference;
 use crib_package::{
-    Build, FindingKind, Grants, ImageKey, Key, Listing, Lock, Locked, More, NetGrant, NotAKey, Packages, PackagesOptions, Policy, Progress,
-    Provenance, Pulled, Required, Source, Start, Trust, Verdict,
+    Build, FindingKind, Grants, ImageKey, Key, Listing, Lock, Locked, More, NetGrant, NotAKey, Owner, Packages, PackagesOptions, Policy,
+    Progress, Provenance, Pulled, Required, Source, Start, Trust, Verdict,
 };
 use crib_transport::{ClientOptions, HttpClient};
 use parking_lot::RwLock;
@@ -168,27 +169,85 @@ impl Shop {
     }
 
     /// Returns what is locked for a server, if it is what is wanted.
-    pub(crate) fn locked(&self, name: &str, wanted: &Source) -> Result<Option<Locked>, Fault> {
-        Ok(self.lock()?.servers.remove(name).filter(|locked| is_of(locked, wanted)))
+    pub(crate) fn locked(&self, owner: &Owner, name: &str, wanted: &Source) -> Result<Option<Locked>, Fault> {
+        let lock = self.lock()?;
+        let locked = known(&lock, owner, name, wanted);
+        if let Some(locked) = locked.as_ref().filter(|_| lock.get(owner, name).is_none())
+            && let Err(fault) = self.keep(owner, name, locked)
+        {
+            // It can be started all the same.
+            tracing::warn!(server = name, "what it is locked to is not kept: {fault}");
+        }
+        Ok(locked.filter(|locked| is_of(locked, wanted)))
+    }
+
+    /// Returns what the user's own configuration has locked for the same package under the same name.
+    pub(crate) fn own(&self, name: &str, wanted: &Source) -> Result<Option<Locked>, Fault> {
+        Ok(self.lock()?.servers.remove(name).filter(|locked| is_same(locked, wanted)))
     }
 
     /// Gets a package and locks it, with what was granted to the version before.
     pub(crate) async fn pull(&self, name: &str, source: &Source, listing: Option<&Listing>, progress: &Progress) -> Result<Pulled, Fault> {
+        self.pull_for(&Owner::Own, name, source, listing, progress).await
+    }
+
+    /// Does the same for a server of somebody's.
+    pub(crate) async fn pull_for(
+        &self,
+        owner: &Owner,
+        name: &str,
+        source: &Source,
+        listing: Option<&Listing>,
+        progress: &Progress,
+    ) -> Result<Pulled, Fault> {
         // Nobody takes it for what no server needs before it is locked.
         let _busy = self.packages.busy();
-        let before = self.lock()?.servers.remove(name);
+        let before = known(&self.lock()?, owner, name, source);
         let pulled = match listing {
             Some(listing) => Box::pin(self.packages.pull_listed(source, listing, before.as_ref(), progress)).await?,
             None => Box::pin(self.packages.pull(source, before.as_ref(), progress)).await?,
         };
-        self.change(|lock| lock.servers.insert(name.to_owned(), pulled.locked.clone()))?;
+        self.keep(owner, name, &pulled.locked)?;
         Ok(pulled)
+    }
+
+    /// Locks a server.
+    pub(crate) fn keep(&self, owner: &Owner, name: &str, locked: &Locked) -> Result<(), Fault> {
+        self.change(|lock| {
+            lock.put(owner, name, locked.clone());
+            lock.forget_gone();
+        })
     }
 
     /// Checks the bytes and says how they are started.
     pub(crate) fn start(&self, locked: &Locked) -> Result<Start, Fault> {
         self.packages.start(locked)
     }
+}
+
+/// Returns whose server this is: its lock and its grants are that configuration's alone.
+pub(crate) fn owner(server: &CompiledServer) -> Owner {
+    let Some(file) = &server.file else { return Owner::Own };
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_gone| path.to_owned());
+    let is_own = places::places().is_ok_and(|places| real(&places::own(&places).config) == real(file));
+    if is_own {
+        return Owner::Own;
+    }
+    // The file itself may be a link that leads elsewhere with every change, as those of a ConfigMap are.
+    let folder = file.parent().map(real).unwrap_or_default();
+    let path = file.file_name().map_or_else(|| folder.clone(), |name| folder.join(name));
+    Owner::File(PathBuf::from(path.to_string_lossy().into_owned()))
+}
+
+/// Returns what is locked for a server of somebody's. Where another configuration has nothing yet, it begins with the bytes
+/// that the user's own has for the same package under the same name, as all did that shared one entry; what was granted and
+/// built there was not agreed to here.
+fn known(lock: &Lock, owner: &Owner, name: &str, wanted: &Source) -> Option<Locked> {
+    if let Some(locked) = lock.get(owner, name) {
+        return Some(locked.clone());
+    }
+    let own = lock.servers.get(name).filter(|locked| is_of(locked, wanted))?;
+    Some(Locked { grants: Grants { engine: own.grants.engine, ..Grants::default() }, build: Build::default(), ..own.clone() })
 }
 
 /// Returns our data directory.
@@ -284,6 +343,14 @@ fn bare(source: &Source) -> (String, Option<String>) {
             && version.chars().all(|letter| letter.is_ascii_alphanumeric() || ".-+_!".contains(letter))
     };
     (bare.to_string(), version.filter(is_exact))
+}
+
+/// Returns whether what is locked is the package that is asked for, in whatever version.
+fn is_same(locked: &Locked, wanted: &Source) -> bool {
+    match wanted {
+        Source::Oci { image } => Reference::parse(image).is_ok_and(|name| locked.source == format!("oci:{}", name.name())),
+        other => locked.source == bare(other).0,
+    }
 }
 
 /// Returns whether what is locked is what is asked for.

@@ -119,6 +119,7 @@ pub fn default_config() -> Compiled {
     compiled.servers = vec![CompiledServer {
         slug: Slug::from_name("demo"),
         name: "demo".to_owned(),
+        file: None,
         source: Source::Builtin(crate::config::Builtin::Demo),
         timeout: compiled.limits.call_timeout,
         start_timeout: compiled.limits.start_timeout,

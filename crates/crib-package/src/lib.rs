@@ -46,7 +46,7 @@ pub use digest::Digest;
 pub use finding::{Finding, FindingKind, Policy, Verdict};
 pub use grants::{Engine, Grants, NetGrant};
 pub use listing::{Listing, Standing};
-pub use lock::{Build, Entry, Image, Listed, Lock, Locked, Proof, Provenance, Runtime};
+pub use lock::{Build, Entry, Image, Listed, Lock, Locked, Owner, Proof, Provenance, Runtime};
 pub use mcpb::Setting;
 pub use progress::{Event, Progress};
 pub use pull::{Packages, PackagesOptions, Pulled, Trust};

@@ -18,8 +18,22 @@ const HEAD: &str = "# Written by toolcrib: which bytes each server is, and what 
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     version: u32,
+    /// The servers of the user's own configuration, and those that stand in none.
     #[serde(default)]
     pub servers: BTreeMap<String, Locked>,
+    /// The servers of other configurations, by their files: a name says nothing outside of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    configurations: BTreeMap<PathBuf, BTreeMap<String, Locked>>,
+}
+
+/// Whose server something is locked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// The user's own configuration.
+    #[default]
+    Own,
+    /// Another configuration, by the path of its file.
+    File(PathBuf),
 }
 
 /// One server.
@@ -217,11 +231,40 @@ impl Locked {
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { version: VERSION, servers: BTreeMap::new() }
+        Self { version: VERSION, servers: BTreeMap::new(), configurations: BTreeMap::new() }
     }
 }
 
 impl Lock {
+    /// Returns what is locked for a server of somebody's.
+    #[must_use]
+    pub fn get(&self, owner: &Owner, name: &str) -> Option<&Locked> {
+        match owner {
+            Owner::Own => self.servers.get(name),
+            Owner::File(file) => self.configurations.get(file)?.get(name),
+        }
+    }
+
+    /// Locks a server for somebody, and for nobody else who has one of that name.
+    pub fn put(&mut self, owner: &Owner, name: &str, locked: Locked) {
+        let servers = match owner {
+            Owner::Own => &mut self.servers,
+            Owner::File(file) => self.configurations.entry(file.clone()).or_default(),
+        };
+        servers.insert(name.to_owned(), locked);
+    }
+
+    /// Returns everything that is locked, whoever needs it.
+    pub fn all(&self) -> impl Iterator<Item = &Locked> {
+        self.servers.values().chain(self.configurations.values().flat_map(BTreeMap::values))
+    }
+
+    /// Forgets the configurations whose files are gone, and what their servers were granted with them.
+    pub fn forget_gone(&mut self) {
+        // What cannot be looked at is not gone.
+        self.configurations.retain(|file, _| !matches!(file.try_exists(), Ok(false)));
+    }
+
     /// Reads a lockfile; one that does not exist is empty.
     ///
     /// # Errors
@@ -261,4 +304,37 @@ impl Lock {
 
 fn failed(path: &Path, what: &str, why: impl std::fmt::Display) -> Fault {
     Fault::new(Code::LockInvalid, format!("`{}` cannot be {what}", path.display())).because(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it was written when there was one entry for each name.
+    const OLD: &str = "version = 1\n\n[servers.reader]\nsource = \"npm:reader\"\nversion = \"1.0.0\"\n\n\
+        [servers.reader.entry]\nkind = \"node\"\nscript = \"index.js\"\n\n[servers.reader.grants]\nread = [\"/notes\"]\n";
+
+    #[test]
+    fn a_name_is_one_server_in_each_configuration() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("toolcrib.lock");
+        std::fs::write(&path, OLD).expect("writable");
+        let mut lock = Lock::load(&path).expect("the old form is read");
+        let own = lock.get(&Owner::Own, "reader").expect("it is there").clone();
+        let file = folder.path().join("project.yaml");
+        std::fs::write(&file, "").expect("writable");
+        let project = Owner::File(file.clone());
+        assert_eq!(lock.get(&project, "reader"), None);
+        let other = Locked { version: "2.0.0".to_owned(), grants: Grants::default(), ..own.clone() };
+        lock.put(&project, "reader", other.clone());
+        lock.save(&path).expect("written");
+        let mut lock = Lock::load(&path).expect("read");
+        assert_eq!((lock.get(&Owner::Own, "reader"), lock.get(&project, "reader")), (Some(&own), Some(&other)));
+        assert_eq!(lock.all().count(), 2);
+        lock.forget_gone();
+        assert_eq!(lock.all().count(), 2);
+        std::fs::remove_file(file).expect("it is there");
+        lock.forget_gone();
+        assert_eq!(lock.all().collect::<Vec<_>>(), [&own]);
+    }
 }

@@ -223,7 +223,7 @@ impl Store {
             return Ok(0);
         }
         let lock = lock()?;
-        let kept: Vec<String> = lock.servers.values().filter_map(|locked| locked.tree.as_ref()).map(Digest::hex).collect();
+        let kept: Vec<String> = lock.all().filter_map(|locked| locked.tree.as_ref()).map(Digest::hex).collect();
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),

@@ -44,7 +44,10 @@ pub(super) fn run(args: &Remove, output: &Output) -> Result<(), Failure> {
         if let Some(gateway) = &gateway {
             background::reload(gateway).await?;
         }
-        shop.change(|lock| names.iter().for_each(|name| drop(lock.servers.remove(name))))?;
+        shop.change(|lock| {
+            names.iter().for_each(|name| drop(lock.servers.remove(name)));
+            lock.forget_gone();
+        })?;
         let packages = shop.packages.sweep(|| shop.lock())?;
         if output.is_json {
             return output.document("rm", &Document { removed: &names, packages });

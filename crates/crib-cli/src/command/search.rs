@@ -103,7 +103,7 @@ impl Graded {
             let listed = locked.listed.as_ref().is_some_and(|listed| listed.name == server.name && listed.version == server.version);
             listed || server.packages.iter().any(package)
         };
-        let digest = self.lock.servers.values().filter(is_it).find_map(|locked| locked.tree.as_ref())?;
+        let digest = self.lock.all().filter(is_it).find_map(|locked| locked.tree.as_ref())?;
         self.grades.as_ref()?.read(&digest.to_string()).map(|kept| kept.letter)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crib_connect::{Shared, Source as Way};
 use crib_control::{CompiledServer, Package};
 use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Slug, Upstream};
-use crib_package::{Grants, Locked, NetGrant, Progress, RemedyKind, Source, Start, recognise};
+use crib_package::{Grants, Locked, NetGrant, Owner, Progress, RemedyKind, Source, Start, recognise};
 use crib_sandbox::Egress;
 use crib_transport::CommandLine;
 use parking_lot::Mutex;
@@ -284,19 +284,38 @@ async fn checked(server: &CompiledServer, package: &Package, shop: &Arc<Shop>, l
 /// Finds what is locked for this server, and gets it where nothing is.
 async fn locked(server: &CompiledServer, package: &Package, shop: &Shop) -> Result<Locked, Fault> {
     let (name, source) = (server.name.as_str(), source(package)?);
-    let mut locked = match shop.locked(name, &source)? {
+    let owner = shop::owner(server);
+    let mut locked = match shop.locked(&owner, name, &source)? {
         Some(locked) if locked.tree.as_ref().is_none_or(|_| shop.packages.folder(&locked).is_some_and(|folder| folder.is_dir())) => locked,
         Some(_) | None => {
             tracing::info!(server = name, package = %source, "is pulled");
-            let pulled = shop.pull(name, &source, None, &Progress::silent()).await?;
+            let pulled = shop.pull_for(&owner, name, &source, None, &Progress::silent()).await?;
             for finding in &pulled.findings {
                 tracing::warn!(server = name, finding = %finding.kind, "{}", finding.message);
             }
             pulled.locked
         }
     };
+    if let Owner::File(file) = &owner
+        && let Some(own) = shop.own(name, &source)?
+    {
+        // Only `toolcrib run` asks whether a package may run where nothing confines any.
+        locked.grants.unconfined |= own.grants.unconfined;
+        if package.sandbox.is_none() && has_places(&own.grants) && !has_places(&locked.grants) {
+            let file = file.display();
+            tracing::warn!(
+                server = name,
+                "what `toolcrib run` granted it counts in your own configuration; `sandbox` in {file} grants it there"
+            );
+        }
+    }
     locked.grants = grants(package, &locked)?;
     Ok(locked)
+}
+
+/// Whether anything of this machine was granted.
+fn has_places(grants: &Grants) -> bool {
+    !grants.read.is_empty() || !grants.write.is_empty() || !grants.env.is_empty() || grants.net != NetGrant::None
 }
 
 /// Puts a checked package into its sandbox, with the proxy for the hosts it was granted.

@@ -18,7 +18,7 @@ use crib_transport::{CommandLine, Endpoint};
 use super::Running;
 use super::package::Confined;
 use crate::pins;
-use crate::shop::Shop;
+use crate::shop::{self, Shop};
 
 /// What connectors are made with.
 pub(super) struct Parts<'a> {
@@ -48,7 +48,7 @@ pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Run
                     Err(fault) => Arc::new(Unready(fault)) as Arc<dyn Upstream>,
                 };
                 let upstream = switch(&server.slug, upstream, parts.switches);
-                let locked = parts.lock.servers.get(&server.name).cloned();
+                let locked = parts.lock.get(&shop::owner(server), &server.name).cloned();
                 running.insert(server.slug.clone(), Running { server: server.clone(), secrets, locked, upstream: Arc::clone(&upstream) });
                 upstream
             }

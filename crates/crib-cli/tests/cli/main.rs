@@ -6,6 +6,7 @@ mod audit;
 mod believed;
 mod codes;
 mod completion;
+mod configurations;
 mod connect;
 mod crates;
 mod doctor;

@@ -29,6 +29,8 @@ pub(super) struct Draft<'w> {
     files: Vec<PathBuf>,
     /// The files that are being read, outermost first.
     open: Vec<PathBuf>,
+    /// The file that was named, of those that are being read.
+    named: PathBuf,
     /// What keys may use, for servers that are only known at the end.
     patterns: Vec<check::key::Pattern>,
     /// The file with the settings of the gateway, for what can only be checked at the end.
@@ -40,6 +42,8 @@ struct Entry {
     name: String,
     server: Server,
     file: Arc<File>,
+    /// The file that was named.
+    named: PathBuf,
     /// Where the name stands.
     key: Span,
     node: Node,
@@ -58,6 +62,7 @@ impl<'w> Draft<'w> {
             warnings: Vec::new(),
             files: Vec::new(),
             open: Vec::new(),
+            named: PathBuf::new(),
             patterns: Vec::new(),
             gateway: None,
         }
@@ -65,6 +70,9 @@ impl<'w> Draft<'w> {
 
     /// Reads one file; `shown` is the path as the user wrote it.
     pub(super) fn load(&mut self, path: &Path, shown: &Path) {
+        if self.open.is_empty() {
+            path.clone_into(&mut self.named);
+        }
         let text = match self.world.read(path) {
             Ok(text) => text,
             Err(error) => {
@@ -109,7 +117,8 @@ impl<'w> Draft<'w> {
         for (name, server) in config.servers {
             let node = root.get("servers").and_then(|servers| servers.get(&name)).unwrap_or(&root).clone();
             let (key, missing) = (named(&root, &name), missing.remove(&name));
-            self.add(Entry { key, name, server, file: Arc::clone(file), node, is_foreign: false, missing });
+            let named = self.named.clone();
+            self.add(Entry { key, name, server, file: Arc::clone(file), named, node, is_foreign: false, missing });
         }
         if root.get("gateway").is_some() {
             self.config.gateway = config.gateway;
@@ -196,7 +205,10 @@ impl<'w> Draft<'w> {
                 }
             };
             match dialect::server(&node, self.world) {
-                Ok(Some(server)) => self.add(Entry { name, server, file: Arc::clone(file), key, node, is_foreign: true, missing }),
+                Ok(Some(server)) => {
+                    let named = self.named.clone();
+                    self.add(Entry { name, server, file: Arc::clone(file), named, key, node, is_foreign: true, missing });
+                }
                 Ok(None) => {}
                 Err((span, why)) => self.warnings.push(Problem::at(file, span, format!("`{name}` is left out: {why}"))),
             }
@@ -265,7 +277,7 @@ impl<'w> Draft<'w> {
 
     fn server(&self, entry: Entry, slug: Slug, source: server::Source) -> CompiledServer {
         let gateway = &self.config.gateway;
-        let Entry { name, server, missing, .. } = entry;
+        let Entry { name, named, server, missing, .. } = entry;
         let pins = match source {
             // Part of this program, which nobody else can change.
             server::Source::Builtin(_) => Policy::off(),
@@ -274,6 +286,7 @@ impl<'w> Draft<'w> {
         CompiledServer {
             slug,
             name,
+            file: Some(named),
             source,
             timeout: server.timeout.unwrap_or(gateway.call_timeout).0,
             start_timeout: server.start_timeout.unwrap_or(gateway.start_timeout).0,

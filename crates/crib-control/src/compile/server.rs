@@ -20,6 +20,8 @@ pub struct CompiledServer {
     pub slug: Slug,
     /// The name as written.
     pub name: String,
+    /// The file that was named, which has it or includes one that has; none where it stands in no file.
+    pub file: Option<PathBuf>,
     pub source: Source,
     pub timeout: Duration,
     pub start_timeout: Duration,

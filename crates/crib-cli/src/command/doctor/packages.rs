@@ -79,7 +79,7 @@ fn sort<'a>(shop: &Shop, packages: &[(&'a CompiledServer, &'a Package)], lock: &
     for (server, package) in packages {
         let source = package::source(package)?;
         let again = || Again { name: server.name.clone(), source: package.run.clone(), with: package.with.clone() };
-        let Some(locked) = lock.servers.get(&server.name) else {
+        let Some(locked) = lock.get(&shop::owner(server), &server.name) else {
             // What was never pulled is pulled at the first call, where it can be.
             findings.extend(shop.packages.lacks(&source).map(|runtime| {
                 let finding = Finding::new("packages", Health::Bad, format!("{}: `{runtime}` is not on this machine", server.name));

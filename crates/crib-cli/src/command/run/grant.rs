@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
-use crib_package::{Engine, Entry, Grants, Locked, NetGrant};
+use crib_package::{Engine, Entry, Grants, Locked, NetGrant, Owner};
 use crib_sandbox::HostRule;
 
 use crate::args::{Run, Sandbox};
@@ -70,7 +70,7 @@ pub(super) fn settle(case: &Case<'_>, locked: Locked, output: &Output) -> Result
         return Ok(locked);
     }
     let locked = Locked { grants, ..locked };
-    shop.change(|lock| lock.servers.insert(name.to_owned(), locked.clone()))?;
+    shop.keep(&Owner::Own, name, &locked)?;
     Ok(locked)
 }
 

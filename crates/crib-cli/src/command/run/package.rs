@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crib_clients::Value;
 use crib_market::{Missing, Recipe, Value as Told};
 use crib_model::Code;
-use crib_package::{Locked, Source};
+use crib_package::{Locked, Owner, Source};
 
 use super::super::listed::{self, Choice};
 use super::super::pull::{self, Wish};
@@ -81,7 +81,7 @@ pub(super) async fn as_given<'a>(
     if let Some(entry) = known(name).filter(|entry| !is_same(entry)) {
         return Err(taken(name, entry));
     }
-    let before = shop.locked(name, source)?;
+    let before = shop.locked(&Owner::Own, name, source)?;
     let is_first = before.is_none();
     let is_whole = |locked: &Locked| match shop.start(locked) {
         Ok(_) => true,

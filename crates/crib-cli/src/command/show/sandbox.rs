@@ -57,7 +57,7 @@ pub(super) fn look(target: &Target, name: &str, output: &Output) -> Option<Confi
 
 fn of(server: &CompiledServer) -> Result<Option<Confinement>, Failure> {
     let Source::Package(package) = &server.source else { return Ok(None) };
-    let Some(locked) = shop::lock(&shop::data()?)?.servers.remove(&server.name) else { return Ok(None) };
+    let Some(locked) = shop::lock(&shop::data()?)?.get(&shop::owner(server), &server.name).cloned() else { return Ok(None) };
     let grants = grants(package, &locked)?;
     let texts = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
     let digest = locked.tree.as_ref().map(ToString::to_string);
