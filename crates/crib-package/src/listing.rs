@@ -79,13 +79,7 @@ fn of_npm(tree: &Path, package: &str) -> Vec<String> {
 }
 
 fn of_python(tree: &Path, package: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(tree).into_iter().flatten().flatten();
-    let is_it = |name: &str| {
-        let name = name.strip_suffix(".dist-info").and_then(|rest| rest.split_once('-'));
-        name.is_some_and(|(name, _)| crate::pypi::normal(name) == crate::pypi::normal(package))
-    };
-    let folder = entries.into_iter().find(|entry| entry.file_name().to_str().is_some_and(is_it));
-    folder.map(|folder| marked(&text(&folder.path().join("METADATA")))).unwrap_or_default()
+    crate::pypi::info(tree, package).map(|folder| marked(&text(&folder.join("METADATA")))).unwrap_or_default()
 }
 
 fn text(path: &Path) -> String {

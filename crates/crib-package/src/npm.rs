@@ -49,6 +49,7 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
     let build = job.build(&shown);
     build::check(job, &resolution, &shown)?;
     let mut findings = resolution.findings.clone();
+    findings.extend(crate::names::look_at_needed(&shown, &resolution.packages));
     findings.extend(build::findings(&resolution, &build));
     job.progress.tell(Event::Verifying);
     let provenance = npm.verify(&bench, name, &resolution, &mut findings).await?;

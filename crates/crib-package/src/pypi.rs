@@ -46,6 +46,8 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
     }
     let this = pins.iter().find(|pin| pin.is(package)).ok_or_else(|| failed("the package itself was not resolved"))?;
     job.progress.tell(Event::Resolved { source: shown.clone(), version: this.version.clone(), packages: pins.len() });
+    let needed = pins.iter().map(|pin| (format!("{}=={}", pin.name, pin.version), Vec::new())).collect();
+    findings.extend(crate::names::look_at_needed(&shown, &needed));
     job.progress.tell(Event::Verifying);
     let provenance = python.verify(this, &mut findings).await?;
     job.judge(&findings)?;
@@ -81,6 +83,16 @@ pub(crate) async fn pull(job: &Job<'_>, wanted: &Wanted<'_>) -> Result<(Locked, 
 }
 
 pub(crate) use resolve::normal;
+
+/// Returns the folder in which a package that is installed describes itself.
+pub(crate) fn info(tree: &Path, package: &str) -> Option<PathBuf> {
+    let is_it = |name: &str| {
+        let name = name.strip_suffix(".dist-info").and_then(|rest| rest.split_once('-'));
+        name.is_some_and(|(name, _)| normal(name) == normal(package))
+    };
+    let mut entries = std::fs::read_dir(tree).ok()?.flatten();
+    entries.find(|entry| entry.file_name().to_str().is_some_and(is_it)).map(|entry| entry.path())
+}
 
 /// What was built here has other bytes each time; what it was built from has not.
 fn listed(pin: Pin, built: Option<&Built>) -> (String, Vec<String>) {

@@ -337,6 +337,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("`{}` {} has other files than those that were locked", "`{}` {} 的文件与锁定的不同"),
     ("`{}` is a command of this machine, run as it is", "`{}` 是本机的命令，按现状运行"),
     ("`{}` is run as it is, whatever is in it", "`{}` 按现状运行，不管里面是什么"),
+    (
+        "`{}`, which `{}` needs, is one letter away from `{}`, which is what many packages need",
+        "`{1}` 所需的 `{0}` 与许多软件包所需的 `{2}` 只差一个字母",
+    ),
     ("`{}` is one letter away from `{}`, which is what many people install", "`{}` 与许多人安装的 `{}` 只差一个字母"),
     ("`{}` says that it is `{}`, and is listed as `{}`", "`{}` 自称是 `{}`，而列出的是 `{}`"),
     ("nobody attests who published `{}=={}`", "没有人证明 `{}=={}` 是谁发布的"),
