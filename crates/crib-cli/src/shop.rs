@@ -200,6 +200,20 @@ impl Shop {
         listing: Option<&Listing>,
         progress: &Progress,
     ) -> Result<Pulled, Fault> {
+        let pulled = self.pull_and_keep(owner, (name, source), listing, progress).await;
+        if let Err(fault) = self.packages.forget_refused(|| self.lock()) {
+            tracing::debug!("what was refused stays for now: {fault}");
+        }
+        pulled
+    }
+
+    async fn pull_and_keep(
+        &self,
+        owner: &Owner,
+        (name, source): (&str, &Source),
+        listing: Option<&Listing>,
+        progress: &Progress,
+    ) -> Result<Pulled, Fault> {
         // Nobody takes it for what no server needs before it is locked.
         let _busy = self.packages.busy();
         let before = known(&self.lock()?, owner, name, source);

@@ -2,9 +2,10 @@
 
 mod before;
 
-use std::ffi::OsString;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crib_model::{Code, Fault};
 use crib_transport::HttpClient;
@@ -62,6 +63,8 @@ pub struct Packages {
     launcher: Option<PathBuf>,
     /// Where interpreters of our own are.
     runtimes: PathBuf,
+    /// What was taken in and then refused.
+    unwanted: Mutex<BTreeSet<Digest>>,
 }
 
 /// What is done about findings, and whom to believe: as it was when something was begun.
@@ -120,6 +123,7 @@ impl Packages {
             build: options.build,
             launcher: options.launcher,
             runtimes,
+            unwanted: Mutex::default(),
         })
     }
 
@@ -190,10 +194,28 @@ impl Packages {
             locked.listed = locked.listed.or_else(|| before.listed.clone());
         }
         let signed = required.iter().try_for_each(|one| one.check(&locked.source, locked.provenance.signer.as_ref()));
-        signed.and_then(|()| job.judge(&findings)).inspect_err(|_refused| self.store.forget_new(&known, locked.tree.as_ref()))?;
+        signed.and_then(|()| job.judge(&findings)).inspect_err(|_refused| self.unwant(&known, locked.tree.as_ref()))?;
         findings.retain(|finding| belief.policy.verdict(finding.kind) != crate::Verdict::Allow);
         let changes = before.map(|before| Changes::between(&self.store, before, &locked));
         Ok(Pulled { locked, findings, changes })
+    }
+
+    /// Remembers a package that is wanted by nobody after all, unless it was there before.
+    fn unwant(&self, known: &BTreeSet<OsString>, tree: Option<&Digest>) {
+        let new = tree.filter(|tree| !known.contains(OsStr::new(&tree.hex()))).cloned();
+        self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
+    }
+
+    /// Removes what was pulled and refused, unless somebody else has locked the same bytes meanwhile, or still pulls.
+    ///
+    /// # Errors
+    /// Those of reading the lockfile, which is read when nobody pulls any more.
+    pub fn forget_refused(&self, lock: impl FnOnce() -> Result<Lock, Fault>) -> Result<(), Fault> {
+        let unwanted = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !unwanted.is_empty() && self.store.forget(&unwanted, lock)? {
+            self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).retain(|tree| !unwanted.contains(tree));
+        }
+        Ok(())
     }
 
     /// Goes by another policy and trust from now on. What is being pulled is judged by those it was begun with.

@@ -5,7 +5,7 @@
 //! touched (`*.stamps`).
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -160,7 +160,13 @@ impl Store {
         let files = Tree::of_made(made).map_err(|error| unverified(&error))?;
         let place = home.join(Half::Made.as_str());
         let moved = || -> io::Result<()> {
+            // Two who pull the same make the same; what one has made is not taken from under the other.
+            let guard = File::options().create(true).truncate(false).write(true).open(self.0.with_extension("made.lock"))?;
+            guard.lock()?;
             if place.exists() {
+                if self.check(tree, Half::Made, &files.digest()).is_ok() {
+                    return Ok(());
+                }
                 fs::remove_dir_all(&place)?;
             }
             fs::rename(made, &place)?;
@@ -207,12 +213,19 @@ impl Store {
         fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
     }
 
-    /// Takes a package out again that nobody wants after all, unless it was there before.
-    pub(crate) fn forget_new(&self, known: &BTreeSet<OsString>, tree: Option<&Digest>) {
-        if let Some(tree) = tree.filter(|tree| !known.contains(OsStr::new(&tree.hex()))) {
-            // What stays is swept away some day.
+    /// Takes packages out that nobody wants after all, unless somebody has locked one of them meanwhile, or may be about to.
+    /// Returns whether that could be told; else they stay, and are swept away some day.
+    pub(crate) fn forget(&self, unwanted: &BTreeSet<Digest>, lock: impl FnOnce() -> Result<Lock, Fault>) -> Result<bool, Fault> {
+        let guard = self.guard().map_err(|error| failed("the store cannot be read", error))?;
+        // INVARIANT: whoever has taken in a package is busy until it is locked.
+        if guard.try_lock().is_err() {
+            return Ok(false);
+        }
+        let lock = lock()?;
+        for tree in unwanted.iter().filter(|tree| !lock.all().any(|locked| locked.tree.as_ref() == Some(*tree))) {
             drop(fs::remove_dir_all(self.home(tree)));
         }
+        Ok(true)
     }
 
     /// Removes packages that the lockfile does not name, and what was left half-made; returns how many. While something is
@@ -264,4 +277,49 @@ fn failed(what: &'static str, error: impl std::fmt::Display) -> Fault {
 
 pub(crate) fn unverified(error: &TreeError) -> Fault {
     Fault::new(Code::PackageUnverified, "the files of the package are not what they should be").because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put_together(store: &Store) -> Bench {
+        let bench = store.bench().expect("a bench");
+        fs::write(bench.tree().join("index.js"), "1").expect("written");
+        bench
+    }
+
+    #[test]
+    fn two_who_take_in_the_same_at_once_both_have_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::new(folder.path());
+        let both = std::sync::Barrier::new(2);
+        for round in 0..20 {
+            let take = || {
+                let bench = put_together(&store);
+                fs::create_dir_all(bench.beside("made")).expect("written");
+                fs::write(bench.beside("made").join("cache"), "made").expect("written");
+                both.wait();
+                let (tree, _) = store.take(&bench).expect("it is taken in");
+                let made = store.take_made(&tree, &bench.beside("made")).expect("it is taken in");
+                store.check(&tree, Half::Tree, &tree).expect("it is whole");
+                store.check(&tree, Half::Made, &made).expect("it is whole");
+                tree
+            };
+            let tree = std::thread::scope(|scope| {
+                let one = scope.spawn(take);
+                let other = scope.spawn(take);
+                assert_eq!(one.join().expect("it ends"), other.join().expect("it ends"), "round {round}");
+                take_out(&store)
+            });
+            assert!(!tree.is_empty());
+        }
+    }
+
+    /// Makes the store empty again.
+    fn take_out(store: &Store) -> BTreeSet<OsString> {
+        let names = store.names();
+        store.sweep(|| Ok(Lock::default())).expect("nobody is busy");
+        names
+    }
 }

@@ -91,7 +91,9 @@ impl World {
 
     pub(crate) fn pull(&self, packages: &Packages, source: &str, before: Option<&Locked>) -> Result<Pulled, Fault> {
         let source = Source::parse(source)?;
-        self.runtime.block_on(packages.pull(&source, before, &Progress::silent()))
+        let pulled = self.runtime.block_on(packages.pull(&source, before, &Progress::silent()));
+        packages.forget_refused(|| Ok(crib_package::Lock::default()))?;
+        pulled
     }
 }
 
