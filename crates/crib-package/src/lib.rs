@@ -15,6 +15,7 @@
 //! To add a kind of package: a variant of [`Source`], a module beside `npm` that fills a [`Locked`], and an arm in
 //! `pull.rs`.
 
+mod asks;
 mod cargo;
 mod changes;
 mod confined;
@@ -31,6 +32,7 @@ mod oci;
 mod progress;
 mod pull;
 mod pypi;
+mod reach;
 mod remedy;
 mod signature;
 mod source;
@@ -50,6 +52,7 @@ pub use lock::{Build, Entry, Image, Listed, Lock, Locked, Owner, Proof, Provenan
 pub use mcpb::Setting;
 pub use progress::{Event, Progress};
 pub use pull::{Packages, PackagesOptions, Pulled, Trust};
+pub use reach::{Gained, Means, Reach, Reached, What};
 pub use remedy::{Remedy, RemedyKind, recognise, unbuilt};
 pub use signature::{ImageKey, Key, NotAKey, Required, Signer};
 pub use source::{More, Source};

@@ -105,6 +105,9 @@ pub struct Listed {
     pub version: String,
     /// The address of the registry.
     pub registry: String,
+    /// What it says that the server is to be told: variables, arguments, a runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Vec<String>>,
 }
 
 /// The program that runs a package.

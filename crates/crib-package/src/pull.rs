@@ -16,8 +16,8 @@ use crate::start::{self, Start};
 use crate::store::{Busy, Half, Store};
 use crate::tool::Surroundings;
 use crate::{
-    Build, Changes, Finding, Key, Listing, Lock, Locked, NetGrant, Policy, Progress, Source, cargo, listing, local, mcpb, names, npm, oci,
-    pypi,
+    Build, Changes, Finding, Key, Listing, Lock, Locked, NetGrant, Policy, Progress, Reach, Source, cargo, changes, listing, local, mcpb,
+    names, npm, oci, pypi,
 };
 pub(crate) use before::order;
 
@@ -197,6 +197,8 @@ impl Packages {
         signed.and_then(|()| job.judge(&findings)).inspect_err(|_refused| self.unwant(&known, locked.tree.as_ref()))?;
         findings.retain(|finding| belief.policy.verdict(finding.kind) != crate::Verdict::Allow);
         let changes = before.map(|before| Changes::between(&self.store, before, &locked));
+        // Kept for those who ask.
+        drop(self.reach(&locked));
         Ok(Pulled { locked, findings, changes })
     }
 
@@ -301,6 +303,12 @@ impl Packages {
     pub fn settings(&self, locked: &Locked) -> Vec<mcpb::Setting> {
         let folder = locked.tree.as_ref().map_or_else(|| PathBuf::from(&locked.source), |tree| self.store.part(tree, Half::Tree));
         mcpb::of_folder(&folder).and_then(Result::ok).map(|(manifest, _)| manifest.settings).unwrap_or_default()
+    }
+
+    /// Returns what the code of a package mentions; nothing where it is not in the store, or no text.
+    #[must_use]
+    pub fn reach(&self, locked: &Locked) -> Option<Reach> {
+        changes::reach(&self.store, locked)
     }
 
     /// Compares two versions.

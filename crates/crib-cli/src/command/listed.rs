@@ -90,6 +90,7 @@ impl Choice {
                 name: self.entry.server.name.clone(),
                 version: self.entry.server.version.clone(),
                 registry: self.registry.clone(),
+                asks: Some(asks(package)),
             },
             standing: match self.entry.status {
                 Status::Active => Standing::Active,
@@ -140,4 +141,25 @@ impl Choice {
         }
         Ok(recipe)
     }
+}
+
+/// Says what a registry says that a package is to be told, one thing in a text.
+fn asks(package: &crib_market::Package) -> Vec<String> {
+    let marks = |input: &crib_market::Input| match (input.is_required, input.is_secret) {
+        (true, true) => " (required, secret)",
+        (true, false) => " (required)",
+        (false, true) => " (secret)",
+        (false, false) => "",
+    };
+    let argument = |what: &str, argument: &crib_market::Argument| {
+        let name = [&argument.name, &argument.value_hint].into_iter().find(|name| !name.is_empty());
+        let value = argument.input.value.as_deref().unwrap_or_default();
+        let text = name.map_or(value, String::as_str);
+        (!text.is_empty()).then(|| format!("{what} {text}{}", marks(&argument.input)))
+    };
+    let variables = package.environment_variables.iter().map(|one| format!("variable {}{}", one.name, marks(&one.input)));
+    let arguments = package.package_arguments.iter().filter_map(|one| argument("argument", one));
+    let runtime = package.runtime_arguments.iter().filter_map(|one| argument("runtime argument", one));
+    let hint = (!package.runtime_hint.is_empty()).then(|| format!("runtime {}", package.runtime_hint));
+    variables.chain(arguments).chain(runtime).chain(hint).collect()
 }

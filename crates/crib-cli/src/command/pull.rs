@@ -2,13 +2,14 @@
 
 mod tools;
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crib_clients::Value;
 use crib_control::Servers;
-use crib_package::{Event, Listing, Locked, Progress, Pulled, Source};
+use crib_package::{Event, Gained, Listing, Locked, Progress, Pulled, Source};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -41,11 +42,23 @@ pub(super) struct Row {
     findings: Vec<Found>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changes: Option<String>,
+    /// What its manifests ask for now and did not, and what they do no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asks: Option<Asked>,
+    /// What its code mentions and did not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reaches: Vec<Gained>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<Tools>,
     /// Whether a gateway has it already.
     #[serde(skip)]
     is_served: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Asked {
+    added: BTreeSet<String>,
+    removed: BTreeSet<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -267,6 +280,11 @@ impl Row {
             packages: packages.len(),
             findings: findings.collect(),
             changes: changes.as_ref().filter(|changes| !changes.is_empty()).map(ToString::to_string),
+            asks: changes
+                .as_ref()
+                .filter(|changes| !changes.asks.is_empty() || !changes.asks_no_more.is_empty())
+                .map(|changes| Asked { added: changes.asks.clone(), removed: changes.asks_no_more.clone() }),
+            reaches: changes.as_ref().map(|changes| changes.gained.clone()).unwrap_or_default(),
             tools: None,
             is_served: false,
         }

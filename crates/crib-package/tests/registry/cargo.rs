@@ -21,7 +21,7 @@ fn publish(world: &World, promised: Option<&[u8]>) -> Vec<u8> {
 }
 
 fn listed(world: &World, sha256: String) -> Result<Pulled, Fault> {
-    let listed = Listed { name: "io.github.a/b".to_owned(), version: "1.0.0".to_owned(), registry: world.site.base.clone() };
+    let listed = Listed { name: "io.github.a/b".to_owned(), version: "1.0.0".to_owned(), registry: world.site.base.clone(), asks: None };
     let listing = Listing { listed, standing: Standing::Active, sha256: Some(sha256) };
     let source = Source::parse("cargo:good-server@1.0.0")?;
     world.wait(world.packages(Policy::default(), TOOLS).pull_listed(&source, &listing, None, &Progress::silent()))

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crib_model::Code;
-use crib_package::{FindingKind, Policy, Proof, Verdict};
+use crib_package::{FindingKind, Lock, Locked, Means, Owner, Policy, Progress, Proof, Source, Verdict};
 use crib_test::npm::{Package, Signs};
 
 use crate::world::{World, is_empty, kinds, lacks, refused, run};
@@ -231,7 +231,7 @@ fn what_others_left_half_made_is_cleared_away_and_what_is_being_made_is_not() {
     leave();
     let other = registry.world.packages(Policy::default(), TOOLS);
     assert!(registry.world.pull(&other, "npm:good-server", None).is_ok());
-    let sweep = || other.sweep(|| Ok(crib_package::Lock::default())).expect("it is cleared");
+    let sweep = || other.sweep(|| Ok(Lock::default())).expect("it is cleared");
     assert_eq!(sweep(), 0);
     assert!(left.exists() && packages.start(&pulled.locked).is_ok());
     drop(busy);
@@ -253,4 +253,110 @@ fn what_npm_left_unfinished_is_not_taken_for_whole() {
     fs::write(&npm, real.replace("exec ", "[ \"$1\" = ci ] && exit 0\nexec ")).expect("writable");
     refused(registry.world.pull(&packages, "npm:good-server", None), Code::PullFailed, "npm left it unfinished");
     assert!(is_empty(&registry.world.path("data")));
+}
+
+#[test]
+fn an_update_tells_what_its_code_mentions_and_its_manifest_asks_for_that_it_did_not() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    let publish = |version: &str, script: &str| {
+        registry.npm.publish(&Package { signs: Signs::This, ..Package::new("reaching-server", version, script) });
+    };
+    publish("1.0.0", "#!/usr/bin/env node\nconsole.log(process.env.HOST)\n");
+    let packages = registry.world.packages(Policy::default(), TOOLS);
+    let before = registry.world.pull(&packages, "npm:reaching-server", None).expect("it is pulled").locked;
+    assert_eq!(packages.reach(&before).expect("it is here").of_means(Means::Processes).count(), 0);
+    publish("1.1.0", "#!/usr/bin/env node\nrequire('child_process');\nconsole.log(process.env.HOST, process.env.API_TOKEN)\n");
+    let after = registry.world.pull(&packages, "npm:reaching-server", Some(&before)).expect("it is pulled");
+    let changes = after.changes.expect("changes");
+    let text = changes.to_string();
+    for line in [
+        "reaches     now also for processes (reaching-server 1.1.0, index.js)\n",
+        "reads       now also API_TOKEN (reaching-server 1.1.0)\n",
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+    assert!(changes.asks.is_empty() && changes.asks_no_more.is_empty(), "{text}");
+    let reach = packages.reach(&after.locked).expect("it is here");
+    assert!(reach.is_whole);
+    assert_eq!(reach.of_means(Means::Processes).collect::<Vec<_>>(), [("reaching-server", "index.js")]);
+    // Nothing is gained where the code is the same.
+    assert!(packages.changes(&after.locked, &after.locked).is_empty());
+}
+
+#[test]
+fn a_name_like_a_popular_one_among_what_is_needed_is_refused() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("good-server", &good());
+    registry.publish("lodahs", &good());
+    let pull = |policy: Policy| {
+        let packages = registry.world.packages(policy, TOOLS);
+        let mut source = Source::parse("npm:good-server").expect("a source");
+        if let Source::Npm { more, .. } = &mut source {
+            more.with.push("lodahs".to_owned());
+        }
+        registry.world.wait(packages.pull(&source, None, &Progress::silent()))
+    };
+    refused(pull(Policy::default()), Code::PackageRefused, "`lodahs@1.2.0`, which `npm:good-server` needs");
+    assert!(is_empty(&registry.world.path("data")));
+    assert!(pull(Policy::default().with(FindingKind::Typosquat, Verdict::Allow)).is_ok());
+}
+
+#[test]
+fn what_one_refuses_is_not_taken_from_another_who_wants_it() {
+    if lacks("npm") {
+        return;
+    }
+    let registry = Registry::new();
+    registry.publish("good-server", &good());
+    let data = registry.world.path("data");
+    let wants = registry.world.packages(Policy::default(), TOOLS);
+    let refuses = registry.world.packages(Policy::default(), TOOLS);
+    let source = Source::parse("npm:good-server").expect("a source");
+    let locked = registry.world.pull(&wants, "npm:good-server", None).expect("it is pulled").locked;
+    // To him it is a step back, which is seen when everything is here.
+    let newer = Locked { version: "9.0.0".to_owned(), packages: Default::default(), ..locked.clone() };
+    let nothing = || Ok(Lock::default());
+    let all = || {
+        let mut lock = Lock::default();
+        lock.put(&Owner::Own, "good", locked.clone());
+        Ok(lock)
+    };
+    let empty = || assert_eq!(wants.sweep(nothing).expect("nobody is busy"), 1);
+    let refuse = || refused(registry.world.wait(refuses.pull(&source, Some(&newer), &Progress::silent())), Code::PackageRefused, "go back");
+    empty();
+
+    // Nobody else wants it.
+    refuse();
+    refuses.forget_refused(nothing).expect("it is removed");
+    assert!(is_empty(&data));
+
+    // Another one has found it there, and has not locked it yet.
+    refuse();
+    let busy = wants.busy();
+    registry.world.wait(wants.pull(&source, None, &Progress::silent())).expect("it is pulled");
+    refuses.forget_refused(nothing).expect("it stays");
+    wants.start(&locked).expect("it is there");
+    // Now he has.
+    drop(busy);
+    refuses.forget_refused(all).expect("it stays");
+    wants.start(&locked).expect("it is there");
+    empty();
+
+    // Both at once.
+    let busy = wants.busy();
+    let (silent, other) = (Progress::silent(), Progress::silent());
+    registry.world.wait(async {
+        let (refused, pulled) = tokio::join!(refuses.pull(&source, Some(&newer), &silent), wants.pull(&source, None, &other));
+        assert!(refused.is_err() && pulled.is_ok());
+    });
+    refuses.forget_refused(nothing).expect("it stays");
+    drop(busy);
+    refuses.forget_refused(all).expect("it stays");
+    wants.start(&locked).expect("it is there");
 }

@@ -75,7 +75,7 @@ fn what_is_listed_is_the_file_and_the_server_it_says() {
         let good = wheel("listed_server", "hello");
         publish(world, "listed-server", "listed_server-1.0-py3-none-any.whl", good.clone(), &good);
         let pull = |name: &str, sum: String| {
-            let listed = Listed { name: name.to_owned(), version: "1.0".to_owned(), registry: world.site.base.clone() };
+            let listed = Listed { name: name.to_owned(), version: "1.0".to_owned(), registry: world.site.base.clone(), asks: None };
             let listing = Listing { listed, standing: Standing::Active, sha256: Some(sum) };
             let source = Source::parse("pypi:listed-server@1.0").expect("a source");
             world.wait(world.packages(Policy::default(), tools).pull_listed(&source, &listing, None, &Progress::silent()))

@@ -1,9 +1,11 @@
 //! What a server from a package may have, and what of the sandbox holds on this machine.
 
+use std::collections::BTreeSet;
+
 use crib_control::{CompiledServer, Source};
 use crib_inspect::{Grades, Kept};
 use crib_model::Fault;
-use crib_package::{Entry, Grants, Locked, NetGrant, Proof, Signer};
+use crib_package::{Entry, Grants, Locked, Means, NetGrant, Proof, Reach, Signer};
 use crib_sandbox::{Holds, Net, Promise, Report, Spec};
 use serde::Serialize;
 
@@ -17,6 +19,8 @@ use crate::{config, shop};
 
 /// Columns in front of what is said.
 const MARGIN: usize = 9;
+/// How many names are told of one thing.
+const MENTIONED_MAX: usize = 5;
 
 /// The package of a server on this machine.
 #[derive(Serialize)]
@@ -41,6 +45,9 @@ pub(crate) struct Confinement {
     /// What was measured of exactly these bytes on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     grade: Option<Kept>,
+    /// What its code mentions, which proves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mentions: Option<Reach>,
     #[serde(skip)]
     words: String,
 }
@@ -62,6 +69,7 @@ fn of(server: &CompiledServer) -> Result<Option<Confinement>, Failure> {
     let texts = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
     let digest = locked.tree.as_ref().map(ToString::to_string);
     let grades = Grades::of(&shop::data()?);
+    let mentions = Shop::open(Believed::default())?.packages.reach(&locked);
     Ok(Some(Confinement {
         source: shop::pinned(&locked),
         grade: digest.as_deref().and_then(|digest| grades.read(digest)),
@@ -75,6 +83,7 @@ fn of(server: &CompiledServer) -> Result<Option<Confinement>, Failure> {
         attestation: locked.provenance.attestation.clone(),
         signer: locked.provenance.signer.clone(),
         holds: measure(&Locked { grants: grants.clone(), ..locked })?,
+        mentions,
         words: grants.to_string(),
     }))
 }
@@ -111,6 +120,36 @@ fn image(locked: &Locked) -> Result<Spec, Fault> {
 /// Tries out a sandbox in which nothing is granted.
 pub(crate) fn bare() -> Result<Report, Failure> {
     Ok(crib_sandbox::measure(&std::env::current_exe()?, &Spec::new("/bin/true"))?)
+}
+
+/// Says what the code of a package and of all it needs mentions.
+fn mentioned(reach: &Reach) -> Vec<String> {
+    let some = |names: Vec<&str>| {
+        let more = names.len().saturating_sub(MENTIONED_MAX);
+        let more = if more > 0 { said(&format!(" and {more} more")).into_owned() } else { String::new() };
+        names.into_iter().take(MENTIONED_MAX).collect::<Vec<_>>().join(", ") + &more
+    };
+    let mut told = Vec::new();
+    for means in Means::ALL {
+        let names: Vec<&str> = reach.of_means(means).map(|(name, _)| name).collect();
+        if !names.is_empty() {
+            told.push(format!("{} ({})", said(means.as_str()), some(names)));
+        }
+    }
+    let variables: BTreeSet<&str> =
+        reach.packages.values().flat_map(|reached| reached.variables.keys()).map(String::as_str).filter(|name| *name != "*").collect();
+    if !variables.is_empty() {
+        told.push(format!("{} ({})", said("variables"), some(variables.into_iter().collect())));
+    }
+    if told.is_empty() {
+        return Vec::new();
+    }
+    let margin = " ".repeat(MARGIN);
+    let head = |at: usize| if at == 0 { padded(&said("mentions"), MARGIN) } else { margin.clone() };
+    let mut lines: Vec<String> = told.iter().enumerate().map(|(at, line)| format!("{}{line}", head(at))).collect();
+    let not_all = if reach.is_whole { "" } else { "; not all of it was read" };
+    lines.push(format!("{margin}{}", said(&format!("this is what the code mentions, and no proof of what it does{not_all}"))));
+    lines
 }
 
 /// Says who did it.
@@ -176,6 +215,7 @@ impl Confinement {
         lines.push(format!("{margin}{}", said(&count)));
         let gap = |(promise, holds): (Promise, &Holds)| format!("{margin}{}{}", padded(&said(promise.as_str()), 30), told(holds));
         lines.extend(self.holds.gaps().map(gap));
+        lines.extend(self.mentions.as_ref().map(mentioned).into_iter().flatten());
         lines.join("\n") + "\n"
     }
 }
