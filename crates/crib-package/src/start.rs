@@ -79,6 +79,7 @@ impl Start {
         spec.write.clone_from(&grants.write);
         spec.net = net;
         spec.image.clone_from(&self.image);
+        spec.unconfined = grants.unconfined;
         Ok(spec)
     }
 }

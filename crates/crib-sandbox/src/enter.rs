@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::launch::SPEC;
-use crate::{Report, Spec};
+use crate::{Promise, Report, Spec};
 
 /// How the launcher ends when it could not do its work, as shells do for a command that cannot be executed.
 const REFUSED: u8 = 126;
@@ -22,12 +22,22 @@ pub(crate) enum Refusal {
     Promise { promise: &'static str, holds: String },
 }
 
+impl Refusal {
+    /// Says that a promise does not hold.
+    pub(crate) fn unmet(promise: Promise, report: &Report) -> Self {
+        let holds = report.holds(promise).map_or_else(|| "not established".to_owned(), ToString::to_string);
+        Self::Promise { promise: promise.as_str(), holds }
+    }
+}
+
 /// Tells whether every server sees this file or folder and can run what is there: programs and libraries of the machine.
 #[must_use]
 pub fn is_shown(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     return crate::linux::is_shown(path);
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(target_os = "macos")]
+    return crate::macos::is_shown(path);
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
     return crate::plain::is_shown(path);
 }
 
@@ -55,9 +65,7 @@ fn read_spec() -> Result<Spec, Refusal> {
 
 /// Refuses to go on where a required promise does not hold.
 pub(crate) fn insist(spec: &Spec, report: &Report) -> Result<(), Refusal> {
-    let Some(promise) = report.missing(&spec.require) else { return Ok(()) };
-    let holds = report.holds(promise).map_or_else(|| "not established".to_owned(), ToString::to_string);
-    Err(Refusal::Promise { promise: promise.as_str(), holds })
+    report.missing(&spec.require).map_or(Ok(()), |promise| Err(Refusal::unmet(promise, report)))
 }
 
 pub(crate) fn print(report: &Report) -> Result<(), Refusal> {
@@ -76,7 +84,10 @@ fn dispatch(verb: &str, args: impl Iterator<Item = String>, spec: &Spec) -> Resu
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_os = "macos")]
+use crate::macos::dispatch;
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn dispatch(verb: &str, _args: impl Iterator<Item = String>, spec: &Spec) -> Result<ExitCode, Refusal> {
     crate::plain::dispatch(verb, spec)
 }

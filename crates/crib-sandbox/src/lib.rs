@@ -1,8 +1,9 @@
 //! Confines a server's process: what it may read, write, reach, use and start, and who ends it.
 //!
-//! The launcher is the binary itself, started again as `toolcrib __sandbox` (see [`ENTRY`]). It is a process of one
-//! thread, so it can enter namespaces, build a root directory of its own, give up every privilege, let Landlock and
-//! seccomp filter what is left, and then start the server. Nothing of it runs in the gateway.
+//! The launcher is the binary itself, started again as `toolcrib __sandbox` (see [`ENTRY`]). On Linux it is a process of
+//! one thread, so it can enter namespaces, build a root directory of its own, give up every privilege, let Landlock and
+//! seccomp filter what is left, and then start the server. On macOS it has Seatbelt confine the server by a profile.
+//! Nothing of it runs in the gateway.
 //!
 //! Invariants
 //! - What was not granted is not there: the environment, directories and networks of a server are those of its [`Spec`].
@@ -17,12 +18,20 @@
 mod bundle;
 mod egress;
 mod enter;
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod forward;
 mod launch;
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(not(target_os = "linux"))]
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 mod plain;
+#[cfg(any(target_os = "macos", windows, test))]
+mod promised;
 mod report;
+#[cfg(any(target_os = "macos", all(unix, test)))]
+mod seatbelt;
 mod spec;
 
 pub use egress::{Egress, HostRule, Refused};

@@ -4,7 +4,6 @@
 mod calls;
 mod container;
 mod files;
-mod forward;
 mod group;
 mod image;
 mod inner;

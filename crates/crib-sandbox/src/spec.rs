@@ -32,6 +32,9 @@ pub struct Spec {
     pub image: Option<Image>,
     /// Promises without which it must not be started.
     pub require: Vec<Promise>,
+    /// It may be started where nothing confines it, because somebody agreed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfined: bool,
 }
 
 /// A root directory that comes with the server. It is not written to.
@@ -109,6 +112,7 @@ impl Spec {
             limits: Limits::default(),
             image: None,
             require: Vec::new(),
+            unconfined: false,
         }
     }
 }
@@ -129,6 +133,7 @@ impl fmt::Debug for Spec {
             .field("limits", &self.limits)
             .field("image", &self.image)
             .field("require", &self.require)
+            .field("unconfined", &self.unconfined)
             .finish()
     }
 }

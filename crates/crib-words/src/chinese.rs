@@ -6,6 +6,7 @@ mod events;
 mod failures;
 mod faults;
 mod help;
+mod holds;
 mod inspect;
 mod pages;
 mod settings;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> impl Iterator<Item = Entry> {
     [
         help::ENTRIES,
         shown::ENTRIES,
+        holds::ENTRIES,
         inspect::ENTRIES,
         failures::ENTRIES,
         events::ENTRIES,

@@ -11,10 +11,10 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_
 use rustix::process::Pid;
 
 use super::inner::reap_until;
-use super::{Facts, HOME, Namespaces, Purpose, failed, forward, image, limits, loopback, root};
+use super::{Facts, HOME, Namespaces, Purpose, failed, image, limits, loopback, root};
 use crate::bundle::{self, Place};
 use crate::enter::{Refusal, insist, print};
-use crate::{Holds, Image, Net, Promise, Report, Spec};
+use crate::{Holds, Image, Net, Promise, Report, Spec, forward};
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 const HOSTNAME: &str = "toolcrib\n";

@@ -8,9 +8,9 @@ use std::process::{Command, ExitCode};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 
 use super::files::{self, Access};
-use super::{Facts, HOME, Namespaces, Purpose, calls, container, failed, forward, limits, loopback, privilege, root};
+use super::{Facts, HOME, Namespaces, Purpose, calls, container, failed, limits, loopback, privilege, root};
 use crate::enter::{Refusal, insist, print};
-use crate::{Holds, Net, Promise, Report, Spec};
+use crate::{Holds, Net, Promise, Report, Spec, forward};
 
 /// The search path of a server whose environment names none.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::time::SystemTime;
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
@@ -139,7 +140,9 @@ fn enter_namespaces(spec: &Spec) -> Namespaces {
     }
 }
 
-/// Returns a folder that the inner process makes where it has to; a process has its number to itself.
+/// Returns a folder that the inner process makes where it has to. The number of a process is given away again, and a launcher
+/// that was killed leaves its folder behind.
 fn scratch() -> PathBuf {
-    std::env::temp_dir().join(format!("toolcrib-{}", std::process::id()))
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    std::env::temp_dir().join(format!("toolcrib-{}-{since:x}", std::process::id()))
 }

@@ -1,4 +1,4 @@
-//! The way from inside to the proxy: a port on the server's own loopback, passed on to the gateway's socket.
+//! The way from inside to the proxy: a port on the loopback that the server reaches, passed on to the gateway's socket.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ const BUFFER_BYTES: usize = 16 * 1024;
 const STACK_BYTES: usize = 64 * 1024;
 
 /// Starts to forward, and returns the port.
-pub(super) fn start(socket: &Path) -> io::Result<u16> {
+pub(crate) fn start(socket: &Path) -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     let socket: Arc<Path> = PathBuf::from(socket).into();
@@ -26,7 +26,7 @@ pub(super) fn start(socket: &Path) -> io::Result<u16> {
 
 /// Returns the variables that a server is given, whatever proxy it was given: there is one way out. What goes past it
 /// may be said.
-pub(super) fn said(port: u16, spec: &Spec) -> Vec<(String, String)> {
+pub(crate) fn said(port: u16, spec: &Spec) -> Vec<(String, String)> {
     let is_said = |name: &str| name.eq_ignore_ascii_case("NO_PROXY") && spec.env.iter().any(|(said, _)| said == name);
     variables(port).into_iter().filter(|(name, _)| !is_said(name)).map(|(name, value)| (name.to_owned(), value)).collect()
 }
