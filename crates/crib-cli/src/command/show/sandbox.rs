@@ -162,11 +162,12 @@ fn label(word: &str) -> String {
     padded(said(&format!("{word}:")).trim_end_matches([':', '：']), MARGIN)
 }
 
-fn told(holds: &Holds) -> String {
-    let text = holds.to_string();
-    match text.strip_prefix("no: ") {
-        Some(why) => [said("no: "), said(why)].concat(),
-        None => said(&text).into_owned(),
+/// Says whether a promise holds, and by what or why not.
+pub(crate) fn told(holds: &Holds) -> String {
+    match holds {
+        Holds::Yes { by } => said(&format!("yes, by {}", said(by))).into_owned(),
+        Holds::Partly { by, gap } => said(&format!("partly, by {}; {}", said(by), said(gap))).into_owned(),
+        Holds::No { why } => [said("no: "), said(why)].concat(),
     }
 }
 
