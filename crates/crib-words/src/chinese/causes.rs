@@ -356,6 +356,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("the limits cannot be set", "无法设置上限"),
     ("the loopback interface cannot be raised", "无法启用回环接口"),
     ("the outer process has ended", "外层进程已结束"),
+    ("the report cannot be written", "无法写出报告"),
     ("the root directory cannot be built", "无法建立根目录"),
     ("the server cannot be put into its control group", "无法把服务器放进它的控制组"),
     ("the server cannot be waited for", "无法等待服务器"),

@@ -3,10 +3,12 @@
 #[cfg(target_os = "linux")]
 mod attacks;
 
+#[cfg(target_os = "linux")]
 use std::io::Write as _;
 use std::process::ExitCode;
 
 /// What an attack came to.
+#[cfg(target_os = "linux")]
 enum Came {
     /// It was stopped; by what.
     Stopped(String),
