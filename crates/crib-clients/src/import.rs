@@ -109,6 +109,8 @@ fn command(reader: &mut Reader<'_>, members: &mut Members) -> Result<(), Unusabl
     if !env.is_empty() {
         members.push(("env".to_owned(), Value::Map(env)));
     }
+    let file = reader.text(&["envFile"]).filter(|file| !file.is_empty());
+    members.extend(file.map(|file| ("envFile".to_owned(), Value::text(file))));
     members.extend(reader.text(CWD).filter(|cwd| !cwd.is_empty()).map(|cwd| ("cwd".to_owned(), Value::text(cwd))));
     Ok(())
 }

@@ -11,6 +11,7 @@
 mod diff;
 mod edit;
 mod import;
+mod origin;
 mod places;
 mod shape;
 mod table;
@@ -21,6 +22,7 @@ mod value;
 pub use diff::unified;
 pub use edit::{Edit, Place, Refusal, Spot, decode, entries, entry, remove, upsert};
 pub use import::{Imported, Unusable, import};
+pub use origin::{Origin, Writing, origin};
 pub use places::{Os, Places};
 pub use shape::{Local, Remote};
 pub use table::{Checker, Client, Scope, Support, clients, find};

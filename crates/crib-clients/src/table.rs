@@ -26,8 +26,8 @@ pub struct Client {
     pub place: Place,
     /// Where they stand in files of another layout, which is kept when it is found.
     pub other_place: Option<Place>,
-    user: Paths,
-    project: &'static [&'static str],
+    pub(crate) user: Paths,
+    pub(crate) project: &'static [&'static str],
     signs: Signs,
     /// Directories that are signs on one system and not on the others.
     own_signs: Paths,
@@ -74,7 +74,7 @@ pub struct Checker {
 
 /// Files of each system, the preferred one first.
 #[derive(Clone, Copy, Debug)]
-struct Paths {
+pub(crate) struct Paths {
     linux: &'static [&'static str],
     mac: &'static [&'static str],
     windows: &'static [&'static str],
@@ -184,7 +184,7 @@ impl Paths {
 
     const NONE: Self = Self::everywhere(&[]);
 
-    fn of(self, os: Os) -> &'static [&'static str] {
+    pub(crate) fn of(self, os: Os) -> &'static [&'static str] {
         match os {
             Os::Linux => self.linux,
             Os::Mac => self.mac,

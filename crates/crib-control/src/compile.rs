@@ -2,6 +2,7 @@
 
 mod check;
 mod draft;
+mod env_file;
 mod package;
 mod server;
 
@@ -18,6 +19,7 @@ pub use package::{Package, SandboxGrants};
 pub use server::{CompiledServer, Missing, Source};
 
 use crate::config::{Cluster, Config, Gateway, Listen, Observability, Packages, Tools};
+use crate::inputs::Asked;
 use crate::problem::{Place, Problem};
 use crate::world::World;
 
@@ -51,6 +53,8 @@ pub struct Compiled {
     pub warnings: Vec<Problem>,
     /// Every file that was read.
     pub files: Vec<PathBuf>,
+    /// What servers of VS Code's files want to be told.
+    pub inputs: Vec<Asked>,
 }
 
 /// An API key and what it opens.
@@ -105,7 +109,16 @@ pub struct Traces {
 /// # Errors
 /// Everything that is wrong, in the order of the files.
 pub fn compile(paths: &[PathBuf], world: &dyn World) -> Result<Compiled, Vec<Problem>> {
-    let mut draft = draft::Draft::new(world);
+    compile_only(&[], paths, world)
+}
+
+/// Compiles files of settings and takes these servers alone; all of them where none is named, but for catalogues, of
+/// which nothing is taken then.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the files.
+pub fn compile_only(only: &[String], paths: &[PathBuf], world: &dyn World) -> Result<Compiled, Vec<Problem>> {
+    let mut draft = draft::Draft::new(world, only);
     for path in paths {
         draft.load(&world.absolute(path), path);
     }
@@ -131,6 +144,7 @@ pub fn default_config() -> Compiled {
         pins: Policy::off(),
         describe: "A little of everything, to try clients with".to_owned(),
         missing: None,
+        inputs: Vec::new(),
     }];
     compiled
 }
@@ -162,6 +176,7 @@ impl Compiled {
             cluster,
             warnings: Vec::new(),
             files: Vec::new(),
+            inputs: Vec::new(),
         }
     }
 
@@ -212,6 +227,8 @@ impl Compiled {
             });
         }
         self.servers.retain(|server| server.is_called(name));
+        let is_kept = |asked: &Asked| self.servers.iter().any(|server| server.name == asked.server);
+        self.inputs.retain(is_kept);
         Ok(())
     }
 }

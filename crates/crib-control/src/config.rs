@@ -120,6 +120,8 @@ pub struct Server {
     pub args: Vec<String>,
     /// Environment variables of the program, beside PATH, HOME and the like.
     pub env: IndexMap<String, String>,
+    /// File with further environment variables of the program, a `NAME=value` in each line. What `env` says wins; a change of the file starts the program anew.
+    pub env_file: String,
     /// Working directory of the program.
     pub cwd: String,
     /// Address of a server that runs already.
@@ -312,6 +314,7 @@ impl Default for Server {
             command: String::new(),
             args: Vec::new(),
             env: IndexMap::new(),
+            env_file: String::new(),
             cwd: String::new(),
             url: String::new(),
             headers: IndexMap::new(),

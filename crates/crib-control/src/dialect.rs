@@ -1,7 +1,10 @@
 //! Files of MCP clients, read as they are. They belong to other programs, so whatever is not about reaching a server
 //! is passed over in silence.
 
+mod docker;
 mod entry;
+pub(crate) mod listing;
+mod toolhive;
 
 use crate::tree::{Key, Language, Node, Span, Value};
 use crate::world::World;

@@ -13,7 +13,9 @@ mod catalogue;
 mod compile;
 pub mod config;
 mod dialect;
+mod dotenv;
 mod figures;
+pub mod inputs;
 mod machine;
 mod nearest;
 mod percent;
@@ -34,7 +36,7 @@ mod world;
 pub use catalogue::Catalogue;
 pub use compile::{
     AccessLog, Compiled, CompiledKey, CompiledServer, Limits, Missing, Package, SandboxGrants, Source, ToolNames, Traces, compile,
-    default_config,
+    compile_only, default_config,
 };
 pub use figures::{Figure, Figures, Latency, ServerFigure};
 pub use machine::Machine;

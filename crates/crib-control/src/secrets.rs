@@ -126,8 +126,7 @@ impl CompiledServer {
         }
         let values = secrets.values(&wanted)?;
         if let Some(missing) = wanted.iter().find(|name| !values.contains_key(name)) {
-            let message = format!("`{}` needs the secret {missing}", self.slug);
-            return Err(Fault::new(Code::SecretMissing, message).hint(format!("toolcrib secret set {missing}")));
+            return Err(self.lacks(missing));
         }
         let mut source = self.source.clone();
         match &mut source {
@@ -150,6 +149,19 @@ impl CompiledServer {
             return Err(Fault::new(Code::SecretsUnusable, message).hint("set it anew, without line breaks: toolcrib secret set NAME"));
         }
         Ok(Bound { source, mark: Mark::of(&values), values: values.into_values().collect() })
+    }
+
+    /// Says what a server needs, in the words of whoever asked for it.
+    fn lacks(&self, missing: &SecretName) -> Fault {
+        match self.inputs.iter().find(|input| input.secret == *missing) {
+            Some(input) => {
+                Fault::new(Code::SecretMissing, format!("`{}` needs the input {}", self.slug, input.title())).hint(input.remedy())
+            }
+            None => {
+                let message = format!("`{}` needs the secret {missing}", self.slug);
+                Fault::new(Code::SecretMissing, message).hint(format!("toolcrib secret set {missing}"))
+            }
+        }
     }
 }
 

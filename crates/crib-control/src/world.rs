@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crib_store::SecretName;
+
 /// Where variables and files come from.
 pub trait World {
     /// Returns an environment variable.
@@ -17,6 +19,11 @@ pub trait World {
 
     /// Returns the directory relative paths start from.
     fn directory(&self) -> &Path;
+
+    /// Returns what was answered to a question of a file, where it may stand anywhere.
+    fn answer(&self, _: &SecretName) -> Option<String> {
+        None
+    }
 
     fn home(&self) -> Option<PathBuf> {
         self.variable("HOME").or_else(|| self.variable("USERPROFILE")).filter(|home| !home.is_empty()).map(PathBuf::from)
@@ -37,6 +44,7 @@ pub struct Fixed {
     directory: PathBuf,
     variables: BTreeMap<String, String>,
     files: BTreeMap<PathBuf, String>,
+    answers: BTreeMap<SecretName, String>,
 }
 
 impl Fixed {
@@ -49,6 +57,13 @@ impl Fixed {
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds an answer.
+    #[must_use]
+    pub fn answered(mut self, name: SecretName, value: &str) -> Self {
+        self.answers.insert(name, value.to_owned());
         self
     }
 
@@ -71,5 +86,9 @@ impl World for Fixed {
 
     fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    fn answer(&self, name: &SecretName) -> Option<String> {
+        self.answers.get(name).cloned()
     }
 }

@@ -83,6 +83,11 @@ mistake!(a_file_without_servers_is_refused, "settings.json", "{ \"editor.fontSiz
 mistake!(a_name_twice_is_refused, "mcp.json", "{\"mcpServers\": {\n  \"a\": {\"command\": \"x\"},\n  \"a\": {\"command\": \"y\"}\n}}");
 mistake!(an_include_that_is_not_there_is_pointed_at, "a.yaml", "include: [gone.json]\n");
 mistake!(names_that_collide_are_told_apart, "a.yaml", "servers:\n  My Time: { builtin: demo }\n  my-time: { builtin: demo }\n");
+mistake!(
+    a_name_twice_in_yaml_is_refused_with_the_first,
+    "a.yaml",
+    "servers:\n  a: { command: x }\n  b: { command: x }\n  a: { command: y }\n"
+);
 mistake!(a_url_that_is_none_is_refused, "a.yaml", "servers:\n  a: { url: example.com/mcp }\n");
 mistake!(wide_characters_do_not_move_the_mark, "a.yaml", "servers:\n  时间: { builtin: demo, 时区: UTC }\n");
 mistake!(an_empty_file_is_fine, "a.yaml", "# nothing yet\n");
@@ -194,4 +199,111 @@ fn the_later_file_wins() {
     let compiled = compile(&["a.yaml".into(), "b.yaml".into()], &world).expect("both are fine");
     assert!(format!("{:?}", compiled.servers).contains("b.example"));
     insta::assert_snapshot!(compiled.warnings.iter().map(crib_control::Problem::summary).collect::<String>(), @"b.yaml:1:12: replaces `x` of a.yaml");
+}
+
+/// Files of programs that have a person asked, or keep variables in a file of their own.
+const SEARCH: &str = r#"{
+  "inputs": [
+    { "type": "promptString", "id": "key", "description": "Key of the search", "password": true },
+    { "type": "pickString", "id": "region", "description": "Where to search", "options": ["eu", "us"] }
+  ],
+  "servers": {
+    "search": { "command": "search", "args": ["--region", "${input:region}"], "env": { "KEY": "${input:key}" } },
+    "typo": { "command": "x", "env": { "KEY": "${input:kay}" } },
+    "open": { "command": "x", "args": ["--key", "${input:key}"] }
+  }
+}"#;
+
+mistake!(an_input_without_a_value_says_what_it_is_for, ".vscode/mcp.json", SEARCH);
+
+/// What the servers of a file want to be told, and what is told them.
+#[test]
+fn inputs_are_asked_for_once_and_answered_by_secrets_and_variables() {
+    let compiled = |world: &Fixed| compile(&[PathBuf::from(".vscode/mcp.json")], world).expect("it is fine");
+    let world = Fixed::new("/srv").with("HOME", "/home/me").file(".vscode/mcp.json", SEARCH);
+    let asked = compiled(&world).inputs;
+    let told: Vec<String> = asked.iter().map(|asked| format!("{} {}", asked.server, asked.input.title())).collect();
+    assert_eq!(told, ["search `region` (Where to search)", "search `key` (Key of the search)"]);
+    let fault = |compiled: &crib_control::Compiled, name: &str| {
+        let server = compiled.servers.iter().find(|server| server.name == name).expect("it is there");
+        server.bind(&crib_control::secrets::NoSecrets).map(|_| ()).map_err(|fault| format!("{fault} {:?}", fault.remedy()))
+    };
+    // What stands in an argument is answered when the file is read, what is secret when the server is started.
+    let world = world.answered(asked[0].input.secret.clone(), "eu");
+    let answered = compiled(&world);
+    let search = &answered.servers[0];
+    assert!(search.missing.is_none() && format!("{:?}", search.source).contains("[\"--region\", \"eu\"]"), "{search:?}");
+    let lacks = fault(&answered, "search").expect_err("the key has no value");
+    for words in ["`search` needs the input `key` (Key of the search)", "toolcrib secret set input.key.", "TOOLCRIB_INPUT_KEY"] {
+        assert!(lacks.contains(words), "{lacks}");
+    }
+    let lacks = fault(&answered, "open").expect_err("a password is no argument");
+    assert!(lacks.contains("everybody on this machine can read arguments"), "{lacks}");
+    // The environment goes before all.
+    let told = compiled(&world.with("TOOLCRIB_INPUT_KEY", "k").with("TOOLCRIB_INPUT_KAY", "k"));
+    assert!(told.inputs.iter().all(|asked| asked.input.id == "region"));
+    assert!(["search", "typo", "open"].iter().all(|name| fault(&told, name).is_ok()));
+}
+
+const WITH_FILE: &str = r#"{ "servers": { "a": { "command": "x", "envFile": "${workspaceFolder}/.env", "env": { "B": "own" } } } }"#;
+
+#[test]
+fn variables_come_out_of_a_file_of_the_project() {
+    let path = PathBuf::from("/srv/app/.vscode/mcp.json");
+    let world = Fixed::new("/elsewhere").with("HOME", "/home/me").file("/srv/app/.vscode/mcp.json", WITH_FILE);
+    let env = |world: &Fixed| {
+        let compiled = compile(std::slice::from_ref(&path), world).expect("it is fine");
+        assert!(compiled.files.contains(&PathBuf::from("/srv/app/.env")), "{:?}", compiled.files);
+        let crib_control::Source::Command { env, .. } = &compiled.servers[0].source else { panic!("a command") };
+        let env = env.iter().filter(|(name, _)| name != "HOME").map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+        (env.join(" "), compiled.servers[0].missing.clone().map(|missing| missing.message))
+    };
+    // One that is not there yet may come: it is looked after.
+    let (left, missing) = env(&world);
+    assert_eq!(left, "B=own");
+    assert!(missing.is_some_and(|missing| missing.starts_with("cannot read `/srv/app/.env`")));
+    let world = world.file("/srv/app/.env", "export A='1'\r\nB=theirs # note\r\n");
+    assert_eq!(env(&world), ("A=1 B=own".to_owned(), None));
+}
+
+#[test]
+fn a_wrong_line_of_a_file_of_variables_is_pointed_at_and_no_value_is_shown() {
+    let wrong = "A=1\nB \"ghp_secret\"\n";
+    let seen = |name: &str, text: &str| {
+        let world = Fixed::new("/srv").with("HOME", "/home/me").file(name, text).file(".env", wrong);
+        match compile(&[PathBuf::from(name)], &world) {
+            Ok(compiled) => compiled.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            Err(problems) => problems.iter().map(|problem| format!("error[{}]: {problem}", problem.code)).collect::<Vec<_>>().join("\n"),
+        }
+    };
+    let shown = [
+        seen("a.yaml", "servers:\n  a: { command: x, envFile: .env }\n"),
+        seen(".vscode/mcp.json", WITH_FILE),
+        seen("b.yaml", "servers:\n  a: { url: \"http://127.0.0.1/mcp\", envFile: .env }\n"),
+    ];
+    assert!(shown.iter().all(|shown| !shown.contains("ghp_secret")), "{shown:?}");
+    insta::assert_snapshot!(shown.join("\n\n"));
+}
+
+#[test]
+fn each_file_is_read_as_its_client_reads_it() {
+    let args = |path: &str, text: &str| {
+        let world = Fixed::new("/srv").with("HOME", "/home/me").with("T", "token").file(path, text);
+        let compiled = compile(&[PathBuf::from(path)], &world).expect("it is fine");
+        match &compiled.servers[0].source {
+            crib_control::Source::Command { args, .. } => args.join(" "),
+            crib_control::Source::Url { headers, .. } => headers.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>().join(" "),
+            other => format!("{other:?}"),
+        }
+    };
+    let json = r#"{"mcpServers": {"a": {"command": "x", "args": ["${T}", "$T", "Bearer $T", "${workspaceFolder}"]}}}"#;
+    assert_eq!(args("/home/me/.gemini/settings.json", json), "token token Bearer token /srv");
+    assert_eq!(args("/home/me/.cursor/mcp.json", json), "token $T Bearer $T /srv");
+    assert_eq!(args("/srv/app/.cursor/mcp.json", json), "token $T Bearer $T /srv/app");
+    assert_eq!(args("/home/me/.config/Claude/claude_desktop_config.json", json), "${T} $T Bearer $T ${workspaceFolder}");
+    assert_eq!(args("/tmp/mcp.json", json), "token token Bearer $T /srv");
+    assert_eq!(args("/home/me/.codex/config.toml", "[mcp_servers.a]\ncommand = \"x\"\nargs = [\"${T}\", \"$T\"]\n"), "${T} $T");
+    let continued =
+        "mcpServers:\n  - name: a\n    url: https://x/mcp\n    requestOptions: { headers: { A: \"Bearer ${{ secrets.T }}\" } }\n";
+    assert_eq!(args("/home/me/.continue/config.yaml", continued), "Bearer token");
 }

@@ -5,6 +5,7 @@ mod codes;
 mod events;
 mod failures;
 mod faults;
+mod foreign;
 mod help;
 mod holds;
 mod inspect;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> impl Iterator<Item = Entry> {
         faults::ENTRIES,
         settings::ENTRIES,
         causes::ENTRIES,
+        foreign::ENTRIES,
         codes::ENTRIES,
     ]
     .into_iter()

@@ -19,9 +19,56 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
         let message = error.to_string();
         // The parser appends its own idea of the place.
         let message = message.split(" at line ").next().unwrap_or(&message).trim_end_matches(':');
-        SyntaxError { message: message.strip_prefix("error: ").unwrap_or(message).to_owned(), span }
+        SyntaxError { message: plain(message.strip_prefix("error: ").unwrap_or(message), text, &span), span }
     })?;
     Ok(node(tree))
+}
+
+/// The parser's messages in our words: it speaks to whoever calls it, not to whoever wrote the file.
+fn plain(message: &str, text: &str, span: &Span) -> String {
+    if message.starts_with("duplicate mapping key") {
+        let name = text.get(span.clone()).unwrap_or_default().trim().trim_matches(['"', '\'']);
+        return match first_line(text, span, name) {
+            Some(line) => format!("`{name}` stands here a second time; the first is in line {line}"),
+            None => format!("`{name}` stands here a second time"),
+        };
+    }
+    let known = [
+        ("multiple YAML documents detected", "a second document begins here, and a file of settings is one"),
+        ("budget breached", "this is too large, or too deep, to be read as settings"),
+        ("alias replay", "its aliases make too much of this"),
+        ("alias expansion", "its aliases make too much of this"),
+        ("alias references unknown anchor", "nothing above has this name: no `&` with it"),
+        ("cannot deserialize null into string", "expected a name, found nothing"),
+        ("recursive references", "this refers to itself"),
+    ];
+    known.iter().find(|(theirs, _)| message.starts_with(theirs)).map_or(message, |(_, ours)| ours).to_owned()
+}
+
+/// Finds the line, counted from 1, in which a name of a block stands for the first time.
+fn first_line(text: &str, span: &Span, name: &str) -> Option<usize> {
+    let before = text.get(..span.start)?;
+    let margin = before.rsplit('\n').next()?;
+    if !margin.chars().all(|c| matches!(c, ' ' | '-')) {
+        return None;
+    }
+    let mut found = None;
+    for (at, line) in before.lines().enumerate().collect::<Vec<_>>().into_iter().rev() {
+        let plain = line.trim_start_matches([' ', '-']);
+        if plain.is_empty() || plain.starts_with('#') {
+            continue;
+        }
+        let column = line.len() - plain.len();
+        let (key, _) = plain.split_once(':').unwrap_or((plain, ""));
+        if column == margin.len() && key.trim().trim_matches(['"', '\'']) == name {
+            found = Some(at + 1);
+        }
+        // The block begins here, or ended before.
+        if column < margin.len() || line.trim_start().starts_with('-') {
+            break;
+        }
+    }
+    found
 }
 
 /// A value with places, as the parser gives them.
@@ -129,5 +176,26 @@ impl<'de> Visitor<'de> for TreeVisitor {
             members.push(member);
         }
         Ok(Tree::Map(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> String {
+        parse(text).map_or_else(|error| error.message, |_| "fine".to_owned())
+    }
+
+    #[test]
+    fn what_the_parser_says_is_said_in_our_words() {
+        assert_eq!(said("a: 1\n# b: 0\nb:\n  a: 2\n'a': 3\n"), "`a` stands here a second time; the first is in line 1");
+        assert_eq!(said("l:\n  - n: 0\n  - n: 1\n    x: 2\n    n: 3\n"), "`n` stands here a second time; the first is in line 3");
+        assert_eq!(said("{ a: 1, a: 2 }"), "`a` stands here a second time");
+        assert_eq!(said("a: *gone\n"), "nothing above has this name: no `&` with it");
+        for text in ["a: 1\n---\nb: 2\n", "~: 1\n", "a: &a [*a]\n"] {
+            let said = said(text);
+            assert!(!said.contains("Options") && !said.contains("Option<") && !said.contains("serde"), "{said}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! A configuration that is being put together from several files.
 
-use std::collections::BTreeMap;
+mod listing;
+mod own;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,19 +11,26 @@ use crib_registry::pins::Policy;
 
 use super::Compiled;
 use super::check;
+use super::env_file::{self, Trouble};
 use super::server::{self, CompiledServer, Missing};
 use crate::config::{Auth, Config, Key, Server, VERSION};
 use crate::dialect;
+use crate::inputs::{self, Asked, Input};
 use crate::problem::{File, Problem};
 use crate::tree::{self, Language, Node, Span, Value};
-use crate::variables::{self, Spelling, Unset};
+use crate::variables::{self, Reading, Spelling, Unset};
 use crate::world::World;
+use own::{expand_own, named, stray_secret, unset_problem};
 
 /// Deepest chain of files that include each other.
 const INCLUDE_DEPTH_MAX: usize = 8;
 
 pub(super) struct Draft<'w> {
     world: &'w dyn World,
+    /// The servers that are wanted; all that are not merely listed where empty.
+    only: &'w [String],
+    /// The names in catalogues.
+    listed: Vec<String>,
     config: Config,
     servers: Vec<Entry>,
     problems: Vec<Problem>,
@@ -50,12 +59,16 @@ struct Entry {
     is_foreign: bool,
     /// What it needs and has no value here.
     missing: Option<Unset>,
+    /// What a person is to be asked for.
+    inputs: Vec<Input>,
 }
 
 impl<'w> Draft<'w> {
-    pub(super) fn new(world: &'w dyn World) -> Self {
+    pub(super) fn new(world: &'w dyn World, only: &'w [String]) -> Self {
         Self {
             world,
+            only,
+            listed: Vec::new(),
             config: Config::default(),
             servers: Vec::new(),
             problems: Vec::new(),
@@ -83,9 +96,15 @@ impl<'w> Draft<'w> {
         self.files.push(path.to_owned());
         let file = Arc::new(File { path: shown.to_owned(), text });
         let language = Language::of(path, &file.text);
-        match tree::parse(&file.text, language) {
+        let root = tree::parse(&file.text, language);
+        if let Ok(root) = &root
+            && let Some(kind) = dialect::listing::kind(root)
+        {
+            return self.listing(&file, path, root, kind);
+        }
+        match root {
             Ok(root) if dialect::is_ours(&root, language) => self.own(&file, path, root),
-            Ok(root) => self.foreign(&file, &root),
+            Ok(root) => self.foreign(&file, path, &root),
             Err(error) => self.problems.push(Problem::syntax(&file, error)),
         }
     }
@@ -118,7 +137,8 @@ impl<'w> Draft<'w> {
             let node = root.get("servers").and_then(|servers| servers.get(&name)).unwrap_or(&root).clone();
             let (key, missing) = (named(&root, &name), missing.remove(&name));
             let named = self.named.clone();
-            self.add(Entry { key, name, server, file: Arc::clone(file), named, node, is_foreign: false, missing });
+            let entry = Entry { key, name, server, file: Arc::clone(file), named, node, is_foreign: false, missing, inputs: Vec::new() };
+            self.add_with_file(entry, self.world.directory());
         }
         if root.get("gateway").is_some() {
             self.config.gateway = config.gateway;
@@ -182,7 +202,7 @@ impl<'w> Draft<'w> {
         }
     }
 
-    fn foreign(&mut self, file: &Arc<File>, root: &Node) {
+    fn foreign(&mut self, file: &Arc<File>, path: &Path, root: &Node) {
         let found = match dialect::servers(root, self.world) {
             Ok(found) => found,
             Err(span) => {
@@ -191,11 +211,19 @@ impl<'w> Draft<'w> {
                 return self.problems.push(Problem::at(file, span, "no MCP servers in this file").hint(hint));
             }
         };
+        let origin = crib_clients::origin(path, self.world.home().as_deref());
+        let reading = Reading {
+            spelling: origin.as_ref().map_or(Spelling::Foreign, |origin| origin.client.writing().into()),
+            workspace: origin.as_ref().and_then(|origin| origin.project.as_deref()).unwrap_or_else(|| self.world.directory()),
+            inputs: &inputs::declared(root, path),
+            ..Reading::own(self.world)
+        };
         for dialect::Found { name, key, mut node } in found {
             if !dialect::is_enabled(&node) {
                 continue;
             }
-            let missing = match variables::expand_server(&mut node, &file.text, Spelling::Foreign, self.world) {
+            let inputs = variables::wanted(&node, reading);
+            let missing = match variables::expand_server(&mut node, &file.text, reading) {
                 Ok(missing) => missing,
                 Err(Unset { span, message, hint, .. }) => {
                     let mut problem = Problem::at(file, span, format!("`{name}` is left out: {message}"));
@@ -207,12 +235,37 @@ impl<'w> Draft<'w> {
             match dialect::server(&node, self.world) {
                 Ok(Some(server)) => {
                     let named = self.named.clone();
-                    self.add(Entry { name, server, file: Arc::clone(file), named, key, node, is_foreign: true, missing });
+                    let entry = Entry { name, server, file: Arc::clone(file), named, key, node, is_foreign: true, missing, inputs };
+                    self.add_with_file(entry, reading.workspace);
                 }
                 Ok(None) => {}
                 Err((span, why)) => self.warnings.push(Problem::at(file, span, format!("`{name}` is left out: {why}"))),
             }
         }
+    }
+
+    /// Adds a server with the variables of its file.
+    fn add_with_file(&mut self, mut entry: Entry, base: &Path) {
+        let path = env_file::place(&entry.server, base, self.world).filter(|_| entry.server.enabled && entry.server.url.is_empty());
+        let Some(path) = path else { return self.add(entry) };
+        // Also where it cannot be read: it may come.
+        self.files.push(path.clone());
+        match env_file::merge(&mut entry.server, &path, self.world) {
+            Ok(()) => {}
+            Err(Trouble::Unreadable(message)) => {
+                let span = entry.node.locate(&["envFile"]);
+                let hint = Some("check the path in `envFile`, and who may read the file".to_owned());
+                entry.missing.get_or_insert(Unset { may_be_set: true, message, hint, span });
+            }
+            Err(Trouble::Wrong(problem)) if entry.is_foreign => {
+                let label = format!("`{}` is left out: {}", entry.name, problem.summary());
+                let mut warning = Problem::at(&entry.file, entry.node.locate(&["envFile"]), label);
+                warning.hint = problem.hint;
+                return self.warnings.push(warning);
+            }
+            Err(Trouble::Wrong(problem)) => self.problems.push(problem),
+        }
+        self.add(entry);
     }
 
     /// The same name again replaces the earlier server.
@@ -227,7 +280,10 @@ impl<'w> Draft<'w> {
     }
 
     pub(super) fn finish(mut self) -> Result<Compiled, Vec<Problem>> {
-        let entries = std::mem::take(&mut self.servers);
+        let mut entries = std::mem::take(&mut self.servers);
+        let names: Vec<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+        self.problems.extend(self.unknown(&names));
+        entries.retain(|entry| self.only.is_empty() || self.only.contains(&entry.name));
         // A server that is switched off or left out is a server still.
         let mut known: Vec<String> = entries.iter().map(|entry| Slug::from_name(&entry.name).to_string()).collect();
         let mut servers: Vec<CompiledServer> = Vec::with_capacity(entries.len());
@@ -263,12 +319,17 @@ impl<'w> Draft<'w> {
             return Err(self.problems);
         }
         let auth = self.config.gateway.auth;
+        let asked = |server: &CompiledServer| {
+            let asked = |input: &Input| Asked { input: input.clone(), server: server.name.clone() };
+            server.inputs.iter().map(asked).collect::<Vec<_>>()
+        };
         let mut compiled = Compiled::of(self.config);
         compiled.needs_key = auth == Auth::Keys || (auth == Auth::Auto && !compiled.keys.is_empty());
         compiled.listen_at = self.gateway.as_ref().and_then(|(file, root)| {
             root.get("gateway")?.get("listen")?;
             Problem::at(file, root.locate(&["gateway", "listen"]), "the address is named here").place
         });
+        compiled.inputs = servers.iter().flat_map(asked).collect();
         compiled.servers = servers;
         compiled.warnings = self.warnings;
         compiled.files = self.files;
@@ -277,7 +338,7 @@ impl<'w> Draft<'w> {
 
     fn server(&self, entry: Entry, slug: Slug, source: server::Source) -> CompiledServer {
         let gateway = &self.config.gateway;
-        let Entry { name, named, server, missing, .. } = entry;
+        let Entry { name, named, server, missing, inputs, .. } = entry;
         let pins = match source {
             // Part of this program, which nobody else can change.
             server::Source::Builtin(_) => Policy::off(),
@@ -298,6 +359,7 @@ impl<'w> Draft<'w> {
             pins,
             describe: server.describe,
             missing: missing.map(|unset| Missing { message: unset.message, hint: unset.hint }),
+            inputs,
         }
     }
 
@@ -318,43 +380,4 @@ impl<'w> Draft<'w> {
         self.warnings.push(Problem::at(&entry.file, entry.key.clone(), label));
         free
     }
-}
-
-/// Puts values in the place of variables; servers that are switched off may use what is not set. Returns what other
-/// servers need that has no value, by their names.
-fn expand_own(root: &mut Node, source: &str, world: &dyn World) -> Result<BTreeMap<String, Unset>, Unset> {
-    let mut missing = BTreeMap::new();
-    let Value::Map(members) = &mut root.value else { return Ok(missing) };
-    for (key, node) in members {
-        if key.name == "servers"
-            && let Value::Map(servers) = &mut node.value
-        {
-            let enabled = servers.iter_mut().filter(|(_, server)| server.get("enabled").and_then(Node::as_bool) != Some(false));
-            for (name, server) in enabled {
-                let unset = variables::expand_server(server, source, Spelling::Braces, world)?;
-                missing.extend(unset.map(|unset| (name.name.clone(), unset)));
-            }
-        } else {
-            variables::expand(node, source, Spelling::Braces, world)?;
-        }
-    }
-    Ok(missing)
-}
-
-/// Finds a secret where none belongs; servers are looked at one by one later.
-fn stray_secret(root: &Node) -> Option<Span> {
-    variables::stray_secret(root, &["servers", "secret"])
-}
-
-/// Returns where the name of a server stands.
-fn named(root: &Node, name: &str) -> Span {
-    let servers = root.get("servers").and_then(Node::as_map).unwrap_or_default();
-    let key = servers.iter().map(|(key, _)| key).find(|key| key.name == name);
-    key.map_or_else(|| root.locate(&["servers"]), |key| key.span.clone())
-}
-
-fn unset_problem(file: &Arc<File>, unset: Unset) -> Problem {
-    let mut problem = Problem::at(file, unset.span, unset.message);
-    problem.hint = unset.hint;
-    problem
 }

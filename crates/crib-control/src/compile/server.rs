@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use super::check;
 use super::package::{self, Package};
 use crate::config::{Builtin, Server, Tools, Transport};
+use crate::inputs::Input;
 use crate::secrets;
 use crate::world::World;
 
@@ -37,6 +38,8 @@ pub struct CompiledServer {
     pub describe: String,
     /// What it needs and has no value here; it is not started.
     pub missing: Option<Missing>,
+    /// What its file has a person asked for, each kept as a secret.
+    pub inputs: Vec<Input>,
 }
 
 /// A variable without a value.
@@ -220,6 +223,7 @@ fn itself(server: &Server) -> Result<(), Complaint> {
     let misplaced = [
         ("args", !server.args.is_empty()),
         ("env", !server.env.is_empty()),
+        ("envFile", !server.env_file.is_empty()),
         ("cwd", !server.cwd.is_empty()),
         ("headers", !server.headers.is_empty()),
         ("transport", server.transport != Transport::Auto),
@@ -259,7 +263,12 @@ fn command(server: &Server, world: &dyn World) -> Result<Source, Complaint> {
 }
 
 fn url(server: &Server) -> Result<Source, Complaint> {
-    let misplaced = [("args", !server.args.is_empty()), ("env", !server.env.is_empty()), ("cwd", !server.cwd.is_empty())];
+    let misplaced = [
+        ("args", !server.args.is_empty()),
+        ("envFile", !server.env_file.is_empty()),
+        ("env", !server.env.is_empty()),
+        ("cwd", !server.cwd.is_empty()),
+    ];
     if let Some((member, _)) = misplaced.into_iter().find(|(_, is_given)| *is_given) {
         return Err(Complaint::new(member, format!("`{member}` goes with `command`, not with `url`")));
     }

@@ -69,11 +69,7 @@ fn command(node: &Node, server: &mut Server, world: &dyn World) -> Result<(), Un
         server.args = words.collect();
         server.command = program;
     }
-    if let Some(file) = node.get("envFile").and_then(Node::as_text) {
-        let path = world.absolute(file.as_ref());
-        let text = world.read(&path).map_err(|error| (node.locate(&["envFile"]), format!("cannot read `{file}`: {error}")))?;
-        server.env.extend(env_file(&text));
-    }
+    server.env_file = text(node, &["envFile"]);
     for name in texts(node, ENV_NAMES) {
         if let Some(value) = world.variable(&name) {
             server.env.insert(name, value);
@@ -134,18 +130,6 @@ fn timeouts(node: &Node) -> (Option<Timespan>, Option<Timespan>) {
     let call = number("tool_timeout_sec").or_else(|| number("toolTimeoutMs").map(|ms| ms / 1000.0));
     let call = call.or_else(|| number("timeout").map(|n| if n >= 1000.0 { n / 1000.0 } else { n }));
     (call.and_then(span), number("startup_timeout_sec").and_then(span))
-}
-
-/// Reads `NAME=value` lines.
-fn env_file(text: &str) -> Vec<(String, String)> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let pair = |line: &str| {
-        let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
-        let value = value.trim();
-        let quoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
-        Some((name.trim().to_owned(), quoted.unwrap_or(value).to_owned()))
-    };
-    lines.filter_map(pair).collect()
 }
 
 fn first<'a>(node: &'a Node, names: &[&str]) -> Option<&'a Node> {
