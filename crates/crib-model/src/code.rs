@@ -92,7 +92,7 @@ codes! {
     ListenRefused = TC0103, Gateway, Never, "the gateway cannot listen on the address";
     BindNeedsKeys = TC0104, Client, Never, "listening beyond loopback needs authentication";
     ClientFileBroken = TC0110, Client, Never, "a client's file cannot be read or changed safely";
-    ClientFileRefused = TC0111, Client, Never, "a client's file may not be written";
+    ClientFileRefused = TC0111, Client, Never, "a client's file, or our own configuration, may not be written";
     ClientFileChanged = TC0112, Client, Never, "a client's file has changed since";
     ClientMissing = TC0113, Client, Never, "the client is not installed here";
     ConsentNeeded = TC0114, Client, Never, "nobody agreed to the change";

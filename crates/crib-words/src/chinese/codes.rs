@@ -8,7 +8,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("the gateway cannot listen on the address", "网关无法监听该地址"),
     ("listening beyond loopback needs authentication", "在回环地址之外监听需要身份验证"),
     ("a client's file cannot be read or changed safely", "无法安全地读取或修改客户端的文件"),
-    ("a client's file may not be written", "不允许写入客户端的文件"),
+    ("a client's file, or our own configuration, may not be written", "不允许写入客户端的文件或我们自己的配置"),
     ("a client's file has changed since", "客户端的文件在此之后被改动过"),
     ("the client is not installed here", "本机没有安装该客户端"),
     ("nobody agreed to the change", "没有人同意这项更改"),
