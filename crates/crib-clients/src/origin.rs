@@ -121,11 +121,10 @@ mod tests {
         for os in [Os::Linux, Os::Mac, Os::Windows] {
             let places = crate::Places::new(os, "/home/me", "/srv/app");
             for client in clients() {
-                for scope in [crate::Scope::User, crate::Scope::Project] {
-                    for file in client.files(scope, &places) {
-                        let found = origin(&file, Some(Path::new("/home/me"))).map(|origin| origin.client.writing());
-                        assert_eq!(found, Some(client.writing()), "{} {}", client.id, file.display());
-                    }
+                let of_project = client.files(crate::Scope::Project, &places);
+                for file in client.files(crate::Scope::User, &places).into_iter().chain(of_project) {
+                    let found = origin(&file, Some(Path::new("/home/me"))).map(|origin| origin.client.writing());
+                    assert_eq!(found, Some(client.writing()), "{} {}", client.id, file.display());
                 }
             }
         }

@@ -1,7 +1,5 @@
 //! Catalogues of other programs: what is chosen is served, and nothing else.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on may stop")]
-
 use std::path::PathBuf;
 
 use crib_control::{Fixed, Source, compile_only};

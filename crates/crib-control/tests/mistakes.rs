@@ -254,7 +254,8 @@ fn variables_come_out_of_a_file_of_the_project() {
     let env = |world: &Fixed| {
         let compiled = compile(std::slice::from_ref(&path), world).expect("it is fine");
         assert!(compiled.files.contains(&PathBuf::from("/srv/app/.env")), "{:?}", compiled.files);
-        let crib_control::Source::Command { env, .. } = &compiled.servers[0].source else { panic!("a command") };
+        let crib_control::Source::Command { env, cwd, .. } = &compiled.servers[0].source else { panic!("a command") };
+        assert_eq!(cwd.as_deref(), Some(std::path::Path::new("/srv/app")));
         let env = env.iter().filter(|(name, _)| name != "HOME").map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
         (env.join(" "), compiled.servers[0].missing.clone().map(|missing| missing.message))
     };
@@ -293,7 +294,7 @@ fn each_file_is_read_as_its_client_reads_it() {
         match &compiled.servers[0].source {
             crib_control::Source::Command { args, .. } => args.join(" "),
             crib_control::Source::Url { headers, .. } => headers.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>().join(" "),
-            other => format!("{other:?}"),
+            other @ (crib_control::Source::Builtin(_) | crib_control::Source::Package(_)) => format!("{other:?}"),
         }
     };
     let json = r#"{"mcpServers": {"a": {"command": "x", "args": ["${T}", "$T", "Bearer $T", "${workspaceFolder}"]}}}"#;

@@ -98,7 +98,7 @@ impl<'w> Draft<'w> {
         let language = Language::of(path, &file.text);
         let root = tree::parse(&file.text, language);
         if let Ok(root) = &root
-            && let Some(kind) = dialect::listing::kind(root)
+            && let Some(kind) = dialect::listing::kind(root, language)
         {
             return self.listing(&file, path, root, kind);
         }
@@ -212,9 +212,10 @@ impl<'w> Draft<'w> {
             }
         };
         let origin = crib_clients::origin(path, self.world.home().as_deref());
+        let project = origin.as_ref().and_then(|origin| origin.project.as_deref());
         let reading = Reading {
             spelling: origin.as_ref().map_or(Spelling::Foreign, |origin| origin.client.writing().into()),
-            workspace: origin.as_ref().and_then(|origin| origin.project.as_deref()).unwrap_or_else(|| self.world.directory()),
+            workspace: project.unwrap_or_else(|| self.world.directory()),
             inputs: &inputs::declared(root, path),
             ..Reading::own(self.world)
         };
@@ -233,7 +234,8 @@ impl<'w> Draft<'w> {
                 }
             };
             match dialect::server(&node, self.world) {
-                Ok(Some(server)) => {
+                Ok(Some(mut server)) => {
+                    self.house(&mut server, project);
                     let named = self.named.clone();
                     let entry = Entry { name, server, file: Arc::clone(file), named, key, node, is_foreign: true, missing, inputs };
                     self.add_with_file(entry, reading.workspace);
@@ -242,6 +244,16 @@ impl<'w> Draft<'w> {
                 Err((span, why)) => self.warnings.push(Problem::at(file, span, format!("`{name}` is left out: {why}"))),
             }
         }
+    }
+
+    /// Has what a project brings along start in its folder, wherever we are.
+    fn house(&self, server: &mut Server, project: Option<&Path>) {
+        let Some(project) = project.filter(|project| *project != self.world.directory()) else { return };
+        if server.command.is_empty() || server.cwd.starts_with('~') {
+            return;
+        }
+        let cwd = if server.cwd.is_empty() { project.to_owned() } else { project.join(&server.cwd) };
+        server.cwd = cwd.display().to_string();
     }
 
     /// Adds a server with the variables of its file.

@@ -5,7 +5,7 @@ use crib_store::SecretName;
 use super::{docker, toolhive};
 use crate::config::Server;
 use crate::secrets;
-use crate::tree::{Node, Span, Value};
+use crate::tree::{Language, Node, Span, Value};
 use crate::variables::Unset;
 use crate::world::World;
 
@@ -34,7 +34,7 @@ pub(crate) struct Listed<'n> {
 pub(crate) type Told = Result<(Server, Option<Unset>), (Span, String)>;
 
 /// Tells catalogues from files of settings.
-pub(crate) fn kind(root: &Node) -> Option<Kind> {
+pub(crate) fn kind(root: &Node, language: Language) -> Option<Kind> {
     let values = |name: &str| root.get(name).and_then(Node::as_map).unwrap_or_default().iter().map(|(_, node)| node);
     let has = |node: &Node, names: &[&str]| names.iter().any(|name| node.get(name).is_some());
     if values("registry").any(|node| has(node, &["image", "remote", "sseEndpoint", "type"])) {
@@ -44,7 +44,9 @@ pub(crate) fn kind(root: &Node) -> Option<Kind> {
         return Some(Kind::DockerEnabled);
     }
     let is_image = |node: &Node| has(node, &["image"]) && !has(node, &["command", "url", "run", "builtin"]);
-    (values("servers").any(is_image) || values("remote_servers").next().is_some()).then_some(Kind::ToolHive)
+    let is_listing = values("servers").any(is_image) || values("remote_servers").next().is_some();
+    // In YAML, which is ours, an `image` is a mistake.
+    (language == Language::Json && is_listing).then_some(Kind::ToolHive)
 }
 
 /// Returns the servers of a catalogue, in its order.

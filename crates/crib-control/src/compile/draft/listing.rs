@@ -39,7 +39,8 @@ impl Draft<'_> {
             let (name, key, node) = (listed.name.to_owned(), listed.key.clone(), listed.node.clone());
             match listing::server(listed, kind, &settings, self.world) {
                 Ok((server, missing)) => {
-                    self.add(Entry { name, server, file: Arc::clone(file), key, node, is_foreign: true, missing, inputs: Vec::new() });
+                    let (file, named) = (Arc::clone(file), self.named.clone());
+                    self.add(Entry { name, server, file, named, key, node, is_foreign: true, missing, inputs: Vec::new() });
                 }
                 Err((span, why)) => self.warnings.push(Problem::at(file, span, format!("`{name}` is left out: {why}"))),
             }
