@@ -32,10 +32,12 @@ use windows::{is_ours, let_go};
 
 /// How long a gateway may take to start.
 const START: Duration = Duration::from_secs(20);
-/// How long calls under way may hold up the end.
-const STOP: Duration = Duration::from_secs(15);
+/// How long calls under way may hold up the end: longer than a gateway lets them, since a machine may be slow.
+const STOP: Duration = Duration::from_secs(45);
+/// After this it is said what is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the system may take to end what was killed.
-const KILL: Duration = Duration::from_secs(3);
+const KILL: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 /// What is told of a gateway that did not start.
 const LAST_WORDS_BYTES: u64 = 2000;
@@ -194,11 +196,17 @@ pub(crate) async fn reload(gateway: &Gateway) -> Result<(), Failure> {
     }
 }
 
-/// Ends a gateway and waits until nothing of it is left.
-pub(crate) async fn stop(gateway: &Gateway) -> Result<(), Failure> {
+/// Ends a gateway and waits until nothing of it is left; `say` is told what is waited for where it takes long.
+pub(crate) async fn stop(gateway: &Gateway, say: impl Fn(&str)) -> Result<(), Failure> {
     let data = shop::data()?;
     signal(gateway, |pid| signals::ask(pid, Wish::Terminate)).await?;
-    if !is_gone(&data, STOP).await {
+    let mut has_ended = is_gone(&data, PATIENCE).await;
+    if !has_ended {
+        say("waiting  for calls under way, and for servers to end");
+        has_ended = is_gone(&data, STOP.saturating_sub(PATIENCE)).await;
+    }
+    if !has_ended {
+        say("killing  the gateway, which has not ended");
         signal(gateway, signals::kill).await?;
         if !is_gone(&data, KILL).await {
             return Err(Failure::new(Exit::Unexpected, "not_stopped", format!("process {} does not end", gateway.pid)));

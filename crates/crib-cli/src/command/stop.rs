@@ -27,7 +27,7 @@ pub(super) fn run(args: &Stop, output: &Output) -> Result<(), Failure> {
             let message = format!("the gateway at {} was started by hand (process {})", gateway.url, gateway.pid);
             return Err(Failure::usage(message).hint("end it all the same: toolcrib stop --gateway"));
         }
-        runtime::on_all_cores(background::stop(gateway))?;
+        runtime::on_all_cores(background::stop(gateway, |text| output.say(text)))?;
     }
     if output.is_json {
         return output.document("stop", &Document { stopped: gateway.map(|gateway| gateway.pid) });

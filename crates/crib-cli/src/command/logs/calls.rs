@@ -1,5 +1,7 @@
 //! The last calls of the gateway: who called what, how it ended, how long it took.
 
+use crib_words::width;
+
 use super::super::call::encode;
 use super::{Page, clock, since};
 use crate::args::{Level, Logs};
@@ -7,6 +9,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::instance::Calls;
 use crate::output::{Output, padded};
+use crate::table::{columns, cut};
 use crate::telemetry::{Book, Call, Wanted};
 use crate::tongue::{said, word};
 use crate::{amount, config};
@@ -14,6 +17,12 @@ use crate::{amount, config};
 /// Columns of the client and of what it called; longer ones push the rest.
 const CLIENT: usize = 22;
 const TARGET: usize = 28;
+/// Columns of the time, the outcome and the latency, with what stands between them and the others.
+const OTHERS: usize = 8 + 2 + 2 + 2 + 6 + 2 + 6;
+/// Columns that are left for the trace.
+const REST: usize = 2 + "trace ".len() + TRACE;
+/// A column is still read when it has so many.
+const LEAST: usize = 8;
 /// Letters of a trace's id that are shown: enough to tell it from the others that are kept.
 const TRACE: usize = 8;
 
@@ -40,7 +49,7 @@ impl Page for Calls {
     }
 
     fn told(row: &Call) -> String {
-        line(row)
+        line(row, columns())
     }
 
     fn check(&mut self, _: &Logs, output: &Output) -> Result<(), Failure> {
@@ -99,7 +108,8 @@ fn level(call: &Call) -> Level {
     }
 }
 
-fn line(call: &Call) -> String {
+/// A call in one line, no wider than so many columns: then the client and what it called give way, and the end goes.
+fn line(call: &Call, columns: Option<usize>) -> String {
     let target = match (&call.server, &call.target) {
         (Some(server), Some(target)) => format!("{server}.{target}"),
         (Some(one), None) | (None, Some(one)) => one.clone(),
@@ -109,15 +119,24 @@ fn line(call: &Call) -> String {
     let outcome = if call.code.is_empty() { word("outcome", &outcome) } else { &call.code };
     let trace = call.trace_id.as_deref().and_then(|id| id.get(..TRACE)).map(|id| format!("trace {id}"));
     let why = call.known_code().map(|code| said(code.short()).into_owned());
-    let cells = [
-        clock(call.time),
-        padded(call.client.as_deref().unwrap_or("-"), CLIENT),
-        padded(&target, TARGET),
-        padded(outcome, 6),
-        format!("{:>6}", amount::millis(call.latency_ms)),
-    ];
-    let rest = trace.into_iter().chain(why);
-    cells.into_iter().chain(rest).collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    let client = call.client.as_deref().unwrap_or("-");
+    let (time, latency) = (clock(call.time), format!("{:>6}", amount::millis(call.latency_ms)));
+    let written = |client: &str, target: &str| {
+        let cells = [time.as_str(), client, target, &padded(outcome, 6), &latency];
+        let rest = [&trace, &why].into_iter().flatten().map(String::as_str);
+        cells.into_iter().chain(rest).collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let natural = written(&padded(client, CLIENT), &padded(&target, TARGET));
+    let Some(columns) = columns else { return natural };
+    let room = columns.saturating_sub(OTHERS + REST);
+    if room >= CLIENT + TARGET && width(&natural) <= columns {
+        return natural;
+    }
+    // The same for every row, so that the columns stay columns.
+    let room = room.clamp(2 * LEAST, CLIENT + TARGET);
+    let (of_client, of_target) = (room * CLIENT / (CLIENT + TARGET), room - room * CLIENT / (CLIENT + TARGET));
+    let fitted = written(&padded(&cut(client, of_client), of_client), &padded(&cut(&target, of_target), of_target));
+    cut(&fitted, columns).into_owned()
 }
 
 #[cfg(test)]
@@ -139,9 +158,22 @@ mod tests {
             trace_id: Some("7f3ac1e0000000000000000000000001".to_owned()),
         };
         let failed = Call { outcome: "failed".to_owned(), code: "TC0302".to_owned(), trace_id: None, client: None, ..call.clone() };
-        insta::assert_snapshot!([line(&call), line(&failed)].join("\n"), @r"
+        insta::assert_snapshot!([line(&call, None), line(&failed, None)].join("\n"), @r"
         10:02:31  claude-code/2.1.329     time.get_current_time         ok        41ms  trace 7f3ac1e0
         10:02:31  -                       time.get_current_time         TC0302    41ms  a secret that a server needs has no value
+        ");
+        let long = Call { target: Some("get_current_time_of_everywhere".to_owned()), ..call.clone() };
+        for columns in [40, 60, 80, 94, 120, 200] {
+            for call in [&call, &failed, &long] {
+                let line = line(call, Some(columns));
+                assert!(width(&line) <= columns && line.contains("10:02:31"), "{columns}: {line}");
+            }
+        }
+        let narrow = [&call, &failed, &long].map(|call| line(call, Some(80))).join("\n");
+        insta::assert_snapshot!(narrow, @r"
+        10:02:31  claude-code/2.…  time.get_current_time  ok        41ms  trace 7f3ac1e0
+        10:02:31  -                time.get_current_time  TC0302    41ms  a secret that…
+        10:02:31  claude-code/2.…  time.get_current_tim…  ok        41ms  trace 7f3ac1e0
         ");
     }
 }
