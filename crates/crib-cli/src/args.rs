@@ -147,11 +147,12 @@ pub(crate) enum Command {
   toolcrib serve -c toolcrib.yaml -c team.json     your own servers; later files win
   toolcrib serve -c mcp.json --stdio               as one server of a client that starts it
   toolcrib serve -c toolcrib.yaml --check          find mistakes, start nothing
+  toolcrib serve -c catalog.yaml --only time,git   chosen servers of a catalogue
   toolcrib serve --stdio https://example.com/mcp   one remote server, as a program
   toolcrib serve -- uvx mcp-server-time            one command, over HTTP
 ")]
 pub(crate) struct Serve {
-    /// One server to serve alone, under its own tool names
+    /// One server to serve alone, under its own tool names: a URL or an .mcpb file
     #[arg(value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) target: Option<String>,
     /// One command to serve alone, under its own tool names
@@ -166,7 +167,7 @@ pub(crate) struct Serve {
     /// Name of the server [default: from the URL or the command]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// File with servers: our YAML or any MCP client's file
+    /// File with servers: our YAML, any MCP client's file, a catalogue, an .mcpb file
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, env = "TOOLCRIB_CONFIG")]
     pub(crate) config: Vec<PathBuf>,
     /// Address to listen on, instead of the configured ones [default: 127.0.0.1:8665 and [::1]:8665]
@@ -178,6 +179,9 @@ pub(crate) struct Serve {
     /// Serve this server only, under its own tool names
     #[arg(long, value_name = "NAME")]
     pub(crate) server: Option<String>,
+    /// Serve these servers of the files alone; of a catalogue, none is served that is not named
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "server")]
+    pub(crate) only: Vec<String>,
     /// Check the configuration and exit
     #[arg(long)]
     pub(crate) check: bool,

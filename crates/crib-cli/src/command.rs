@@ -8,6 +8,7 @@ mod completion;
 mod connect;
 mod doctor;
 mod explain;
+mod inputs;
 mod inspect;
 mod list;
 mod listed;

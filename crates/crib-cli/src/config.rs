@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crib_control::{Compiled, World, compile, default_config};
+use crib_control::{Compiled, World, compile, compile_only, default_config};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -13,12 +13,20 @@ use crate::{places, shop};
 
 /// Compiles the files; the user's own where none is named, and the built-in server where there is none either.
 pub(crate) fn load(files: &[PathBuf], output: &Output) -> Result<Compiled, Failure> {
+    load_only(&[], files, output)
+}
+
+/// Compiles the same, and takes these servers alone where any are named.
+pub(crate) fn load_only(only: &[String], files: &[PathBuf], output: &Output) -> Result<Compiled, Failure> {
     let own = if files.is_empty() { own_file() } else { None };
     let files = own.as_ref().map_or(files, std::slice::from_ref);
     if files.is_empty() {
+        if let Some(name) = only.first() {
+            return Err(Failure::usage(format!("--only {name} chooses from a file, and there is none")).hint("name it: -c FILE"));
+        }
         return Ok(default_config());
     }
-    let compiled = of_files(files)?;
+    let compiled = of_files(only, files)?;
     for warning in &compiled.warnings {
         output.warn(&warning.summary());
     }
@@ -27,11 +35,16 @@ pub(crate) fn load(files: &[PathBuf], output: &Output) -> Result<Compiled, Failu
 
 /// Compiles the same without a word about what is odd in it: whoever has asked before has said it.
 pub(crate) fn again(files: &[PathBuf]) -> Result<Compiled, Failure> {
-    if files.is_empty() { own() } else { of_files(files) }
+    if files.is_empty() { own() } else { of_files(&[], files) }
 }
 
-fn of_files(files: &[PathBuf]) -> Result<Compiled, Failure> {
-    let compiled = compile(files, &System::new()?).map_err(|problems| Failure::problems(&problems))?;
+/// Compiles chosen servers without a word.
+pub(crate) fn again_only(only: &[String], files: &[PathBuf]) -> Result<Compiled, Failure> {
+    if files.is_empty() { own() } else { of_files(only, files) }
+}
+
+fn of_files(only: &[String], files: &[PathBuf]) -> Result<Compiled, Failure> {
+    let compiled = compile_only(only, files, &System::new()?).map_err(|problems| Failure::problems(&problems))?;
     shop::guard(&compiled.files);
     Ok(compiled)
 }
@@ -39,7 +52,7 @@ fn of_files(files: &[PathBuf]) -> Result<Compiled, Failure> {
 /// Compiles the user's own configuration, and leaves its oddities to others; the built-in server where there is none.
 pub(crate) fn own() -> Result<Compiled, Failure> {
     match own_file() {
-        Some(file) => of_files(&[file]),
+        Some(file) => of_files(&[], &[file]),
         None => Ok(default_config()),
     }
 }

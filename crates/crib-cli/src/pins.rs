@@ -61,7 +61,7 @@ pub(crate) fn source() -> Arc<dyn SecretSource> {
 
 /// Returns the file that changes when a secret does, where the configuration has any.
 pub(crate) fn watched(compiled: &Compiled) -> Option<PathBuf> {
-    if compiled.secrets().is_empty() {
+    if compiled.secrets().is_empty() && compiled.inputs.is_empty() {
         return None;
     }
     Some(secrets().ok()?.path().to_owned())

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crib_control::World;
+use crib_policy::ExposeSecret as _;
+use crib_store::SecretName;
 
 use crate::market;
 
@@ -28,12 +30,20 @@ impl World for System {
         if path == Path::new("/dev/stdin") || path.ends_with("-") {
             return io::read_to_string(io::stdin().lock());
         }
+        if path.extension().is_some_and(|kind| kind == "mcpb") {
+            return market::file::bundle(path);
+        }
         let text = std::fs::read_to_string(path)?;
         market::file::configuration(&text).unwrap_or(Ok(text))
     }
 
     fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    fn answer(&self, name: &SecretName) -> Option<String> {
+        let mut values = crate::pins::secrets().ok()?.values([name.clone()]).ok()?;
+        values.remove(name).map(|value| value.expose_secret().to_owned())
     }
 }
 

@@ -208,7 +208,7 @@ fn remove(args: &Rm, output: &Output) -> Result<(), Failure> {
 }
 
 /// The secrets, with a passphrase that is asked for where one is needed and somebody is there.
-fn opened() -> Result<crib_store::Secrets, Failure> {
+pub(super) fn opened() -> Result<crib_store::Secrets, Failure> {
     let secrets = secrets()?;
     let needs = secrets.key_source().map_err(|error| Failure::from(fault(&error)))? == KeySource::Passphrase;
     if needs && crate::world::variable(PASSPHRASE).is_none() && io::stdin().is_terminal() {

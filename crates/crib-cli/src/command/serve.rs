@@ -15,6 +15,7 @@ use crib_transport::{Lanes, Routes, ServerOptions};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::inputs;
 use crate::args::Serve;
 use crate::background::{self, Registration};
 use crate::config;
@@ -25,11 +26,13 @@ use crate::runtime;
 use crate::signals::{Signals, Wish};
 
 pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
+    ask(args, output)?;
     let compiled = match load(args, output) {
         Ok(compiled) => compiled,
         Err(failure) if args.check => return Err(failure.with_exit(Exit::Check)),
         Err(failure) => return Err(failure),
     };
+    inputs::warn(&compiled, output);
     if args.started_by.is_some() {
         background::detach();
     }
@@ -37,6 +40,20 @@ pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
         return report(&compiled, output);
     }
     runtime::on_lanes(|lanes| serve(args, compiled, lanes, output))
+}
+
+/// Asks for what the files have a person asked for, where one sits here. What is read from a pipe is read once only.
+fn ask(args: &Serve, output: &Output) -> Result<(), Failure> {
+    let is_quiet = args.check || args.stdio || args.started_by.is_some() || alone::is_named(args);
+    if is_quiet || !inputs::can_ask(output) || !args.config.iter().all(|file| file.is_file()) {
+        return Ok(());
+    }
+    // What is wrong with them is said when they are read for good.
+    let Ok(mut compiled) = config::again_only(&args.only, &args.config) else { return Ok(()) };
+    if let Some(name) = &args.server {
+        compiled.keep_only(name)?;
+    }
+    inputs::ask_all(&compiled.inputs, output)
 }
 
 /// The configuration with what the command line says on top.
@@ -49,7 +66,7 @@ fn load(args: &Serve, output: &Output) -> Result<Compiled, Failure> {
             return Err(Failure::usage(format!("{flag} goes with a URL or a command that is served alone"))
                 .hint("toolcrib serve URL   or   toolcrib serve -- COMMAND"));
         }
-        config::load(&args.config, output)?
+        config::load_only(&args.only, &args.config, output)?
     };
     if args.stdio && is_typed(&args.listen) {
         return Err(Failure::usage("--listen goes with HTTP: with --stdio nothing listens").hint("leave one of them out"));
@@ -221,7 +238,7 @@ fn read_again(
 
 /// Tells whether it is the user's own configuration that is served, and the whole of it.
 fn is_own(args: &Serve) -> bool {
-    args.config.is_empty() && args.server.is_none() && !alone::is_named(args)
+    args.config.is_empty() && args.server.is_none() && args.only.is_empty() && !alone::is_named(args)
 }
 
 /// Lets other commands find the gateway that serves the user's own configuration.

@@ -1,6 +1,7 @@
 //! A `server.json` in the place of a configuration.
 
 use std::io;
+use std::path::Path;
 
 use crib_market::{Given, Recipe, ServerJson, Value, Way, choose, plan};
 use crib_package::Source;
@@ -24,6 +25,15 @@ pub(crate) fn configuration(text: &str) -> Option<io::Result<String>> {
         && ["mcpServers", "servers", "gateway"].iter().all(|member| value.get(member).is_none());
     let server = ServerJson::read(&value).filter(|_| is_listing)?;
     Some(translated(&server).map_err(io::Error::other))
+}
+
+/// Returns what an `.mcpb` file stands for as a configuration: one server, started from it.
+pub(crate) fn bundle(path: &Path) -> io::Result<String> {
+    // What is not there is said like any file that is not.
+    std::fs::File::open(path)?;
+    let run = path.canonicalize()?.display().to_string();
+    let source = Source::parse(&run).map_err(|fault| io::Error::other(fault.to_string()))?;
+    Ok(json!({ "version": 1, "servers": { source.suggested_name(): { "run": run.replace("${", "$${") } } }).to_string())
 }
 
 fn translated(server: &ServerJson) -> Result<String, String> {

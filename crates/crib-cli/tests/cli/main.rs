@@ -15,6 +15,8 @@ mod gateway;
 mod grades;
 mod image;
 mod imported;
+#[cfg(unix)]
+mod inputs;
 mod inspect;
 mod market;
 mod migration;

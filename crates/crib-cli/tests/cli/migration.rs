@@ -10,7 +10,10 @@ use crib_control::{World, compile};
 use super::connect::Home;
 
 /// The files of this machine, and no variables.
-struct Here(PathBuf);
+struct Here {
+    directory: PathBuf,
+    home: PathBuf,
+}
 
 impl World for Here {
     fn variable(&self, _: &str) -> Option<String> {
@@ -22,13 +25,17 @@ impl World for Here {
     }
 
     fn directory(&self) -> &Path {
-        &self.0
+        &self.directory
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        Some(self.home.clone())
     }
 }
 
 /// What a gateway would start or reach, by name.
-fn servers(file: &Path) -> BTreeMap<String, String> {
-    let world = Here(file.parent().expect("a parent").to_owned());
+fn servers(file: &Path, home: &Path) -> BTreeMap<String, String> {
+    let world = Here { directory: file.parent().expect("a parent").to_owned(), home: home.to_owned() };
     let compiled = compile(&[file.to_owned()], &world).unwrap_or_else(|problems| panic!("{}: {problems:?}", file.display()));
     compiled.servers.iter().map(|server| (server.name.clone(), format!("{:?} {:?}", server.source, server.timeout))).collect()
 }
@@ -61,13 +68,13 @@ fn every_dialect_says_the_same_servers_in_place_and_imported() {
             fs::create_dir_all(directory).expect("writable");
         }
         home.write(&path.strip_prefix(&home.0).expect("in the home").display().to_string(), &file(client));
-        let in_place = servers(&path);
+        let in_place = servers(&path, &home.0);
         let wanted: &[&str] = if client.takes_urls() { &["reaches", "starts"] } else { &["starts"] };
         assert_eq!(in_place.keys().map(String::as_str).collect::<Vec<_>>(), wanted, "{}", client.id);
         assert!(in_place["starts"].contains("node") && in_place["starts"].contains("--local-timezone=UTC"), "{}: {in_place:?}", client.id);
         let done = home.run(&["connect", "--import", "-y", "--scope", scope, client.id]);
         assert!(done.status.success(), "{}: {}", client.id, String::from_utf8_lossy(&done.stderr));
-        let mut imported = servers(&home.0.join(".config/toolcrib/config.yaml"));
+        let mut imported = servers(&home.0.join(".config/toolcrib/config.yaml"), &home.0);
         if scope == "project" {
             // What belongs to a directory runs there.
             let work = format!("cwd: Some({:?})", home.0.join("work"));

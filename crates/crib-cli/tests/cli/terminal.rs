@@ -101,6 +101,12 @@ impl Terminal {
         (ends(self), shown)
     }
 
+    /// Closes the terminal, and waits for what it led to end.
+    pub(crate) fn leave(mut self) {
+        self.close();
+        ends(self);
+    }
+
     /// Closes the terminal, as a window is closed.
     fn close(&mut self) {
         drop(self.stdin.take());

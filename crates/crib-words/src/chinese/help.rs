@@ -70,12 +70,23 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Print the version", "输出版本"),
     ("Watch over the children of a gateway; started by the gateway itself", "看护网关的子进程；由网关自己启动"),
     ("Explain a command", "解释命令"),
-    ("One server to serve alone, under its own tool names", "单独提供的一个服务器，工具用其原名"),
+    (
+        "One server to serve alone, under its own tool names: a URL or an .mcpb file",
+        "单独提供的一个服务器（URL 或 .mcpb 文件），工具用其原名",
+    ),
     ("One command to serve alone, under its own tool names", "单独提供的一条命令，工具用其原名"),
     ("Variable of the command: NAME=VALUE, or NAME for your own value", "命令的变量：NAME=VALUE，或用 NAME 传递你自己的值"),
     ("Header for the URL: 'Authorization: Bearer ${env:TOKEN}'", "URL 的请求头：'Authorization: Bearer ${env:TOKEN}'"),
     ("Name of the server [default: from the URL or the command]", "服务器的名称 [默认：取自 URL 或命令]"),
-    ("File with servers: our YAML or any MCP client's file", "服务器配置文件：我们的 YAML，或任何 MCP 客户端的文件"),
+    (
+        "File with servers: our YAML, any MCP client's file, a catalogue, an .mcpb file",
+        "服务器文件：我们的 YAML、任何客户端的文件、目录、.mcpb",
+    ),
+    (
+        "Serve these servers of the files alone; of a catalogue, none is served that is not named",
+        "只提供文件中的这些服务器；对于目录，没有点名的一概不提供",
+    ),
+    ("chosen servers of a catalogue", "目录中选定的服务器"),
     (
         "Address to listen on, instead of the configured ones [default: 127.0.0.1:8665 and [::1]:8665]",
         "监听地址，代替配置中的地址 [默认：127.0.0.1:8665 和 [::1]:8665]",

@@ -1,11 +1,14 @@
 //! `connect --import`: the servers of clients come under this gateway.
 
+mod asked;
 mod entries;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
 use crib_clients::{Imported, Language, Splice, Spot, Value};
-use crib_control::{Problem, World, compile};
+use crib_control::Problem;
+use crib_control::inputs::Input;
 use serde::Serialize;
 
 use super::journal::{Intent, Shelf};
@@ -16,6 +19,7 @@ use crate::failure::Failure;
 use crate::output::{Output, table};
 use crate::places::shown;
 use crate::tongue::{said, word};
+pub(in crate::command) use verify::verify;
 
 /// What is said of a server that comes from a package, and as a command.
 const UNCONFINED: &str = "unconfined";
@@ -71,6 +75,8 @@ struct Harvest {
 struct Found {
     imported: Imported,
     packaged: Option<Packaged>,
+    /// What a person has to answer.
+    needs: Vec<Input>,
     /// Its row.
     row: usize,
 }
@@ -104,6 +110,10 @@ pub(super) fn run(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
     }
     let names: Vec<&str> = harvest.servers.iter().map(|found| found.imported.name.as_str()).collect();
     consent::ask(task, &[("Toolcrib", shown(&path, &task.places), format!("add {}", names.join(", ")))], output)?;
+    harvest.settle_inputs(task, output)?;
+    if harvest.servers.is_empty() {
+        return finish(task, harvest, None, &path, output);
+    }
     let packaged = harvest.servers.iter().filter(|found| found.packaged.is_some()).map(|found| found.imported.name.as_str());
     match package::choose(task, &packaged.collect::<Vec<_>>(), output)? {
         Way::Unconfined => harvest.name_packages(Way::Unconfined),
@@ -158,6 +168,7 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
             return;
         }
     };
+    let declared = asked::of(task, seen);
     for (name, entry, runs) in entries {
         // What leads to us would lead us to ourselves.
         if name == task.args.name || survey::leads_to(&entry, &task.endpoint) || survey::starts_us(&entry) {
@@ -176,6 +187,13 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
             Err(why) => harvest.rows.push(row(name, Fate::Skipped, why.0)),
             Ok(Some(mut imported)) => {
                 entries::place(&mut imported, runs, task);
+                let needs = match asked::take(&mut imported, &declared) {
+                    Ok(needs) => needs,
+                    Err(why) => {
+                        harvest.rows.push(row(name, Fate::Skipped, why));
+                        continue;
+                    }
+                };
                 let lost = imported.lost.iter().map(|lost| format!("`{lost}`")).collect::<Vec<_>>().join(", ");
                 let lost = if lost.is_empty() { String::new() } else { format!("without {lost}") };
                 let packaged = package::read(task, &imported.value);
@@ -189,7 +207,7 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
                 let words = [words, lost, odd].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
                 harvest.rows.push(row(imported.name.clone(), done, words));
                 if matches!(done, Fate::Imported | Fate::Renamed) {
-                    harvest.servers.push(Found { imported, packaged, row: harvest.rows.len() - 1 });
+                    harvest.servers.push(Found { imported, packaged, needs, row: harvest.rows.len() - 1 });
                 }
             }
         }
@@ -199,7 +217,7 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
 impl Harvest {
     /// Says of every server of a package how it comes in, without fetching it.
     fn name_packages(&mut self, way: Way) {
-        for Found { imported, packaged, row } in &mut self.servers {
+        for Found { imported, packaged, row, .. } in &mut self.servers {
             let (Some(packaged), Some(row)) = (packaged, self.rows.get_mut(*row)) else { continue };
             match way {
                 Way::Confined => imported.value = packaged.entry(&imported.value),
@@ -298,43 +316,6 @@ fn write(text: &str, servers: &[Found]) -> Result<String, crib_clients::Refusal>
         after = crib_clients::upsert(&after, spot, &server.value)?.text;
     }
     Ok(after)
-}
-
-/// A world in which every variable is set: whether they are is a matter of the day.
-#[derive(Debug)]
-struct Anything<'a> {
-    text: &'a str,
-    path: &'a Path,
-    system: crate::world::System,
-    value: &'a str,
-}
-
-impl World for Anything<'_> {
-    fn variable(&self, name: &str) -> Option<String> {
-        Some(self.system.variable(name).unwrap_or_else(|| self.value.to_owned()))
-    }
-
-    fn read(&self, path: &Path) -> std::io::Result<String> {
-        if path == self.path { Ok(self.text.to_owned()) } else { self.system.read(path).or_else(|_| Ok("x".to_owned())) }
-    }
-
-    fn directory(&self) -> &Path {
-        self.system.directory()
-    }
-}
-
-/// Reads the new configuration the way the gateway will.
-pub(in crate::command) fn verify(path: &Path, after: &str) -> Result<(), Failure> {
-    let mut result = Ok(());
-    // A variable may stand for a part of a text, or for a URL as a whole.
-    for value in ["x-x-x-x-x-x-x-x-x-x-x-x-x-x-x-x", "http://127.0.0.1/x-x-x-x-x-x-x-x"] {
-        let world = Anything { text: after, path, system: crate::world::System::new()?, value };
-        match compile(&[path.to_owned()], &world) {
-            Ok(_) => return Ok(()),
-            Err(problems) => result = Err(Failure::problems(&problems)),
-        }
-    }
-    result
 }
 
 fn finish(task: &Task<'_>, harvest: Harvest, backup: Option<&Path>, path: &Path, output: &Output) -> Result<(), Failure> {

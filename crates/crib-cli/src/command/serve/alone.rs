@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crib_control::{Compiled, Problem, ToolNames, World, compile};
 use crib_package::Source;
+use crib_store::SecretName;
 use serde_json::{Map, Value, json};
 
 use crate::args::Serve;
@@ -62,7 +63,11 @@ fn server(args: &Serve) -> Result<(String, Value), Failure> {
     if args.server.is_some() {
         return Err(Failure::usage("--server chooses from a configuration, and the command line names a server"));
     }
+    if !args.only.is_empty() {
+        return Err(Failure::usage("--only chooses from files, and the command line names a server"));
+    }
     let (source, mut entry) = match (&args.target, args.command.split_first()) {
+        (Some(file), None) if is_bundle(file) => (Source::parse(file)?, by_bundle(file, args)?),
         (Some(url), None) => (Source::Url(url.clone()), by_url(url, args)?),
         (None, Some((program, rest))) => (Source::command(program, rest.to_vec()), by_command(program, rest, args)?),
         (Some(url), Some(_)) => return Err(Failure::usage(format!("there is one server alone: `{url}`, or the command"))),
@@ -70,6 +75,18 @@ fn server(args: &Serve) -> Result<(String, Value), Failure> {
     };
     entry.insert("describe".to_owned(), json!(source.to_string().chars().take(80).collect::<String>()));
     Ok((args.name.clone().unwrap_or_else(|| source.suggested_name()), Value::Object(entry)))
+}
+
+/// An `.mcpb` file, here or elsewhere.
+fn is_bundle(text: &str) -> bool {
+    text.split(['?', '#']).next().is_some_and(|path| path.ends_with(".mcpb") || path.ends_with(".dxt"))
+}
+
+fn by_bundle(file: &str, args: &Serve) -> Result<Map<String, Value>, Failure> {
+    if !args.header.is_empty() {
+        return Err(Failure::usage("--header goes with a URL of a server, not with a bundle").hint("a variable of it: --env NAME=VALUE"));
+    }
+    Ok(Map::from_iter([("run".to_owned(), json!(literal(file))), ("env".to_owned(), variables(args))]))
 }
 
 fn by_url(url: &str, args: &Serve) -> Result<Map<String, Value>, Failure> {
@@ -95,13 +112,18 @@ fn by_command(program: &str, rest: &[String], args: &Serve) -> Result<Map<String
     if !args.header.is_empty() {
         return Err(Failure::usage("--header goes with a URL, not with a command").hint("a variable of the command: --env NAME=VALUE"));
     }
+    let rest: Vec<String> = rest.iter().map(|arg| literal(arg)).collect();
+    let members = [("command", json!(literal(program))), ("args", json!(rest)), ("env", variables(args))];
+    Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// The variables of `--env`.
+fn variables(args: &Serve) -> Value {
     let env = args.env.iter().map(|text| match text.split_once('=') {
         Some((name, value)) => (name.to_owned(), json!(value)),
         None => (text.clone(), json!(format!("${{env:{text}}}"))),
     });
-    let rest: Vec<String> = rest.iter().map(|arg| literal(arg)).collect();
-    let members = [("command", json!(literal(program))), ("args", json!(rest)), ("env", Value::Object(env.collect()))];
-    Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    Value::Object(env.collect())
 }
 
 /// What a shell has handed over is meant as it is.
@@ -131,5 +153,9 @@ impl World for Alone {
 
     fn directory(&self) -> &Path {
         self.system.directory()
+    }
+
+    fn answer(&self, name: &SecretName) -> Option<String> {
+        self.system.answer(name)
     }
 }

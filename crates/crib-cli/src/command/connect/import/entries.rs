@@ -4,6 +4,7 @@ use crib_clients::{Imported, Refusal, Scope, Value};
 
 use super::super::Task;
 use super::super::survey::{self, Seen};
+use super::asked::each_text;
 use crate::failure::Failure;
 
 /// Where a server is started.
@@ -28,12 +29,24 @@ pub(super) fn of(task: &Task<'_>, seen: &Seen) -> Result<Vec<(String, Value, Run
     Ok(all.chain(here.into_iter().map(|(name, entry)| (name, entry, Runs::InProject))).collect())
 }
 
-/// Has a server of a directory run there.
+/// Has a server of a directory run there, whatever directory the gateway is started in.
 pub(super) fn place(imported: &mut Imported, runs: Runs, task: &Task<'_>) {
-    if let (Runs::InProject, Value::Map(members)) = (runs, &mut imported.value)
-        && members.iter().any(|(name, _)| name == "command")
-        && members.iter().all(|(name, _)| name != "cwd")
-    {
-        members.push(("cwd".to_owned(), Value::text(task.places.project.display().to_string())));
+    let project = task.places.project.display().to_string();
+    if runs != Runs::InProject {
+        return;
+    }
+    each_text(&mut imported.value, &mut |text| {
+        for written in ["${workspaceFolder}", "${workspace}"] {
+            *text = text.replace(written, &project.replace("${", "$${"));
+        }
+    });
+    let Value::Map(members) = &mut imported.value else { return };
+    for (_, file) in members.iter_mut().filter(|(name, _)| name == "envFile") {
+        if let Some(path) = file.as_text().filter(|path| !path.starts_with(['~', '$'])) {
+            *file = Value::text(task.places.project.join(path).display().to_string());
+        }
+    }
+    if members.iter().any(|(name, _)| name == "command") && members.iter().all(|(name, _)| name != "cwd") {
+        members.push(("cwd".to_owned(), Value::text(project)));
     }
 }
