@@ -22,6 +22,7 @@ mod plan;
 mod rank;
 mod resolve;
 mod search;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -35,4 +36,5 @@ pub use plan::{Beside, Given, Missing, Piece, Recipe, Value, Way, beside, choose
 pub use rank::Words;
 pub use resolve::Resolved;
 pub use search::{Facets, Found, Hit, Query};
+pub use tally::{OTHERS, Tally};
 pub use text::shown;

@@ -59,6 +59,8 @@ pub struct Hit {
 #[derive(Debug, Default)]
 pub struct Found {
     pub hits: Vec<Hit>,
+    /// The results of other pages.
+    pub others: Vec<Hit>,
     /// Where the next results begin.
     pub next: Option<usize>,
     /// How many there are, as far as was looked.
@@ -123,7 +125,9 @@ impl Market {
         let limit = if query.is_all { usize::MAX } else { query.limit };
         let end = query.offset.saturating_add(limit);
         found.next = (end < found.total).then_some(end);
-        found.hits = ranked.into_iter().map(|(.., hit)| hit).skip(query.offset).take(limit).collect();
+        for (place, (.., hit)) in ranked.into_iter().enumerate() {
+            if (query.offset..end).contains(&place) { found.hits.push(hit) } else { found.others.push(hit) }
+        }
         found
     }
 

@@ -1,9 +1,9 @@
 //! `toolcrib search`: servers in the registries.
 
 use crib_inspect::Grades;
-use crib_market::{Entry, Facets, Found, Hit, Market, Query, Status, Words, ago, moment, shown};
+use crib_market::{Entry, Facets, Found, Hit, Market, Query, Status, Tally, Words, ago, moment, shown};
 use crib_model::Clock as _;
-use crib_package::{Lock, Locked};
+use crib_package::{Lock, Locked, Proof};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::args::{Search, StatusName};
 use crate::failure::{Exit, Failure};
 use crate::machine::Machine;
 use crate::output::Output;
-use crate::table::{Narrow, Shorten, fitted};
+use crate::table::{Narrow, Shorten, fitted, padded};
 use crate::tongue::word;
 use crate::{market, runtime, shop};
 
@@ -20,6 +20,10 @@ const DESCRIPTION_LETTERS: usize = 72;
 const NARROW: Narrow<'_> = Narrow { shortened: &[Shorten::End("DESCRIPTION")], dropped: &["GRADE", "REGISTRY", "VERSION", "KIND"] };
 /// Results of a page where nothing else is said.
 const PAGE: u16 = 20;
+/// Letters of a value that is counted.
+const FACET_LETTERS: usize = 24;
+/// What nobody measured or looked at on this machine.
+const UNKNOWN: &str = "unknown";
 const KINDS: &[&str] = &["npm", "pypi", "oci", "mcpb", "cargo", "nuget", "remote"];
 
 #[derive(Serialize)]
@@ -53,6 +57,8 @@ struct Document<'a> {
     is_cut: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+    /// How many of all results have which value.
+    facets: serde_json::Map<String, Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stale: Vec<Stale<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -95,6 +101,22 @@ impl Graded {
 
     /// Returns the grade of the very version that is listed.
     fn of(&self, entry: &Entry) -> Option<String> {
+        let digest = self.locked(entry).find_map(|locked| locked.tree.as_ref())?;
+        self.grades.as_ref()?.read(&digest.to_string()).map(|kept| kept.letter)
+    }
+
+    /// Says what is known of who signed the very version that is listed: what is not on this machine was not looked at.
+    fn signed(&self, entry: &Entry) -> &'static str {
+        let Some(Locked { provenance, .. }) = self.locked(entry).next() else { return UNKNOWN };
+        match (&provenance.attestation, &provenance.signature) {
+            (Proof::Verified { .. }, _) | (_, Proof::Verified { .. }) => "verified",
+            (Proof::Present { .. }, _) | (_, Proof::Present { .. }) => "unchecked",
+            (Proof::Absent, Proof::Absent) => "unsigned",
+        }
+    }
+
+    /// Returns what is on this machine of that version.
+    fn locked(&self, entry: &Entry) -> impl Iterator<Item = &Locked> {
         let server = &entry.server;
         let is_it = |locked: &&Locked| {
             let package = |package: &crib_market::Package| {
@@ -103,8 +125,20 @@ impl Graded {
             let listed = locked.listed.as_ref().is_some_and(|listed| listed.name == server.name && listed.version == server.version);
             listed || server.packages.iter().any(package)
         };
-        let digest = self.lock.all().filter(is_it).find_map(|locked| locked.tree.as_ref())?;
-        self.grades.as_ref()?.read(&digest.to_string()).map(|kept| kept.letter)
+        self.lock.all().filter(is_it)
+    }
+
+    /// Counts all results by every facet.
+    fn facets(&self, found: &Found) -> Vec<(&'static str, Tally)> {
+        let owned = |names: Vec<&str>| names.into_iter().map(|name| shown(name, FACET_LETTERS)).collect();
+        vec![
+            ("kind", Tally::of(found.all(), |hit| owned(hit.entry.server.kinds()))),
+            ("transport", Tally::of(found.all(), |hit| owned(hit.transports()))),
+            ("grade", Tally::of(found.all(), |hit| vec![self.of(&hit.entry).unwrap_or_else(|| UNKNOWN.to_owned())])),
+            ("signed", Tally::of(found.all(), |hit| owned(vec![self.signed(&hit.entry)]))),
+            ("status", Tally::of(found.all(), |hit| owned(vec![hit.entry.status.as_str()]))),
+            ("registry", Tally::of(found.all(), |hit| vec![hit.registry.clone()])),
+        ]
     }
 }
 
@@ -169,6 +203,7 @@ fn show(args: &Search, found: &Found, market: &Market, output: &Output) -> Resul
             total: found.total,
             is_cut: found.is_cut,
             next_cursor: found.next.map(|next| next.to_string()),
+            facets: graded.facets(found).into_iter().map(|(facet, tally)| (facet.to_owned(), counts(tally))).collect(),
             stale: stale.collect(),
             failed: failed.collect(),
         };
@@ -203,8 +238,33 @@ fn show(args: &Search, found: &Found, market: &Market, output: &Output) -> Resul
         line
     };
     output.data(&fitted(&heads, &found.hits.iter().map(line).collect::<Vec<_>>(), NARROW))?;
+    say_facets(found, &graded, output);
     say_next(args, found, output);
     Ok(())
+}
+
+/// Says how many of all results have which value, where they differ.
+fn say_facets(found: &Found, graded: &Graded, output: &Output) {
+    let mut facets = graded.facets(found);
+    facets.retain(|(_, tally)| tally.values.len() > 1);
+    if facets.is_empty() {
+        return;
+    }
+    output.say(&if found.is_cut {
+        format!("\nof the {} results that were looked at, and there are more:", found.total)
+    } else {
+        format!("\nof {} results:", found.total)
+    });
+    for (facet, tally) in facets {
+        let value = |(value, count): &(String, usize)| format!("{} {count}", word("facet", value));
+        let values: Vec<String> = tally.values.iter().map(value).collect();
+        output.quote(&format!("  {} {}", padded(word("facet", facet), 10), values.join(", ")));
+    }
+}
+
+/// Writes the counts as one object.
+fn counts(tally: Tally) -> Value {
+    Value::Object(tally.values.into_iter().map(|(value, count)| (value, count.into())).collect())
 }
 
 fn say_next(args: &Search, found: &Found, output: &Output) {

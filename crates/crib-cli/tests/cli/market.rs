@@ -254,3 +254,30 @@ fn the_next_page_is_of_the_same_question() {
     let second = ask(&next.split(' ').collect::<Vec<_>>());
     assert!(second.stdout.contains(names[1]) && !second.stdout.contains(names[0]), "{}", second.stdout);
 }
+
+#[test]
+fn results_are_counted_by_their_facets() {
+    let home = Home::new("market_facets");
+    let (base, pages) = registry();
+    let of = |status: &str| format!(r#""status":"{status}""#);
+    list(
+        &pages,
+        &[
+            ("io.a/reader-server", entry("io.a/reader-server", "1.0.0", "", &of("active"))),
+            ("io.b/reader-server", entry("io.b/reader-server", "1.0.0", "", &of("active"))),
+            ("io.c/reader-server", entry("io.c/reader-server", "1.0.0", "", &of("deprecated"))),
+        ],
+    );
+    let ask = |args: &[&str]| asked(&home, &base, args);
+    assert_eq!([ask(&["registry", "add", "corp", &base]).status, ask(&["registry", "rm", "official"]).status], [0, 0]);
+    let page = ask(&["search", "reader", "--limit", "1"]);
+    assert!(page.stderr.starts_with("\nof 3 results:\n  status     active 2, deprecated 1\n\n1 of 3"), "{}", page.stderr);
+    let json = ask(&["search", "reader", "--limit", "1", "--json"]).stdout;
+    let document: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let facets = serde_json::json!({
+        "kind": { "npm": 3 }, "transport": { "stdio": 3 }, "grade": { "unknown": 3 }, "signed": { "unknown": 3 },
+        "status": { "active": 2, "deprecated": 1 }, "registry": { "corp": 3 },
+    });
+    assert_eq!(document.get("facets"), Some(&facets), "{json}");
+    assert_eq!(ask(&["search", "io.a"]).stderr.lines().find(|line| line.starts_with("of ")), None, "one result is not counted");
+}

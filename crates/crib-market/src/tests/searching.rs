@@ -1,6 +1,6 @@
 //! Searching registries of every kind.
 
-use crate::{Facets, Found, Market, Query, Registry, Status, Words};
+use crate::{Facets, Found, Market, Query, Registry, Status, Tally, Words};
 use crib_model::Code;
 use serde_json::json;
 
@@ -106,6 +106,29 @@ fn facets_leave_out_what_is_not_wanted() {
     let recent = found(Facets { updated_since: Some(1_790_000_123), ..Facets::default() });
     assert!(recent.iter().all(|entry| entry.server.name != "io.github.a/deprecated"));
     assert!(corp.seen()[0].contains("&updated_since=2026-09-21T"));
+}
+
+#[test]
+fn what_was_found_is_counted_on_every_page() {
+    let mut entries = many(25);
+    entries.push(json!({ "server": {
+        "name": "io.github.many/server-both", "version": "1", "description": "B",
+        "packages": [
+            { "registryType": "npm", "identifier": "b", "version": "1", "transport": { "type": "stdio" } },
+            { "registryType": "npm", "identifier": "c", "version": "1", "transport": { "type": "stdio" } },
+        ],
+        "remotes": [{ "type": "sse", "url": "https://x.example" }],
+    } }));
+    let (person, corp, other) = (Person::new(), Loopback::new(entries), Loopback::new(vec![entry("io.github.a/server", "1.0.0", "S")]));
+    let market = person.market(vec![corp.registry("corp"), other.registry("other")]);
+    let found = search(&person, &market, &Query { offset: 20, ..query("server") });
+    assert_eq!((found.hits.len(), found.all().count(), found.total), (7, 27, 27));
+    let registries = Tally::of(found.all(), |hit| vec![hit.registry.clone()]);
+    assert_eq!(registries.values, [("corp".to_owned(), 26), ("other".to_owned(), 1)]);
+    let both = found.all().find(|hit| hit.entry.server.name.ends_with("both")).expect("it is found");
+    assert_eq!(both.transports(), ["stdio", "sse"]);
+    let names = Tally::of(found.all(), |hit| vec![hit.entry.server.name.clone()]);
+    assert_eq!((names.values.len(), names.values.last().map(|(name, count)| (name.as_str(), *count))), (13, Some(("other", 15))));
 }
 
 #[test]
