@@ -266,6 +266,20 @@ impl Client {
         });
     }
 
+    /// Asks to be told when a list becomes another one. A legacy server tells it without being asked.
+    pub fn follow_lists(&self) {
+        if self.0.hello.revision.is_modern() {
+            let wanted = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"];
+            let wanted: Map<String, Value> = wanted.into_iter().map(|name| (name.to_owned(), json!(true))).collect();
+            self.listen(json!({ "notifications": wanted }));
+        }
+    }
+
+    /// Waits until the server is gone, and says why. A URL is never gone.
+    pub async fn gone(&self) -> Fault {
+        self.0.inbox.over(&self.0.name).await
+    }
+
     /// Puts what a modern request says of itself to the parameters.
     #[must_use]
     pub fn with_meta(&self, mut params: Value) -> Value {

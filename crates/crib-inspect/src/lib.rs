@@ -19,6 +19,7 @@ mod tap;
 mod target;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod wire;
 mod words;
 
@@ -33,5 +34,6 @@ pub use replay::{Difference, Exchange, Ignored, Lens, Player, Report as ReplayRe
 pub use session::{COMMANDS, HELP, Lines, Mistake, Person, Said, Session, StandardInput, Terminal, Words};
 pub use tap::{Body, Direction, Seen, Sink, Tap, Verdict, line, lines};
 pub use target::{Abilities, Confinement, EraChoice, OpenPipe, Options, Origin, Signature, Target, UrlTransport, Way};
+pub use watch::{Bell, Change, Changes, Files, How, Kind, Look, of_command as files_of_command, project};
 pub use wire::Ended;
 pub use words::{Speak, plainly};

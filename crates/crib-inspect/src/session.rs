@@ -9,7 +9,7 @@ mod words;
 use crib_mcp::{Method, RpcError};
 use crib_model::Fault;
 use crib_registry::pins::visible;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::client::{Client, List, Reply};
 use crate::overview::{self, Overview};
@@ -223,14 +223,10 @@ impl Session {
 
     async fn subscribe(&self, uri: Option<&str>) -> Result<Said, Mistake> {
         if self.client.hello().revision.is_modern() {
-            let mut wanted = Map::new();
             match uri {
-                Some(uri) => drop(wanted.insert("resourceSubscriptions".to_owned(), json!([uri]))),
-                None => ["toolsListChanged", "promptsListChanged", "resourcesListChanged"]
-                    .into_iter()
-                    .for_each(|name| drop(wanted.insert(name.to_owned(), json!(true)))),
+                Some(uri) => self.client.listen(json!({ "notifications": { "resourceSubscriptions": [uri] } })),
+                None => self.client.follow_lists(),
             }
-            self.client.listen(json!({ "notifications": wanted }));
             return Ok(shown((self.speak)("subscribed; what changes is shown as it comes\n").into_owned(), json!({ "subscribed": true })));
         }
         match uri {

@@ -12,13 +12,14 @@ use super::{TEMPLATE, duration};
 #[command(help_template = TEMPLATE, before_help = "Examples:
   toolcrib inspect time                            look around, call tools, see every message
   toolcrib inspect -- node build/index.js          a server you are writing
+  toolcrib inspect --watch -- python3 server.py    started again whenever its files change
   toolcrib inspect https://mcp.example.com/mcp --era modern --record a.ndjson
   toolcrib inspect time --method tools/call \\
       --params '{\"name\": \"get_current_time\", \"arguments\": {}}'
   toolcrib inspect time --lint                     what models' APIs will not take
   toolcrib inspect time --grade                    measured on this machine, with the evidence
 ")]
-#[command(group = ArgGroup::new("mode").args(["method", "replay", "lint", "load", "grade"]))]
+#[command(group = ArgGroup::new("mode").args(["method", "replay", "lint", "load", "grade", "watch"]))]
 pub(crate) struct Inspect {
     /// Server of the configuration, package, URL, or `demo`
     #[arg(value_name = "SERVER", required_unless_present_any = ["more", "serve_stdio"])]
@@ -84,6 +85,9 @@ pub(crate) struct Task {
     /// Measure a grade from A to F and keep it
     #[arg(long)]
     pub(crate) grade: bool,
+    /// Start the server again whenever its files change, and say what is different then
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) watch: Option<Vec<PathBuf>>,
 }
 
 /// What is done with a recording.

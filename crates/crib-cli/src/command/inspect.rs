@@ -1,6 +1,7 @@
 //! `toolcrib inspect`: arguments in, what the inspector says out.
 
 mod target;
+mod watch;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -26,6 +27,9 @@ pub(super) fn run(args: &Inspect, verbosity: u8, output: &Output) -> Result<(), 
     runtime::on_all_cores(async {
         if let (true, Some(path)) = (args.task.again.serve_stdio, &args.task.again.replay) {
             return play(path).await;
+        }
+        if args.task.watch.is_some() {
+            return watch::watch(args, verbosity, output).await;
         }
         let found = target::find(args, output).await?;
         let mut signals = Signals::new()?;

@@ -34,6 +34,8 @@ mod terminal;
 mod tongue;
 mod unconfined;
 mod updates;
+#[cfg(unix)]
+mod watch;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

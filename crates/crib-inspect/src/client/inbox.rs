@@ -52,6 +52,13 @@ impl Inbox {
         fault.unwrap_or_else(|| Fault::new(Code::ServerGone, format!("`{name}` is gone")))
     }
 
+    /// Waits for the end.
+    pub(super) async fn over(&self, name: &str) -> Fault {
+        let mut over = self.over.subscribe();
+        drop(over.wait_for(Option::is_some).await);
+        self.fault(name)
+    }
+
     /// Waits a moment for the reason of an end that shows.
     pub(super) async fn fault_soon(&self) -> Option<Fault> {
         let mut over = self.over.subscribe();

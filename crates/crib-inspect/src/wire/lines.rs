@@ -10,7 +10,7 @@ use crib_model::{BoxFuture, Code, Fault, limits};
 use crib_transport::{Child, ChildHandle, ChildInput, ChildOutput, CommandLine, LineError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::{Ended, Heard, Outgoing, Reports, Wire};
@@ -27,8 +27,17 @@ pub(crate) struct LinesWire {
 }
 
 enum End {
-    Child { input: ChildInput, handle: ChildHandle },
-    Here { output: Semaphore, half: parking_lot::Mutex<Option<WriteHalf<DuplexStream>>>, closing: CancellationToken },
+    /// The child goes with the wire, also where a conversation was given up before it began.
+    Child {
+        input: ChildInput,
+        handle: ChildHandle,
+        _leaving: DropGuard,
+    },
+    Here {
+        output: Semaphore,
+        half: parking_lot::Mutex<Option<WriteHalf<DuplexStream>>>,
+        closing: CancellationToken,
+    },
 }
 
 // === impl LinesWire ===
@@ -38,8 +47,10 @@ impl LinesWire {
     pub(crate) fn spawn(command: &CommandLine, name: &str, reports: Reports, tracker: &TaskTracker) -> Result<Arc<Self>, Fault> {
         let child = Child::spawn(command, name, limits::UPSTREAM_MESSAGE_BYTES_MAX)?;
         let (input, output, handle) = child.split();
-        tracker.spawn(read_child(output, handle.clone(), name.to_owned(), reports.clone()));
-        Ok(Arc::new(Self { name: name.to_owned(), reports, end: End::Child { input, handle } }))
+        let leaving = CancellationToken::new();
+        let reading = read_child(output, handle.clone(), name.to_owned(), reports.clone());
+        tracker.spawn(leaving.clone().run_until_cancelled_owned(reading));
+        Ok(Arc::new(Self { name: name.to_owned(), reports, end: End::Child { input, handle, _leaving: leaving.drop_guard() } }))
     }
 
     /// Speaks to a server inside this process.

@@ -254,9 +254,14 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Header for a URL: 'Authorization: Bearer …'", "URL 的请求头：'Authorization: Bearer …'"),
     ("Variable for a command: NAME=VALUE, or NAME for your own value", "命令的变量：NAME=VALUE，或用 NAME 传递你自己的值"),
     ("What a URL speaks: auto, http or sse", "URL 使用的传输：auto、http 或 sse"),
+    (
+        "Start the server again whenever its files change, and say what is different then",
+        "服务器的文件一有变化就重新启动它，并说明有什么不同",
+    ),
     ("A command to start and inspect", "要启动并调试的命令"),
     ("look around, call tools, see every message", "四处看看，调用工具，查看每条消息"),
     ("a server you are writing", "你正在写的服务器"),
+    ("started again whenever its files change", "文件一有变化就重新启动"),
     ("what models' APIs will not take", "模型 API 不接受什么"),
     ("measured on this machine, with the evidence", "在本机测量，附带证据"),
     // The comments of examples.

@@ -1,7 +1,7 @@
 //! Which server is meant, and how it is reached: a server of the configuration, a package, a URL, a command, or one of
 //! the built-in servers behind a gateway of its own in this process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crib_control::secrets::SecretSource;
@@ -32,6 +32,8 @@ pub(super) struct Found {
     pub(super) target: Target,
     /// What of it is not written to recordings.
     pub(super) mask: Mask,
+    /// The files and folders that it is made of, where they are known.
+    pub(super) places: Vec<PathBuf>,
     /// The package that was started, where it is one.
     locked: Option<Locked>,
     egress: Option<Egress>,
@@ -47,7 +49,12 @@ struct Here {
 impl Found {
     fn new(target: Target, secrets: &[(String, String)]) -> Self {
         let mask = secrets.iter().fold(Mask::of(&target), |mask, (name, value)| mask.with(name, value));
-        Self { target, mask, locked: None, egress: None, here: None }
+        Self { target, mask, places: Vec::new(), locked: None, egress: None, here: None }
+    }
+
+    /// Returns whether it is a process that is started here.
+    pub(super) fn is_started(&self) -> bool {
+        matches!(self.target.way, Way::Command(_))
     }
 
     /// Adds what helps to a crash that is known, as `run` does.
@@ -88,7 +95,9 @@ pub(super) async fn find(args: &Inspect, output: &Output) -> Result<Found, Failu
     };
     match bound.source {
         Source::Command { program, args, env, cwd } => {
-            Ok(plain(Way::Command(CommandLine { program, args, env, cwd }), Confinement::Unconfined))
+            let command = CommandLine { program, args, env, cwd };
+            let places = crib_inspect::files_of_command(&command, &std::env::current_dir()?);
+            Ok(Found { places, ..plain(Way::Command(command), Confinement::Unconfined) })
         }
         Source::Url { url, headers, transport, allow_link_local } => {
             let url = Endpoint::parse(&url)?;
@@ -107,7 +116,9 @@ pub(super) async fn find(args: &Inspect, output: &Output) -> Result<Found, Failu
             let digest = launch.locked.tree.as_ref().map(ToString::to_string);
             let origin = origin(&launch.locked, digest);
             let found = Found::new(Target { name, way: Way::Command(launch.command), origin }, &known);
-            Ok(Found { locked: Some(launch.locked), egress: launch.egress, ..found })
+            let source = package::source(&package)?;
+            let places = if let crib_package::Source::Folder(folder) = source { vec![folder] } else { Vec::new() };
+            Ok(Found { places, locked: Some(launch.locked), egress: launch.egress, ..found })
         }
     }
 }
