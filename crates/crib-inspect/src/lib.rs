@@ -31,7 +31,7 @@ pub use mask::Mask;
 pub use overview::Overview;
 pub use record::{Recorded, Recording, recorder};
 pub use replay::{Difference, Exchange, Ignored, Lens, Player, Report as ReplayReport, exchanges, replay};
-pub use session::{COMMANDS, HELP, Lines, Mistake, Person, Said, Session, StandardInput, Terminal, Words};
+pub use session::{COMMANDS, HELP, Lines, Mistake, Person, Said, Session, StandardInput, Suggest, Terminal, Words};
 pub use tap::{Body, Direction, Seen, Sink, Tap, Verdict, line, lines};
 pub use target::{Abilities, Confinement, EraChoice, OpenPipe, Options, Origin, Signature, Target, UrlTransport, Way};
 pub use watch::{Bell, Change, Changes, Files, How, Kind, Look, of_command as files_of_command, project};

@@ -1,10 +1,14 @@
 //! Commands of people, one line each: the same at a prompt and from standard input.
 
 mod arguments;
+mod complete;
 mod person;
 mod tasks;
 mod terminal;
 mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use crib_mcp::{Method, RpcError};
 use crib_model::Fault;
@@ -16,8 +20,13 @@ use crate::overview::{self, Overview};
 use crate::tap;
 use crate::words::{Speak, plainly};
 pub use arguments::Mistake;
+pub use complete::{Suggest, Words};
 pub use person::{Lines, Person};
-pub use terminal::{StandardInput, Terminal, Words};
+pub use terminal::{StandardInput, Terminal};
+
+/// How long somebody with a finger on the key waits for values, and how many the protocol allows.
+const SUGGEST_TIMEOUT: Duration = Duration::from_millis(300);
+const SUGGESTED_MAX: usize = 100;
 
 /// What `help` says.
 pub const HELP: &str = "\
@@ -127,6 +136,22 @@ impl Session {
     #[must_use]
     pub fn words(&self) -> Words {
         Words::of(&self.overview)
+    }
+
+    /// Returns how the server is asked for values, where it can be: from the thread of a terminal, for a moment only.
+    #[must_use]
+    pub fn suggest(&self) -> Option<Suggest> {
+        if !self.client.hello().offers("completions") {
+            return None;
+        }
+        let (client, runtime) = (self.client.clone(), tokio::runtime::Handle::current());
+        Some(Arc::new(move |params| {
+            let asking = client.request(Method::Complete.as_str(), params.clone());
+            let answer = runtime.block_on(async { tokio::time::timeout(SUGGEST_TIMEOUT, asking).await });
+            let Ok(Ok(Reply { outcome: Ok(result), .. })) = answer else { return Vec::new() };
+            let values = result.pointer("/completion/values").and_then(Value::as_array);
+            values.into_iter().flatten().filter_map(Value::as_str).take(SUGGESTED_MAX).map(str::to_owned).collect()
+        }))
     }
 
     /// Does what a line says.

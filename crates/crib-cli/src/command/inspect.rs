@@ -241,6 +241,7 @@ async fn one(client: &Client, method: &str, params: Option<&str>, output: &Outpu
 async fn led(client: &Client, terminal: &Terminal, output: &Output) -> Result<(), Failure> {
     let mut session = Session::open(client.clone()).await?.speaking(said);
     terminal.learn(session.words());
+    terminal.suggest(session.suggest());
     terminal.show(&session.overview().told(said));
     terminal.show(&said("\nhelp says what can be typed; tab completes it\n"));
     while let Some(line) = terminal.read("> ").await {

@@ -76,6 +76,7 @@ fn command(line: &str) -> String {
 async fn talk(client: &Client, terminal: &Terminal, signals: &mut Signals, output: &Output) -> Result<(), Failure> {
     let mut session = Session::open(client.clone()).await?;
     terminal.learn(session.words().of_tools());
+    terminal.suggest(session.suggest());
     terminal.show(&crate::tongue::said(HELP));
     loop {
         let line = tokio::select! {
