@@ -245,3 +245,59 @@ async fn a_task_that_takes_too_long_is_cancelled_and_one_that_is_left_too() {
     client.close().await;
     assert_eq!(cancels(&client), 1);
 }
+
+#[tokio::test]
+async fn values_are_asked_of_a_server_that_completes_and_of_no_other() {
+    let base = legacy(json!([good_tool("left")]));
+    let completes: fixture::Answer = Arc::new(move |method, params| match method {
+        "initialize" => Some(Ok(json!({ "protocolVersion": "2025-06-18", "capabilities": { "completions": {}, "prompts": {} } }))),
+        "prompts/list" => Some(Ok(json!({ "prompts": [{ "name": "greet", "arguments": [{ "name": "who" }, { "name": "how" }] }] }))),
+        "completion/complete" if params["argument"]["name"] == "who" => {
+            Some(Ok(json!({ "completion": { "values": [format!("{}da", params["argument"]["value"].as_str().unwrap_or_default())] } })))
+        }
+        // Nobody waits long for one that does not answer.
+        "completion/complete" => None,
+        _ => base(method, params),
+    });
+    let session = Session::open(connect(completes).await).await.expect("it opens");
+    let (words, suggest) = (session.words(), session.suggest().expect("it completes"));
+    let ask = |line: &str| {
+        let (wish, suggest) = (words.wish(line).expect("a question"), Arc::clone(&suggest));
+        tokio::task::spawn_blocking(move || wish.filled(&suggest(&wish.params)).1)
+    };
+    assert_eq!(ask("prompt greet who=A").await.expect("an answer"), ["who=Ada"]);
+    assert!(ask("prompt greet how=k").await.expect("an answer").is_empty());
+    session.client().close().await;
+    let other = Session::open(connect(legacy(json!([]))).await).await.expect("it opens");
+    assert!(other.suggest().is_none());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_conversation_that_is_given_up_before_it_begins_leaves_no_process() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = folder.path().join("pid");
+    let line = CommandLine {
+        program: "/bin/sh".to_owned(),
+        args: vec!["-c".to_owned(), "echo $$ > a; /bin/mv a pid; exec /bin/sleep 600".to_owned()],
+        env: Vec::new(),
+        cwd: Some(folder.path().to_owned()),
+    };
+    let mut target = target(legacy(json!([])));
+    target.way = Way::Command(line);
+    let appears = async {
+        while !told.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let (options, tap) = (options(), Tap::new(Vec::new()));
+    tokio::select! {
+        connected = Client::connect(&target, &options, &tap, Arc::new(Decline)) => panic!("{connected:?}"),
+        () = appears => {}
+    }
+    let pid = std::fs::read_to_string(&told).expect("a process");
+    let process = std::path::Path::new("/proc").join(pid.trim());
+    while process.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}

@@ -183,3 +183,32 @@ pub(super) fn is_made(folder: &Path) -> bool {
 pub(super) fn is_left_out(way: &Path) -> bool {
     way.ancestors().skip(1).any(is_made)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_written_and_removed_is_seen_and_what_others_make_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            std::fs::write(&path, name).expect("written");
+            path
+        };
+        write("src/old.py");
+        let mut files = Files::of(vec![folder.path().to_owned()]).await;
+        assert_eq!(files.count(), 1);
+        for made in [".git/HEAD", "node_modules/a/index.js", "target/debug/a", "src/__pycache__/old.pyc", "state.db", "src/new.py~"] {
+            write(made);
+        }
+        let new = write("src/new.py");
+        // Who looks away loses nothing.
+        drop(files.changed());
+        assert_eq!(files.changed().await, [new]);
+        std::fs::remove_file(folder.path().join("src/old.py")).expect("removed");
+        assert_eq!(files.changed().await, [folder.path().join("src/old.py")]);
+        assert_eq!((files.count(), files.is_full()), (1, false));
+    }
+}
