@@ -5,13 +5,25 @@ use std::path::PathBuf;
 
 use crate::run::{Home, Said, lacks, of_registry, publish, registry};
 
+/// How often a call is made that comes too early.
+const CALLS_MAX: usize = 10;
+
 fn lock(home: &Home) -> PathBuf {
     home.0.join(".local/share/toolcrib/toolcrib.lock")
 }
 
-/// Reads a file through the server of a project.
+/// Reads a file through the server of a project. Its first call may come before it has pulled what it needs, and is then
+/// made again.
 fn read(home: &Home, base: &str, project: &str, path: &str) -> Said {
-    of_registry(home, base, &["call", "-c", project, "reader.read", &format!("path={path}")])
+    let call = || of_registry(home, base, &["call", "-c", project, "reader.read", &format!("path={path}")]);
+    let mut said = call();
+    for _ in 0..CALLS_MAX {
+        if !said.stdout.is_empty() {
+            break;
+        }
+        said = call();
+    }
+    said
 }
 
 fn packages(home: &Home) -> usize {

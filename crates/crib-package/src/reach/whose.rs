@@ -23,8 +23,10 @@ pub(super) struct Whose {
 impl Whose {
     pub(super) fn of(tree: &Path, locked: &Locked) -> Self {
         let own = locked.source.split_once(':').map_or(locked.source.as_str(), |(_, name)| name);
-        let own =
-            own.split('[').next().unwrap_or(own).rsplit(['/', '\\']).next().filter(|_| locked.source.starts_with("mcpb:")).unwrap_or(own);
+        let own = match locked.source.starts_with("mcpb:") {
+            true => own.rsplit(['/', '\\']).next().unwrap_or(own),
+            false => own.split('[').next().unwrap_or(own),
+        };
         let mut versions: BTreeMap<String, String> = BTreeMap::from([(own.to_owned(), locked.version.clone())]);
         for label in locked.packages.keys() {
             let Some((name, version)) = label.split_once("==").or_else(|| label.rsplit_once('@')) else { continue };
