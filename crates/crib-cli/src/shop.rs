@@ -1,5 +1,7 @@
 //! The packages of this user: the store, the lockfile, and who may change them at a time.
 
+mod keys;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -7,8 +9,8 @@ use crib_control::CompiledServer;
 use crib_model::{Code, Fault};
 use crib_oci::Reference;
 use crib_package::{
-    Build, FindingKind, Grants, ImageKey, Key, Listing, Lock, Locked, More, NetGrant, NotAKey, Owner, Packages, PackagesOptions, Policy,
-    Progress, Provenance, Pulled, Required, Source, Start, Trust, Verdict,
+    Build, FindingKind, Grants, Listing, Lock, Locked, More, NetGrant, Owner, Packages, PackagesOptions, Policy, Progress, Provenance,
+    Pulled, Required, Source, Start, Trust, Verdict,
 };
 use crib_transport::{ClientOptions, HttpClient};
 use parking_lot::RwLock;
@@ -16,11 +18,10 @@ use parking_lot::RwLock;
 use crate::args::Fetch;
 use crate::failure::Failure;
 use crate::{config, places};
+use keys::{no_key, read_keys};
 
 /// The files from which this process has its servers.
 static GUARDED: RwLock<Vec<PathBuf>> = RwLock::new(Vec::new());
-/// Largest file of a key.
-const KEY_BYTES_MAX: u64 = 16 * 1024;
 
 /// The store and the lockfile.
 #[derive(Debug)]
@@ -91,34 +92,6 @@ impl Believed {
         self.build = Build { packages: packages.to_vec(), net };
         Ok(self)
     }
-}
-
-/// Reads keys of minisign and of cosign, from their texts or files.
-fn read_keys(texts: &[String]) -> Result<(Vec<Key>, Vec<ImageKey>), String> {
-    let (mut keys, mut image_keys) = (Vec::new(), Vec::new());
-    for text in texts {
-        let file = Path::new(text);
-        let found = if file.is_file() { read_key(file)? } else { text.clone() };
-        if found.contains("BEGIN PUBLIC KEY") {
-            image_keys.push(found.parse().map_err(|error: NotAKey| error.to_string())?);
-        } else {
-            keys.push(found.parse().map_err(|error: NotAKey| error.to_string())?);
-        }
-    }
-    Ok((keys, image_keys))
-}
-
-fn read_key(file: &Path) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", file.display());
-    if fs::metadata(file).map_err(failed)?.len() > KEY_BYTES_MAX {
-        return Err(format!("`{}` is too long for a key", file.display()));
-    }
-    fs::read_to_string(file).map_err(failed)
-}
-
-fn no_key(why: &str) -> Failure {
-    let hint = "it is the file `cosign.pub`, or the line that begins with RW in the file `minisign.pub`, or that file";
-    Failure::usage(why).hint(hint)
 }
 
 fn finding(name: &str) -> Option<FindingKind> {

@@ -1,5 +1,7 @@
 //! A server from a package: its bytes are checked before every start, and it is started in a sandbox.
 
+mod socket;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,12 +9,14 @@ use std::time::Duration;
 
 use crib_connect::{Shared, Source as Way};
 use crib_control::{CompiledServer, Package};
-use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Slug, Upstream};
+use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Upstream};
 use crib_package::{Grants, Locked, NetGrant, Owner, Progress, RemedyKind, Source, Start, recognise};
 use crib_sandbox::Egress;
 use crib_transport::CommandLine;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+
+use socket::socket;
 
 use super::setup;
 use crate::command::SETTING;
@@ -21,8 +25,6 @@ use crate::{logs, unconfined, world};
 
 /// Lines of standard error that are looked through for known crashes.
 const LAST_WORDS: usize = 60;
-/// Longest path of a Unix socket that every system takes.
-const SOCKET_PATH_MAX: usize = 100;
 
 /// An upstream that is started from a package.
 pub(super) struct Confined(Arc<Inner>);
@@ -358,19 +360,6 @@ fn command(
     let launch = crib_sandbox::command(&std::env::current_exe().map_err(failed)?, &spec)?;
     let command = CommandLine { program: launch.program, args: launch.args, env: launch.env, cwd: None };
     Ok((command, egress))
-}
-
-/// Returns a place for the proxy's socket, in a folder that is this user's alone.
-fn socket(shop: &Shop, slug: &Slug) -> std::io::Result<PathBuf> {
-    let name = format!("{}-{}.sock", std::process::id(), slug);
-    let mut folder = shop.data.join("run");
-    if folder.join(&name).as_os_str().len() > SOCKET_PATH_MAX {
-        folder = std::env::temp_dir().join(format!("toolcrib-{}", std::process::id()));
-    }
-    shop::private_folder(&folder)?;
-    let socket = folder.join(name);
-    drop(std::fs::remove_file(&socket));
-    Ok(socket)
 }
 
 /// Reads the source of a package with its further requirements.
