@@ -161,22 +161,20 @@ impl Shop {
 
     /// Gets a package and locks it, with what was granted to the version before.
     pub(crate) async fn pull(&self, name: &str, source: &Source, listing: Option<&Listing>, progress: &Progress) -> Result<Pulled, Fault> {
-        self.pull_for(&Owner::Own, name, source, listing, progress).await
+        self.pull_for(&Owner::Own, (name, source), listing, progress).await
     }
 
     /// Does the same for a server of somebody's.
     pub(crate) async fn pull_for(
         &self,
         owner: &Owner,
-        name: &str,
-        source: &Source,
+        wanted: (&str, &Source),
         listing: Option<&Listing>,
         progress: &Progress,
     ) -> Result<Pulled, Fault> {
-        let pulled = self.pull_and_keep(owner, (name, source), listing, progress).await;
-        if let Err(fault) = self.packages.forget_refused(|| self.lock()) {
-            tracing::debug!("what was refused stays for now: {fault}");
-        }
+        let pulled = self.pull_and_keep(owner, wanted, listing, progress).await;
+        // Else it is swept away some day.
+        drop(self.packages.forget_refused(|| self.lock()));
         pulled
     }
 
@@ -334,10 +332,8 @@ fn bare(source: &Source) -> (String, Option<String>) {
 
 /// Returns whether what is locked is the package that is asked for, in whatever version.
 fn is_same(locked: &Locked, wanted: &Source) -> bool {
-    match wanted {
-        Source::Oci { image } => Reference::parse(image).is_ok_and(|name| locked.source == format!("oci:{}", name.name())),
-        other => locked.source == bare(other).0,
-    }
+    let Source::Oci { image } = wanted else { return locked.source == bare(wanted).0 };
+    Reference::parse(image).is_ok_and(|name| locked.source == format!("oci:{}", name.name()))
 }
 
 /// Returns whether what is locked is what is asked for.

@@ -291,7 +291,7 @@ async fn locked(server: &CompiledServer, package: &Package, shop: &Shop) -> Resu
         Some(locked) if locked.tree.as_ref().is_none_or(|_| shop.packages.folder(&locked).is_some_and(|folder| folder.is_dir())) => locked,
         Some(_) | None => {
             tracing::info!(server = name, package = %source, "is pulled");
-            let pulled = shop.pull_for(&owner, name, &source, None, &Progress::silent()).await?;
+            let pulled = shop.pull_for(&owner, (name, &source), None, &Progress::silent()).await?;
             for finding in &pulled.findings {
                 tracing::warn!(server = name, finding = %finding.kind, "{}", finding.message);
             }
@@ -301,6 +301,7 @@ async fn locked(server: &CompiledServer, package: &Package, shop: &Shop) -> Resu
     if let Owner::File(file) = &owner
         && let Some(own) = shop.own(name, &source)?
     {
+        let has_places = |one: &Grants| *one != Grants { engine: one.engine, unconfined: one.unconfined, ..Grants::default() };
         // Only `toolcrib run` asks whether a package may run where nothing confines any.
         locked.grants.unconfined |= own.grants.unconfined;
         if package.sandbox.is_none() && has_places(&own.grants) && !has_places(&locked.grants) {
@@ -313,11 +314,6 @@ async fn locked(server: &CompiledServer, package: &Package, shop: &Shop) -> Resu
     }
     locked.grants = grants(package, &locked)?;
     Ok(locked)
-}
-
-/// Whether anything of this machine was granted.
-fn has_places(grants: &Grants) -> bool {
-    !grants.read.is_empty() || !grants.write.is_empty() || !grants.env.is_empty() || grants.net != NetGrant::None
 }
 
 /// Puts a checked package into its sandbox, with the proxy for the hosts it was granted.
