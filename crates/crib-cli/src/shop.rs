@@ -173,7 +173,6 @@ impl Shop {
         progress: &Progress,
     ) -> Result<Pulled, Fault> {
         let pulled = self.pull_and_keep(owner, wanted, listing, progress).await;
-        // Else it is swept away some day.
         drop(self.packages.forget_refused(|| self.lock()));
         pulled
     }
@@ -224,9 +223,7 @@ pub(crate) fn owner(server: &CompiledServer) -> Owner {
     Owner::File(PathBuf::from(path.to_string_lossy().into_owned()))
 }
 
-/// Returns what is locked for a server of somebody's. Where another configuration has nothing yet, it begins with the bytes
-/// that the user's own has for the same package under the same name, as all did that shared one entry; what was granted and
-/// built there was not agreed to here.
+/// Returns what is locked for a server. Another configuration begins with our bytes of it, and with none of our grants.
 fn known(lock: &Lock, owner: &Owner, name: &str, wanted: &Source) -> Option<Locked> {
     if let Some(locked) = lock.get(owner, name) {
         return Some(locked.clone());

@@ -274,7 +274,6 @@ async fn checked(server: &CompiledServer, package: &Package, shop: &Arc<Shop>, l
     let (shop, of, told) = (Arc::clone(shop), locked.clone(), settings(package));
     let name = server.name.clone();
     let ended = |_ended| Fault::new(Code::ServerGone, format!("`{}` is being stopped", server.slug));
-    // Reading files would hold up the calls of other servers.
     tokio::task::spawn_blocking(move || {
         unconfined::check(&of.grants, &name)?;
         verified(&shop, &of, told)
@@ -302,7 +301,6 @@ async fn locked(server: &CompiledServer, package: &Package, shop: &Shop) -> Resu
         && let Some(own) = shop.own(name, &source)?
     {
         let has_places = |one: &Grants| *one != Grants { engine: one.engine, unconfined: one.unconfined, ..Grants::default() };
-        // Only `toolcrib run` asks whether a package may run where nothing confines any.
         locked.grants.unconfined |= own.grants.unconfined;
         if package.sandbox.is_none() && has_places(&own.grants) && !has_places(&locked.grants) {
             let file = file.display();
