@@ -80,7 +80,7 @@ fn choose(input: &Input, question: &str, output: &Output) -> Result<String, Fail
     let default = input.default.as_ref().and_then(number).unwrap_or_default();
     let list: Vec<String> = choices.iter().enumerate().map(|(at, choice)| format!("  {}  {}\n", at + 1, choice.label)).collect();
     loop {
-        output.ask(&format!("{question}:\n{}1 to {}{default}: ", list.concat(), choices.len()));
+        output.ask(&format!("{question}:\n{}choose 1 to {}{default}: ", list.concat(), choices.len()));
         let answer = line()?;
         if answer.is_empty() {
             return Ok(input.default.clone().filter(|_| !default.is_empty()).unwrap_or_default());

@@ -91,10 +91,12 @@ fn start(command: &CommandLine) -> io::Result<Group> {
 
 fn refused(command: &CommandLine, name: &str, error: &io::Error) -> Fault {
     let program = &command.program;
-    let fault = Fault::new(Code::SpawnFailed, format!("`{name}` cannot be started")).because(format!("`{program}`: {error}"));
+    let fault = Fault::new(Code::SpawnFailed, format!("`{name}` cannot be started"));
+    // The system says of both that a file is missing, and not which.
     if let Some(cwd) = command.cwd.as_ref().filter(|cwd| !cwd.is_dir()) {
-        return fault.hint(format!("the working directory `{}` does not exist", cwd.display()));
+        return fault.because(format!("there is no folder `{}` to start it in", cwd.display())).hint("make it, or change `cwd`");
     }
+    let fault = fault.because(format!("`{program}`: {error}"));
     let kind = error.kind();
     if kind == io::ErrorKind::NotFound && program.contains('/') {
         return fault.hint(format!("`{program}` does not exist, or its interpreter does not"));
