@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use crate::call::{Call, Finish, Item, Served, fault_error};
 use crate::mapping::{self, Uris};
 use crate::plane::Plane;
-use crate::route::{self, Routed, Unrouted};
+use crate::route::{self, Routed};
 use crate::view::View;
 use crate::{listen, lists, tasks};
 
@@ -98,8 +98,8 @@ struct Allowed {
 fn allow(plane: &Plane, mut call: Box<Call>, view: Arc<View>) -> Result<Allowed, Box<Served>> {
     let routed = match route::route(plane, &call, view) {
         Ok(routed) => routed,
-        Err(Unrouted { fault, server }) => {
-            server.into_iter().for_each(|server| call.ticket.routed(server, None));
+        Err(unrouted) => {
+            let fault = unrouted.note(plane, &mut call);
             return Err(Box::new(refused(call, &fault)));
         }
     };

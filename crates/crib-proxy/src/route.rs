@@ -36,9 +36,9 @@ pub(crate) struct Routed {
 
 /// Why a call goes nowhere.
 pub(crate) struct Unrouted {
-    pub(crate) fault: Fault,
+    fault: Fault,
     /// The server it would have gone to, where that is known.
-    pub(crate) server: Option<Slug>,
+    server: Option<Slug>,
 }
 
 impl From<Fault> for Unrouted {
@@ -50,6 +50,15 @@ impl From<Fault> for Unrouted {
 impl Unrouted {
     fn at(server: &Slug, fault: Fault) -> Self {
         Self { fault, server: Some(server.clone()) }
+    }
+
+    /// Notes whom the call was for, and has that server asked again, which may be back; the next call finds out.
+    pub(crate) fn note(self, plane: &Plane, call: &mut Call) -> Fault {
+        if let Some(server) = self.server {
+            call.snapshot.refresh_if_stale(&Scope::One(server.clone()), call.client.caps.set, plane.clock.now());
+            call.ticket.routed(server, None);
+        }
+        self.fault
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use crib_spec::{
     client::{Legacy, Modern},
-    fixture::{Era, Fixture},
-    gateway::{Config, Gateway, scratch, stdio_server, url_server},
+    fixture::{Era, Fixture, Options},
+    gateway::{Config, Gateway, free_port, scratch, stdio_server, url_server},
     journal::Journal,
     settings::fixture_binary,
     wait::{SOON, eventually},
@@ -161,5 +161,29 @@ async fn a_restarted_http_server_is_met_again() -> Result<()> {
         fixture.forget_sessions();
     }
     gateway.stop().await?;
+    Ok(())
+}
+
+/// Clients that know a tool need not list it again to have it back.
+#[tokio::test]
+async fn a_server_that_comes_up_late_is_met_by_calls_alone() -> Result<()> {
+    let port = free_port()?;
+    let late = url_server(&format!("http://127.0.0.1:{port}/mcp"));
+    // With one server names are its own; with two they say whose they are.
+    let (alone, other) = (Config::plain("late", late.clone()), Fixture::of(Era::Modern).await?);
+    let both = Config::new().server("late", late).server("other", url_server(&other.url()));
+    let (alone, both) = (Gateway::start(&alone).await?, Gateway::start(&both).await?);
+    let calls = [(Modern::new(alone.address), "test_simple_text"), (Modern::new(both.address), "late__test_simple_text")];
+    for (client, tool) in &calls {
+        let refused = client.tool(tool, json!({})).await?;
+        assert_eq!(refused["error"]["data"]["code"], "TC0201", "{refused}");
+    }
+    let _fixture = Fixture::listen(Options { era: Era::Legacy, ..Options::default() }, Journal::new(), port).await?;
+    for (client, tool) in &calls {
+        let works = || async { client.tool(tool, json!({})).await.ok().filter(|reply| reply["result"]["content"].is_array()) };
+        eventually(SOON, "the server is called", works).await?;
+    }
+    alone.stop().await?;
+    both.stop().await?;
     Ok(())
 }
