@@ -17,6 +17,8 @@ use crate::ask::{self, Pages};
 /// How long one list of an upstream may take once it runs.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRY_MAX: Duration = Duration::from_secs(60);
+/// How long the first lists wait for the subscription to what changes in them.
+const HEAD_START: Duration = Duration::from_millis(500);
 /// Open-ended requests get a deadline all the same.
 const LISTEN_MAX: Duration = Duration::from_secs(24 * 3600);
 /// How long an old subscription is still read after the new one was acknowledged.
@@ -52,8 +54,7 @@ impl Task {
         match known.filter(|_| self.is_dormant()) {
             Some(known) => Box::pin(self.adopt(&known)).await,
             None => {
-                Box::pin(self.load()).await;
-                Box::pin(self.listen()).await;
+                Box::pin(self.load_and_listen()).await;
             }
         }
         loop {
@@ -62,10 +63,7 @@ impl Task {
                 Wake::Command(None) => return,
                 Wake::Command(Some(Command::Renew)) if self.is_dormant() => {}
                 Wake::Command(Some(Command::Refresh | Command::Renew)) => {
-                    Box::pin(self.load()).await;
-                    if self.steps.is_none() {
-                        Box::pin(self.listen()).await;
-                    }
+                    Box::pin(self.load_and_listen()).await;
                 }
                 Wake::Command(Some(Command::Judge)) => Box::pin(self.judge_again()).await,
                 Wake::Command(Some(Command::Watch(watch, ack))) => {
@@ -88,10 +86,7 @@ impl Task {
                 Wake::Step(Some(Step::Done(_)) | None) => self.steps = None,
                 // It fell asleep while the time went by.
                 Wake::Retry if self.is_dormant() => {}
-                Wake::Retry | Wake::Woken => {
-                    Box::pin(self.load()).await;
-                    Box::pin(self.listen()).await;
-                }
+                Wake::Retry | Wake::Woken => Box::pin(self.load_and_listen()).await,
             }
         }
     }
@@ -125,6 +120,13 @@ impl Task {
     /// A subscription that should be there and is not is tried again, slower each time.
     fn wants_retry(&self) -> bool {
         self.steps.is_none() && self.offer.load().as_ref().is_some_and(|offer| offer.fault.is_none() && self.filter(offer).is_some())
+    }
+
+    async fn load_and_listen(&mut self) {
+        self.load().await;
+        if self.steps.is_none() {
+            self.listen().await;
+        }
     }
 
     async fn load(&mut self) {
@@ -202,6 +204,9 @@ impl Task {
             Err(fault) => return Offer { fault: Some(fault), ..Offer::default() },
         };
         let mut offer = Offer { discover, ..Offer::default() };
+        if self.steps.is_none() {
+            self.listen_ahead(&offer).await;
+        }
         let lists = [
             (Method::ToolsList, offer.capability("tools").is_some()),
             (Method::PromptsList, offer.capability("prompts").is_some()),
@@ -251,6 +256,22 @@ impl Task {
         (!filter.is_empty()).then_some(filter.into())
     }
 
+    /// Subscribes before the lists are read: what changes between the two would be told to nobody. A server that is slow
+    /// to acknowledge does not hold up its lists for long.
+    async fn listen_ahead(&mut self, offer: &Offer) {
+        let Some(filter) = self.filter(offer) else { return };
+        if let Ok(Ok((honoured, steps))) = tokio::time::timeout(HEAD_START, self.subscription(&filter)).await {
+            self.honoured = honoured;
+            self.steps = Some(steps);
+            self.retry = RETRY_MIN;
+        }
+    }
+
+    fn subscription(&self, filter: &serde_json::Value) -> impl Future<Output = Result<(Watch, Steps), Fault>> + Send + use<> {
+        let params = Payload::of(&serde_json::json!({ "notifications": filter }));
+        subscribe(Arc::clone(&self.upstream), Arc::clone(&self.client), params)
+    }
+
     /// Opens the subscription that fits what is watched, then drops the one before it.
     async fn listen(&mut self) {
         let Some(offer) = self.offer.load_full() else { return };
@@ -259,8 +280,7 @@ impl Task {
             self.honoured = Watch::default();
             return;
         };
-        let params = Payload::of(&serde_json::json!({ "notifications": filter }));
-        let subscribe = subscribe(Arc::clone(&self.upstream), Arc::clone(&self.client), params);
+        let subscribe = self.subscription(&filter);
         match self.beside(tokio::time::timeout(ACK_TIMEOUT, subscribe)).await {
             Ok(Ok((honoured, steps))) => {
                 // What is on its way on the old subscription is not lost; hearing something twice does no harm.

@@ -78,6 +78,20 @@ async fn trap_10_a_changed_list_is_seen_long_before_its_time_to_live() -> Result
     Ok(())
 }
 
+/// What changes behind a list is told to those who have subscribed before it was made.
+#[tokio::test]
+async fn trap_10_lists_are_read_once_their_changes_will_be_heard() -> Result<()> {
+    let fixture = cached("public", Some(3)).await?;
+    let gateway = Gateway::start(&Config::plain("one", url_server(&fixture.url()))).await?;
+    let list = Modern::new(gateway.address).call("tools/list", json!({})).await?;
+    assert_eq!(list["result"]["tools"].as_array().map(Vec::len), Some(3));
+    let asked: Vec<Value> = fixture.journal.all("received").into_iter().map(|entry| entry["body"]["method"].clone()).collect();
+    let place = |method: &str| asked.iter().position(|asked| asked == method);
+    assert!(place("subscriptions/listen").is_some() && place("subscriptions/listen") < place("tools/list"), "{asked:?}");
+    gateway.stop().await?;
+    Ok(())
+}
+
 /// The list is made, then changes, and only then arrives: what was read must not stand.
 async fn overtaken(era: Era) -> Result<()> {
     let fixture = Fixture::start(Options { era, ttl_ms: 60_000, generated: Some(3), ..Options::default() }).await?;
