@@ -19,7 +19,7 @@ pub(crate) fn on_all_cores<T>(work: impl Future<Output = Result<T, Failure>>) ->
     result
 }
 
-/// Runs a server: on several cores each serves connections of its own, and the work between calls does not hold them up.
+/// Runs a server of connections: on several cores each has its own, and the work between calls does not hold them up.
 pub(crate) fn on_lanes<T, W>(work: impl FnOnce(Lanes) -> W) -> Result<T, Failure>
 where
     W: Future<Output = Result<T, Failure>>,

@@ -107,3 +107,27 @@ fn servers_of_toolhive_are_told_what_they_need_and_granted_nothing() {
     let told = world.with("REGION", "eu").with("PROXY", "not theirs");
     insta::assert_snapshot!([bare, seen(&told, chosen, "registry.json")].join("\n\n"));
 }
+
+#[test]
+fn a_catalogue_gets_nothing_of_the_environment_and_no_secret_of_others_to_where_it_says() {
+    let docker = "registry:\n  far:\n    remote: { url: \"https://far.example.com/mcp\", headers: { X: \"${HOME_TOKEN}${A}{A}\" } }\n";
+    let world = Fixed::new("/srv").file("catalog.yaml", docker).with("HOME_TOKEN", "t").with("A", "$");
+    let told = seen(&world, &[], "catalog.yaml");
+    assert!(told.contains("`far` is left out: its header `X` names `HOME_TOKEN`, which is none of its secrets"), "{told}");
+    let secret = docker.replace("${HOME_TOKEN}${A}{A}", "${T}") + "    secrets: [{ name: OPENAI_KEY, env: T }]\n";
+    assert!(seen(&Fixed::new("/srv").file("catalog.yaml", &secret), &[], "catalog.yaml").contains("X=%far.OPENAI_KEY%"));
+    let toolhive = r#"{ "remote_servers": { "far": { "url": "https://far.example.com/mcp", "headers": [{ "name": "HOME_TOKEN", "required": true }] } } }"#;
+    let world = Fixed::new("/srv").file("registry.json", toolhive).with("HOME_TOKEN", "t");
+    assert!(seen(&world, &[], "registry.json").contains("HOME_TOKEN=%far.HOME_TOKEN%"));
+}
+
+#[test]
+fn lists_of_settings_do_not_multiply_without_end() {
+    let text = "{{far.a}}".repeat(9);
+    let docker = format!(
+        "registry:\n  far:\n    image: x/far\n    command: [\"{text}\"]\n    config: [{{ name: far, properties: {{ a: {{ default: [{}] }} }} }}]\n",
+        ["x"; 20].join(", ")
+    );
+    let told = seen(&Fixed::new("/srv").file("catalog.yaml", &docker), &[], "catalog.yaml");
+    assert!(told.contains("its settings make more than 1000 values of one"), "{told}");
+}

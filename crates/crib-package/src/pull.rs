@@ -196,9 +196,15 @@ impl Packages {
         let signed = required.iter().try_for_each(|one| one.check(&locked.source, locked.provenance.signer.as_ref()));
         signed.and_then(|()| job.judge(&findings)).inspect_err(|_refused| self.unwant(&known, locked.tree.as_ref()))?;
         findings.retain(|finding| belief.policy.verdict(finding.kind) != crate::Verdict::Allow);
-        let changes = before.map(|before| Changes::between(&self.store, before, &locked));
-        // Kept for those who ask.
-        drop(self.reach(&locked));
+        let (store, old, new) = (self.store.clone(), before.cloned(), locked.clone());
+        // Much is read, which would hold up calls where a gateway pulls.
+        let compared = tokio::task::spawn_blocking(move || {
+            let changes = old.map(|old| Changes::between(&store, &old, &new));
+            // Kept for those who ask.
+            drop(changes::reach(&store, &new));
+            changes
+        });
+        let changes = compared.await.unwrap_or_default();
         Ok(Pulled { locked, findings, changes })
     }
 

@@ -12,6 +12,7 @@ use crib_model::{
 use crib_plan::sched::{Admission, Width};
 use crib_policy::Seal;
 use http::HeaderMap;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -76,7 +77,7 @@ impl Plane {
         let admission = Admission::new(widths(&parts.setup));
         let started = parts.clock.now();
         let plane = Arc::new_cyclic(|me| Self {
-            snapshot: ArcSwap::new(Snapshot::new(parts.setup, tracker.clone())),
+            snapshot: ArcSwap::new(Snapshot::new(parts.setup, tracker.clone(), Handle::current())),
             admission: ArcSwap::from_pointee(admission),
             ledger: parts.ledger,
             clock: parts.clock,

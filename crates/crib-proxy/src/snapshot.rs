@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -68,6 +69,8 @@ pub(crate) struct Snapshot {
     /// One builder at a time, so that the newest lists win.
     building: Mutex<()>,
     tracker: TaskTracker,
+    /// Where lists are read: not among the connections, whoever asks for them first.
+    runtime: Handle,
     stop: CancellationToken,
     /// Ends with `stop`, or before it when only subscriptions have to end.
     unsubscribed: CancellationToken,
@@ -81,7 +84,7 @@ impl Drop for Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn new(setup: Setup, tracker: TaskTracker) -> Arc<Self> {
+    pub(crate) fn new(setup: Setup, tracker: TaskTracker, runtime: Handle) -> Arc<Self> {
         let by_slug = setup.servers.iter().enumerate().map(|(at, server)| (server.slug.clone(), at)).collect();
         let stop = CancellationToken::new();
         let snapshot = Arc::new_cyclic(|me| Self {
@@ -92,6 +95,7 @@ impl Snapshot {
             known: Mutex::default(),
             building: Mutex::default(),
             tracker,
+            runtime,
             unsubscribed: stop.child_token(),
             stop,
             me: Weak::clone(me),
@@ -102,7 +106,7 @@ impl Snapshot {
 
     /// Makes the snapshot that comes after this one.
     pub(crate) fn next(&self, setup: Setup) -> Arc<Self> {
-        let next = Self::new(setup, self.tracker.clone());
+        let next = Self::new(setup, self.tracker.clone(), self.runtime.clone());
         let is_same = |slug: &Slug| {
             let both = self.server(slug).zip(next.server(slug));
             both.is_some_and(|(old, new)| Arc::ptr_eq(&old.upstream, &new.upstream))
@@ -250,7 +254,7 @@ impl Snapshot {
         let known = self.known.lock().remove(&(server.slug.clone(), set));
         let behind = Behind { slug: server.slug.clone(), upstream, client, pins: Arc::clone(&self.setup.pins), known };
         let (source, task) = Source::new(behind, on_offer, self.stop.child_token());
-        self.tracker.spawn(task);
+        self.tracker.spawn_on(task, &self.runtime);
         source
     }
 

@@ -29,6 +29,9 @@ pub(super) fn kept() -> BTreeSet<SecretName> {
 
 /// Asks for every input without a value, once each.
 pub(super) fn ask_all(asked: &[Asked], output: &Output) -> Result<(), Failure> {
+    if asked.is_empty() {
+        return Ok(());
+    }
     let mut known = kept();
     for Asked { input, server } in asked {
         if known.insert(input.secret.clone()) {
@@ -62,6 +65,9 @@ pub(super) fn ask(input: &Input, server: &str, output: &Output) -> Result<bool, 
 
 /// Says of every input that has no value still what it is for, and what gives it one.
 pub(super) fn warn(compiled: &Compiled, output: &Output) {
+    if compiled.inputs.is_empty() {
+        return;
+    }
     let known = kept();
     for Asked { input, server } in compiled.inputs.iter().filter(|asked| !known.contains(&asked.input.secret)) {
         output.warn(&format!("`{server}` needs the input {}: {}", input.title(), input.remedy()));

@@ -39,6 +39,10 @@ pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
     if args.check {
         return report(&compiled, output);
     }
+    if args.stdio {
+        // The one connection is there already.
+        return runtime::on_all_cores(serve(args, compiled, Lanes::default(), output));
+    }
     runtime::on_lanes(|lanes| serve(args, compiled, lanes, output))
 }
 

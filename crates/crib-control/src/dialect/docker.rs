@@ -2,10 +2,11 @@
 
 use super::listing::{Told, elements, scalar, secret, text};
 use crate::config::{Server, Transport};
-use crate::secrets;
 use crate::tree::{Node, Span, Value};
 use crate::variables::{Unset, stray_secret};
-use crate::world::World;
+
+/// Texts that one with lists in it may become.
+const VALUES_MAX: usize = 1000;
 
 /// What stands for a value in a text.
 enum Filled {
@@ -15,9 +16,11 @@ enum Filled {
     Left,
     /// It has to be set: what.
     Missing(String),
+    /// Lists in one text make more arguments than anybody means.
+    TooMany,
 }
 
-pub(super) fn server(name: &str, node: &Node, settings: &Node, world: &dyn World) -> Told {
+pub(super) fn server(name: &str, node: &Node, settings: &Node) -> Told {
     if let Some(span) = stray_secret(node, &[]).or_else(|| stray_secret(settings, &[]).map(|_| node.span.clone())) {
         return Err((span, "U+FDD0 or U+FDD1 is no character".to_owned()));
     }
@@ -33,7 +36,7 @@ pub(super) fn server(name: &str, node: &Node, settings: &Node, world: &dyn World
             Some(_) => Transport::Http,
             None => Transport::Auto,
         };
-        headers(&mut server, node, remote, world, &mut unset)?;
+        headers(&mut server, name, node, remote)?;
     } else if let Some(endpoint) = text(node, "sseEndpoint") {
         endpoint.clone_into(&mut server.url);
         server.transport = Transport::Sse;
@@ -52,6 +55,7 @@ fn container(server: &mut Server, name: &str, node: &Node, settings: &Node, unse
     for arg in elements(node, "command") {
         let Some(written) = scalar(arg) else { continue };
         match filled(&written, node, settings) {
+            Filled::TooMany => return Err(too_many(arg)),
             Filled::With(values) => server.args.extend(values),
             Filled::Left => {}
             Filled::Missing(key) => lacks(arg, key),
@@ -60,6 +64,7 @@ fn container(server: &mut Server, name: &str, node: &Node, settings: &Node, unse
     for one in elements(node, "env") {
         let (Some(variable), Some(value)) = (text(one, "name"), one.get("value").and_then(scalar)) else { continue };
         match filled(&value, node, settings) {
+            Filled::TooMany => return Err(too_many(one)),
             Filled::With(values) => {
                 server.env.insert(variable.to_owned(), values.join(","));
             }
@@ -69,30 +74,34 @@ fn container(server: &mut Server, name: &str, node: &Node, settings: &Node, unse
     }
     for one in elements(node, "secrets") {
         if let (Some(kept), Some(variable)) = (text(one, "name"), text(one, "env")) {
-            server.env.insert(variable.to_owned(), secret(kept, one)?);
+            server.env.insert(variable.to_owned(), own_secret(name, kept, one)?);
         }
     }
     Ok(())
 }
 
+/// Refers to a secret of this server: a catalogue has no say about those of others.
+fn own_secret(server: &str, kept: &str, node: &Node) -> Result<String, (Span, String)> {
+    let own = format!("{server}.");
+    if kept.starts_with(&own) { secret(kept, node) } else { secret(&format!("{own}{kept}"), node) }
+}
+
+fn too_many(node: &Node) -> (Span, String) {
+    (node.span.clone(), format!("its settings make more than {VALUES_MAX} values of one"))
+}
+
 /// Headers name secrets by the variables they would stand in: `Bearer ${TOKEN}`.
-fn headers(server: &mut Server, node: &Node, remote: &Node, world: &dyn World, unset: &mut Option<Unset>) -> Result<(), (Span, String)> {
+fn headers(server: &mut Server, name: &str, node: &Node, remote: &Node) -> Result<(), (Span, String)> {
     for (key, value) in remote.get("headers").and_then(Node::as_map).unwrap_or_default() {
         let Some(mut written) = scalar(value) else { continue };
         for one in elements(node, "secrets") {
             if let (Some(kept), Some(variable)) = (text(one, "name"), text(one, "env")) {
-                written = written.replace(&format!("${{{variable}}}"), &secret(kept, one)?);
+                written = written.replace(&format!("${{{variable}}}"), &own_secret(name, kept, one)?);
             }
         }
-        while let Some((variable, value)) =
-            written.split_once("${").and_then(|(_, rest)| rest.split_once('}')).map(|(name, _)| (name.to_owned(), world.variable(name)))
-        {
-            if value.is_none() {
-                let message = format!("the environment variable `{variable}` is not set");
-                unset.get_or_insert(Unset { may_be_set: true, message, hint: Some("set it".to_owned()), span: remote.span.clone() });
-            }
-            let value = value.filter(|value| !secrets::is_marked(value) && !value.contains("${")).unwrap_or_default();
-            written = written.replace(&format!("${{{variable}}}"), &value);
+        if let Some((variable, _)) = written.split_once("${").and_then(|(_, rest)| rest.split_once('}')) {
+            // Whoever wrote the catalogue also chose where the header goes: nothing of our environment does.
+            return Err((value.span.clone(), format!("its header `{}` names `{variable}`, which is none of its secrets", key.name)));
         }
         server.headers.insert(key.name.clone(), written);
     }
@@ -113,6 +122,9 @@ fn filled(text: &str, node: &Node, settings: &Node) -> Filled {
             None if is_required(key, node) => return Filled::Missing(key.to_owned()),
             None => return Filled::Left,
         };
+        if out.len().saturating_mul(values.len()) > VALUES_MAX {
+            return Filled::TooMany;
+        }
         out = values.iter().flat_map(|value| out.iter().map(move |one| [one.as_str(), value].concat())).collect();
     }
     out.iter_mut().for_each(|one| one.push_str(rest));

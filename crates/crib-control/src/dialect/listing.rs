@@ -65,7 +65,7 @@ pub(crate) fn listed(root: &Node, kind: Kind) -> Vec<Listed<'_>> {
 /// Translates a server of a catalogue; `settings` are what the user has set for it, in Docker's `config.yaml`.
 pub(crate) fn server(listed: &Listed<'_>, kind: Kind, settings: &Node, world: &dyn World) -> Told {
     match kind {
-        Kind::Docker | Kind::DockerEnabled => docker::server(listed.name, listed.node, settings, world),
+        Kind::Docker | Kind::DockerEnabled => docker::server(listed.name, listed.node, settings),
         Kind::ToolHive => toolhive::server(listed.name, listed.node, listed.is_remote, world),
     }
 }

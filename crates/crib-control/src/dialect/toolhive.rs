@@ -19,7 +19,7 @@ pub(super) fn server(name: &str, node: &Node, is_remote: bool, world: &dyn World
         url.clone_into(&mut server.url);
         server.transport = if transport == "sse" { Transport::Sse } else { Transport::Http };
         for one in elements(node, "headers") {
-            if let Some((header, value)) = value(name, one, world, &mut unset)? {
+            if let Some((header, value)) = value(name, one, None, &mut unset)? {
                 server.headers.insert(header, value);
             }
         }
@@ -33,7 +33,7 @@ pub(super) fn server(name: &str, node: &Node, is_remote: bool, world: &dyn World
     server.run = format!("oci:{image}");
     server.args = elements(node, "args").filter_map(scalar).collect();
     for one in elements(node, "env_vars") {
-        if let Some((variable, value)) = value(name, one, world, &mut unset)? {
+        if let Some((variable, value)) = value(name, one, Some(world), &mut unset)? {
             server.env.insert(variable, value);
         }
     }
@@ -41,21 +41,22 @@ pub(super) fn server(name: &str, node: &Node, is_remote: bool, world: &dyn World
 }
 
 /// Returns what a variable or header is set to: what must be there from our own environment or secrets, anything else as
-/// the registry has it.
+/// the registry has it. Headers go where the registry says, and nothing of our environment (`world`) does.
 fn value(
     server: &str,
     node: &Node,
-    world: &dyn World,
+    world: Option<&dyn World>,
     unset: &mut Option<Unset>,
 ) -> Result<Option<(String, String)>, (crate::tree::Span, String)> {
     let Some(name) = text(node, "name") else { return Ok(None) };
     let is = |flag: &str| node.get(flag).and_then(Node::as_bool) == Some(true);
     let default = node.get("default").and_then(scalar);
-    let given = world.variable(name).filter(|value| is("required") && !value.is_empty() && !secrets::is_marked(value));
+    let given =
+        world.and_then(|world| world.variable(name)).filter(|value| is("required") && !value.is_empty() && !secrets::is_marked(value));
     let value = match (given, default) {
         (Some(value), _) | (None, Some(value)) => value,
         (None, None) if !is("required") => return Ok(None),
-        (None, None) if is("secret") => secret(&format!("{server}.{name}"), node)?,
+        (None, None) if is("secret") || world.is_none() => secret(&format!("{server}.{name}"), node)?,
         (None, None) => {
             let about = text(node, "description").map(|about| format!(" ({about})")).unwrap_or_default();
             let message = format!("the environment variable `{name}`{about} is not set");

@@ -53,18 +53,14 @@ impl Task {
     pub(super) async fn run(mut self, known: Option<Arc<Offer>>) {
         match known.filter(|_| self.is_dormant()) {
             Some(known) => Box::pin(self.adopt(&known)).await,
-            None => {
-                Box::pin(self.load_and_listen()).await;
-            }
+            None => Box::pin(self.load()).await,
         }
         loop {
             let wake = self.next().await;
             match wake {
                 Wake::Command(None) => return,
                 Wake::Command(Some(Command::Renew)) if self.is_dormant() => {}
-                Wake::Command(Some(Command::Refresh | Command::Renew)) => {
-                    Box::pin(self.load_and_listen()).await;
-                }
+                Wake::Command(Some(Command::Refresh | Command::Renew)) => Box::pin(self.load()).await,
                 Wake::Command(Some(Command::Judge)) => Box::pin(self.judge_again()).await,
                 Wake::Command(Some(Command::Watch(watch, ack))) => {
                     if self.watched.add(&watch) || self.steps.is_none() {
@@ -86,7 +82,7 @@ impl Task {
                 Wake::Step(Some(Step::Done(_)) | None) => self.steps = None,
                 // It fell asleep while the time went by.
                 Wake::Retry if self.is_dormant() => {}
-                Wake::Retry | Wake::Woken => Box::pin(self.load_and_listen()).await,
+                Wake::Retry | Wake::Woken => Box::pin(self.load()).await,
             }
         }
     }
@@ -122,19 +118,16 @@ impl Task {
         self.steps.is_none() && self.offer.load().as_ref().is_some_and(|offer| offer.fault.is_none() && self.filter(offer).is_some())
     }
 
-    async fn load_and_listen(&mut self) {
-        self.load().await;
-        if self.steps.is_none() {
-            self.listen().await;
-        }
-    }
-
+    /// Reads the lists, and subscribes to what changes in them where that is not done.
     async fn load(&mut self) {
-        let offer = self.read().await;
+        let (offer, is_slow) = self.read().await;
         if let Some(fault) = &offer.fault {
             tracing::warn!(upstream = %self.slug, code = %fault.code(), "{fault}");
         }
         self.publish(offer).await;
+        if is_slow {
+            self.listen().await;
+        }
     }
 
     /// Takes over what was known before, under today's rules.
@@ -196,17 +189,16 @@ impl Task {
         drop(self.changes.send(Change::Tools));
     }
 
-    async fn read(&mut self) -> Offer {
+    /// Returns the lists, and whether the server has yet to answer to a subscription.
+    async fn read(&mut self) -> (Offer, bool) {
         let deadline = Instant::now() + limits::START_TIMEOUT + LIST_TIMEOUT;
         let discover = ask::forward(&self.client, Method::Discover, &Payload::default(), deadline);
         let discover = match ask::result(&*self.upstream, discover).await {
             Ok((discover, _)) => discover,
-            Err(fault) => return Offer { fault: Some(fault), ..Offer::default() },
+            Err(fault) => return (Offer { fault: Some(fault), ..Offer::default() }, false),
         };
         let mut offer = Offer { discover, ..Offer::default() };
-        if self.steps.is_none() {
-            self.listen_ahead(&offer).await;
-        }
+        let is_slow = self.steps.is_none() && self.listen_ahead(&offer).await;
         let lists = [
             (Method::ToolsList, offer.capability("tools").is_some()),
             (Method::PromptsList, offer.capability("prompts").is_some()),
@@ -219,7 +211,7 @@ impl Task {
                 self.read_list(&mut offer, &method).await;
             }
         }
-        offer
+        (offer, is_slow)
     }
 
     async fn read_list(&mut self, offer: &mut Offer, method: &Method) {
@@ -257,14 +249,15 @@ impl Task {
     }
 
     /// Subscribes before the lists are read: what changes between the two would be told to nobody. A server that is slow
-    /// to acknowledge does not hold up its lists for long.
-    async fn listen_ahead(&mut self, offer: &Offer) {
-        let Some(filter) = self.filter(offer) else { return };
-        if let Ok(Ok((honoured, steps))) = tokio::time::timeout(HEAD_START, self.subscription(&filter)).await {
-            self.honoured = honoured;
-            self.steps = Some(steps);
-            self.retry = RETRY_MIN;
+    /// to acknowledge does not hold up its lists for long; returns whether it is one.
+    async fn listen_ahead(&mut self, offer: &Offer) -> bool {
+        let Some(filter) = self.filter(offer) else { return false };
+        let Ok(answer) = tokio::time::timeout(HEAD_START, self.subscription(&filter)).await else { return true };
+        match answer {
+            Ok((honoured, steps)) => (self.honoured, self.steps, self.retry) = (honoured, Some(steps), RETRY_MIN),
+            Err(fault) => tracing::debug!(upstream = %self.slug, "no subscription: {fault}"),
         }
+        false
     }
 
     fn subscription(&self, filter: &serde_json::Value) -> impl Future<Output = Result<(Watch, Steps), Fault>> + Send + use<> {
