@@ -34,7 +34,7 @@ where
 /// On one core, handing work from thread to thread only costs.
 fn build(cores: usize) -> std::io::Result<Runtime> {
     let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-    crib_transport::gather_writes(&mut builder).enable_all().build()
+    crib_transport::in_rounds(&mut builder).enable_all().build()
 }
 
 #[cfg(test)]

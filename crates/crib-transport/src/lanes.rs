@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use crate::turn::gather_writes;
+use crate::turn::in_rounds;
 
 /// How long what still blocks a thread of a lane may hold up its end.
 const SHUTDOWN: Duration = Duration::from_millis(100);
@@ -69,7 +69,7 @@ impl Lanes {
         let mut started = LaneThreads { end: CancellationToken::new(), threads: Vec::with_capacity(count) };
         let mut lanes = Vec::with_capacity(count);
         for number in 1..=count {
-            let runtime = gather_writes(&mut Builder::new_current_thread()).enable_all().build()?;
+            let runtime = in_rounds(&mut Builder::new_current_thread()).enable_all().build()?;
             lanes.push(Lane { runtime: runtime.handle().clone(), connections: AtomicUsize::new(0) });
             let end = started.end.clone();
             let thread = std::thread::Builder::new().name(format!("lane-{number}"));

@@ -14,6 +14,7 @@ mod conversation;
 mod lanes;
 mod lines;
 mod server;
+mod starts;
 mod stdio;
 mod turn;
 mod whole;
@@ -26,4 +27,4 @@ pub use client::{ClientOptions, Endpoint, HttpClient, Incoming, Received, SendEr
 pub use lanes::{LaneThreads, Lanes};
 pub use server::{NoRoutes, Routes, Server, ServerOptions, SocketOptions, SocketServer, bind, bind_sockets};
 pub use stdio::{StdioOptions, serve_lines, serve_stdio};
-pub use turn::gather_writes;
+pub use turn::in_rounds;

@@ -1,6 +1,6 @@
-//! Writes that are gathered, and made when a thread has nothing else to do.
+//! The rounds of a thread, and writes that are gathered in them.
 //!
-//! What a round of events brings about is then written in one go. A peer that sleeps must be woken by the write, which
+//! A round ends when the thread has nothing else to do. What its events have brought about is then written in one go. A peer that sleeps must be woken by the write, which
 //! costs the writer about as much as the write itself; a peer that is still busy with the write before need not be.
 //! Whoever writes goes on at once: nobody has to be polled again for a write that was put off.
 
@@ -12,44 +12,73 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::runtime::{Builder, Handle, Id};
+use tokio::runtime::{Builder, Handle, Id, RuntimeFlavor};
+
+use crate::starts;
 
 /// What is larger is written at once: copying costs more than waking, and bytes that wait leave the cache.
 const GATHERED_BYTES_MAX: usize = 16 * 1024;
-/// A round is over when it holds as much, even if more is ready: nobody waits for ever behind others.
+/// Writes are made when there are as many, even if more is ready: nobody waits for ever behind others.
 const ROUND_WRITES_MAX: usize = 256;
 const ROUND_BYTES_MAX: usize = 256 * 1024;
+/// So is the round over when connections have been polled as often.
+const ROUND_POLLS_MAX: usize = 4 * starts::BEGUN_MAX;
 
-/// Makes connections of this crate gather their small writes on the threads of a runtime. Without it every write is
-/// made at once.
+/// Makes the threads of a runtime work in rounds: connections of this crate gather their small writes, and on a
+/// runtime of one thread answers have their turn before everything is begun that has arrived. Without it every write is
+/// made, and every request begun, at once.
 ///
-/// A thread makes its writes when it parks, so nothing on the runtime may use `block_in_place`, whose thread need not.
-pub fn gather_writes(runtime: &mut Builder) -> &mut Builder {
+/// A round ends when the thread parks, so nothing on the runtime may use `block_in_place`, whose thread need not.
+pub fn in_rounds(runtime: &mut Builder) -> &mut Builder {
     runtime.on_thread_park(|| {
-        let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
-        let is_empty = ROUND.with_borrow_mut(|round| {
-            round.runtime = runtime;
-            round.writes.is_empty()
+        let runtime = Handle::try_current().ok();
+        ROUND.with_borrow_mut(|round| {
+            round.runtime = runtime.as_ref().map(Handle::id);
+            // On several threads tasks wander, and a round of theirs may never end.
+            round.is_alone = runtime.is_some_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
         });
-        if !is_empty {
-            send_round();
-        }
+        end_round();
     })
+}
+
+/// Counts what is done for a connection: a thread that never parks ends its rounds, too.
+pub(crate) fn count_poll() {
+    let is_over = ROUND.with_borrow_mut(|round| {
+        round.polls += 1;
+        round.polls > ROUND_POLLS_MAX && round.runtime.is_some()
+    });
+    if is_over {
+        end_round();
+    }
+}
+
+fn end_round() {
+    let (has_writes, runtime) = ROUND.with_borrow_mut(|round| {
+        round.polls = 0;
+        (!round.writes.is_empty(), round.runtime.filter(|_| round.is_alone))
+    });
+    if has_writes {
+        send_round();
+    }
+    starts::next_round(runtime);
 }
 
 thread_local! {
     static ROUND: RefCell<Round> = RefCell::new(Round::new());
 }
 
-/// The writes of one thread that have been put off.
+/// What one thread has put off, and done.
 struct Round {
     /// Tells threads apart.
     thread: u64,
     /// The runtime that ends the rounds of this thread.
     runtime: Option<Id>,
+    /// Whether this is its only thread.
+    is_alone: bool,
+    polls: usize,
     /// What is to be written, one write behind the other.
     bytes: Vec<u8>,
     /// To whom, and where in the bytes it ends.
@@ -59,7 +88,8 @@ struct Round {
 impl Round {
     fn new() -> Self {
         static THREADS: AtomicU64 = AtomicU64::new(1);
-        Self { thread: THREADS.fetch_add(1, Ordering::Relaxed), runtime: None, bytes: Vec::new(), writes: Vec::new() }
+        let thread = THREADS.fetch_add(1, Ordering::Relaxed);
+        Self { thread, runtime: None, is_alone: false, polls: 0, bytes: Vec::new(), writes: Vec::new() }
     }
 
     fn add(&mut self, out: &Arc<Out>, pieces: &[IoSlice<'_>]) {
@@ -153,6 +183,16 @@ impl Glance {
     /// Nobody is woken for what happens from now on until it is read again.
     pub(crate) fn is_quiet(&self) -> bool {
         self.0.stream.as_ref().poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    /// Tells whether something has arrived: bytes, or the end. Whoever waits for it goes on doing so.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.0.stream.as_ref().try_io(Interest::READABLE, || Ok(())).is_ok()
+    }
+
+    /// Returns the runtime that drives the connection.
+    pub(crate) fn runtime(&self) -> Option<Id> {
+        self.0.runtime
     }
 
     /// Waits until there is something to read, and leaves it there: the number of bytes seen, at most one. None are the
@@ -321,7 +361,7 @@ mod tests {
     use super::*;
 
     fn gathering(mut runtime: Builder) -> Runtime {
-        gather_writes(runtime.enable_all()).build().unwrap()
+        in_rounds(runtime.enable_all()).build().unwrap()
     }
 
     fn one_thread() -> Runtime {

@@ -29,8 +29,8 @@ impl Ledger for Quiet {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Small writes are gathered: not needed, but cheaper where much is called.
-    let runtime = crib_transport::gather_writes(&mut Builder::new_multi_thread()).enable_all().build()?;
+    // Threads work in rounds: not needed, but cheaper where much is called.
+    let runtime = crib_transport::in_rounds(&mut Builder::new_multi_thread()).enable_all().build()?;
     // Connections have threads of their own: as well not needed, and cheaper. They outlive the gateway.
     let (lanes, _threads) = Lanes::start(std::thread::available_parallelism().map_or(1, NonZero::get))?;
     runtime.block_on(run(lanes))

@@ -17,7 +17,8 @@ use super::drain::{Drain, Stage};
 use super::exchange::{Ends, Exchange, Front};
 use super::pulse::{Limits, Pulse, Ticker};
 use super::strict::Strict;
-use crate::turn::{Glance, Tcp};
+use crate::starts::Number;
+use crate::turn::{self, Glance, Tcp};
 
 /// How often a connection is polled before others have their turn.
 const POLLS_MAX: usize = 4;
@@ -44,6 +45,7 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
     builder.max_headers(options.head_fields_max).max_buf_size(options.head_bytes_max.max(8192));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut ending = Ending::new(&front.drain);
+    let mut number = Number::default();
     let waker = Waker::from(Arc::clone(&pulse));
     let ended = poll_fn(|cx| {
         pulse.beats_in(cx);
@@ -54,6 +56,10 @@ pub(crate) async fn serve(front: Arc<Front>, stream: TcpStream, ends: Ends) {
         }
         if ticker.poll_overdue(cx).is_ready() {
             return Poll::Ready(Ok(()));
+        }
+        turn::count_poll();
+        if pulse.is_between_requests() && leaving.glance.has_arrived() && !number.may_begin(leaving.glance.runtime(), cx.waker()) {
+            return Poll::Pending;
         }
         for _ in 0..POLLS_MAX {
             let polled = connection.as_mut().poll(&mut Context::from_waker(&waker));

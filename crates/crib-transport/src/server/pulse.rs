@@ -122,6 +122,11 @@ impl Pulse {
         self.is_body_late.load(Ordering::Relaxed)
     }
 
+    /// Tells whether what arrives next is the beginning of a request.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        matches!(self.phase(), Phase::Fresh | Phase::Waiting)
+    }
+
     /// Tells whether the gateway has the request.
     pub(crate) fn is_busy(&self) -> bool {
         self.phase() == Phase::Busy
