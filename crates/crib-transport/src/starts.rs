@@ -142,14 +142,15 @@ mod tests {
             let (answering, _) = listener.accept().await.unwrap();
             park().await;
             let seen = Arc::clone(&log);
-            let answer = tokio::spawn(async move {
+            let mut answer = JoinSet::new();
+            answer.spawn(async move {
                 server.read_u8().await.unwrap();
                 seen.lock().unwrap().push(Seen::Answer);
             });
             tokio::task::yield_now().await;
             assert_eq!(answering.try_write(b"!").unwrap(), 1);
             requests(count, &log).join_all().await;
-            answer.await.unwrap();
+            answer.join_all().await;
         });
         let log = log.lock().unwrap();
         let answered = log.iter().position(|seen| *seen == Seen::Answer).unwrap();
@@ -163,7 +164,8 @@ mod tests {
         let log = Log::default();
         one_thread().block_on(async {
             park().await;
-            tokio::spawn(async {
+            let mut busy = JoinSet::<()>::new();
+            busy.spawn(async {
                 loop {
                     turn::count_poll();
                     tokio::task::yield_now().await;
@@ -184,8 +186,7 @@ mod tests {
             let log = Log::default();
             runtime.block_on(async {
                 park().await;
-                let all = requests(10 * BEGUN_MAX, &log);
-                tokio::spawn(async move { all.join_all().await }).await.unwrap();
+                requests(10 * BEGUN_MAX, &log).join_all().await;
             });
             assert_eq!(log.lock().unwrap().len(), 10 * BEGUN_MAX);
         }

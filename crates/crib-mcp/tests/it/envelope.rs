@@ -163,6 +163,21 @@ fn long_strings_are_judged_to_the_last_byte() {
 }
 
 #[test]
+fn every_byte_is_judged_in_the_middle_of_a_long_run() {
+    for around in [b' ', b'!', b'#', b'~'] {
+        for byte in 0..=u8::MAX {
+            for at in [0, 63, 64, 127, 128, 200, 271, 299] {
+                let mut text = vec![around; 302];
+                text[0] = b'"';
+                text[301] = b'"';
+                text[1 + at] = byte;
+                agree(&text);
+            }
+        }
+    }
+}
+
+#[test]
 fn depth_is_limited_alike_in_every_place() {
     let nest = |depth: u32| "[".repeat(depth as usize) + &"]".repeat(depth as usize);
     let reason = |text: String| Json::parse(&Bytes::from(text)).err().map(|e| e.reason);

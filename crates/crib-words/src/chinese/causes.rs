@@ -118,6 +118,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("`{}` goes with `url`, not with `command`", "`{}` 用于 `url`，不用于 `command`"),
     ("`{}` goes with {}, not with `run`", "`{}` 用于 {}，不用于 `run`"),
     ("`{}` is left out: {}", "`{}` 被略去：{}"),
+    ("its header `{}` names `{}`, which is none of its secrets", "它的请求头 `{}` 提到 `{}`，而那不是它的机密"),
+    ("its settings make more than {} values of one", "它的设置使一个值变成 {} 个以上"),
     ("`{}` is not a header HTTP can carry", "`{}` 不是 HTTP 能携带的请求头"),
     ("a key has at least {} characters", "密钥至少 {} 个字符"),
     ("the secret of a cluster has at least {} characters", "集群的 secret 至少 {} 个字符"),
