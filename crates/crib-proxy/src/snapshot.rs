@@ -29,6 +29,8 @@ use crate::view::{View, Waited};
 /// for once and not longer than this. Where no server is there at all, an empty list helps nobody, so the wait goes on
 /// for as long as a start may take.
 const FIRST_WAIT: Duration = Duration::from_secs(8);
+/// How much longer a request waits for a server than the server may take to start.
+const START_MARGIN: Duration = Duration::from_secs(2);
 /// How often somebody looks whether something was approved.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -175,7 +177,7 @@ impl Snapshot {
     async fn first_offers(&self, sources: &[(Slug, Source)]) {
         let is_missing = |source: &&Source| source.offer().is_none();
         let mut missing: FuturesUnordered<_> =
-            sources.iter().map(|(_, source)| source).filter(is_missing).map(|source| source.first_offer(limits::START_TIMEOUT)).collect();
+            sources.iter().map(|(_, source)| source).filter(is_missing).map(|source| source.first_offer(self.start_wait())).collect();
         let has_listed = |offer: &Option<Arc<Offer>>| offer.as_ref().is_some_and(|offer| offer.fault.is_none());
         let mut is_any_there = sources.iter().any(|(_, source)| has_listed(&source.offer()));
         let Some(begun) = sources.iter().map(|(_, source)| source.begun).max() else { return };
@@ -193,9 +195,22 @@ impl Snapshot {
         }
     }
 
-    /// How long a request may wait for a server to start.
+    /// How long a request may wait for a server to start: a little longer than the server has for it, whose failure is
+    /// what is to be told.
     fn start_wait(&self) -> Duration {
-        limits::START_TIMEOUT.min(self.setup.call_timeout)
+        (limits::START_TIMEOUT + START_MARGIN).min(self.setup.call_timeout)
+    }
+
+    /// Returns the catalogue once a server was heard of, or waited for long enough. Nobody waits for the others.
+    pub(crate) async fn view_with(&self, scope: &Scope, caps: &ClientCaps, slug: &Slug) -> Arc<View> {
+        if let Some(view) = self.known_view(scope, caps.set).filter(|view| view.has_heard_of(slug)) {
+            return view;
+        }
+        let sources = self.sources(scope, caps);
+        if let Some((_, source)) = sources.iter().find(|(known, _)| known == slug) {
+            source.first_offer(self.start_wait()).await;
+        }
+        self.rebuild(scope, caps.set, Waited::ForSome)
     }
 
     /// Returns a catalogue that is good enough to find one thing by its exposed name: when the name says which server
@@ -210,10 +225,8 @@ impl Snapshot {
             let rest = asked.get(text.len()..).filter(|_| asked.get(..text.len()).is_some_and(|head| head.eq_ignore_ascii_case(text)));
             rest.is_some_and(|rest| rest.starts_with(['_', '.', '-', '/', '+']))
         };
-        let sources = self.sources(scope, caps);
-        if let Some((_, source)) = sources.iter().find(|(slug, _)| named(slug)) {
-            source.first_offer(self.start_wait()).await;
-            let view = self.rebuild(scope, caps.set, Waited::ForSome);
+        if let Some(server) = self.in_scope(scope).unwrap_or_default().iter().find(|server| named(&server.slug)) {
+            let view = self.view_with(scope, caps, &server.slug).await;
             if view.has(asked) {
                 return view;
             }

@@ -16,6 +16,9 @@ use crate::settle::Ticket;
 use crate::view::View;
 use crate::{ask, pipeline, trace};
 
+/// How often a question is put anew because the configuration has changed meanwhile.
+const RELOADS_MAX: usize = 8;
+
 /// A tool as a caller sees it.
 #[derive(Clone, Debug)]
 pub struct ToolInfo {
@@ -59,6 +62,25 @@ impl Plane {
         let view = snapshot.view(scope, &ClientCaps::none()).await;
         let rules = snapshot.setup.rules.of(principal);
         view.catalog.tools().iter().filter(|tool| rules.allows(&tool.slug, What::Tool, &tool.name)).map(info).collect()
+    }
+
+    /// Returns the tools of one server that a caller may use, under the names they have among all. Other servers that
+    /// are slow to start hold nobody up.
+    pub async fn tools_of(&self, principal: &Arc<Principal>, slug: &Slug) -> Vec<ToolInfo> {
+        let mut snapshot = self.snapshot();
+        let mut view = snapshot.view_with(&Scope::All, &ClientCaps::none(), slug).await;
+        for _ in 0..RELOADS_MAX {
+            let newest = self.snapshot();
+            if view.has_heard_of(slug) || Arc::ptr_eq(&newest, &snapshot) {
+                break;
+            }
+            // What was asked for the server has ended with the configuration it was in.
+            snapshot = newest;
+            view = snapshot.view_with(&Scope::All, &ClientCaps::none(), slug).await;
+        }
+        let rules = snapshot.setup.rules.of(principal);
+        let tools = view.catalog.tools().iter().filter(|tool| tool.slug == *slug);
+        tools.filter(|tool| rules.allows(&tool.slug, What::Tool, &tool.name)).map(info).collect()
     }
 
     /// Returns the tools that fit some words best, best first.

@@ -64,6 +64,11 @@ impl View {
         Self { catalog, offers, is_settled, held, discover, validators, texts: Mutex::default() }
     }
 
+    /// Tells whether a server has answered, if only with a failure.
+    pub(crate) fn has_heard_of(&self, slug: &Slug) -> bool {
+        self.offers.iter().any(|(known, offer)| known == slug && offer.is_some())
+    }
+
     /// Returns the validator of a tool's arguments, compiled at first use; `None` where its schema cannot be used.
     pub(crate) fn validator(&self, position: usize) -> Option<&Validator> {
         let tool = self.catalog.tools().get(position)?;

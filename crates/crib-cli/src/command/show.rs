@@ -44,7 +44,7 @@ async fn ask(args: &ShowTool, client: &Client, output: &Output) -> Result<(), Fa
         return tool(found, output);
     }
     let mut found: Tools = answer.read()?;
-    let servers = list::servers(client).await?;
+    let servers = client.get("/v1/servers").await?.read()?;
     if found.tools.is_empty() {
         list::check(&servers, name)?;
     }

@@ -108,6 +108,7 @@ fn statuses_are_honest() {
         ("POST", "/v1/tools/broken.x", "{}", 502, "TC0202"),
         ("POST", "/v1/tools/demo__ask_name", "{}", 409, "TC0211"),
         ("GET", "/v1/tools?server=gone", "", 404, "TC0310"),
+        ("GET", "/v1/tools?server=broken", "", 502, "TC0202"),
         ("PUT", "/v1/tools/demo__add", "{}", 405, "method_not_allowed"),
         ("GET", "/nowhere", "", 404, "not_found"),
         ("GET", "/healthz", "", 200, ""),
@@ -118,6 +119,20 @@ fn statuses_are_honest() {
         let named = answer["error"]["code"].as_str().unwrap_or_default();
         assert_eq!((found, named), (status, code), "{method} {path}: {answer}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_has_not_answered_has_no_empty_list() {
+    let config =
+        "version: 1\ngateway: { callTimeout: 1s }\nservers:\n  demo: { builtin: demo }\n  slow: { command: sleep, args: [\"100\"] }\n";
+    let gateway = Gateway::start("slow", config);
+    for (method, path) in [("GET", "/v1/tools?server=slow"), ("POST", "/v1/tools/slow.x")] {
+        let (_, answer) = gateway.json(method, path, "{}");
+        assert_eq!(answer["error"]["code"], "TC0205", "{path}: {answer}");
+    }
+    let (status, page) = gateway.json("GET", "/v1/tools?server=demo", "");
+    assert_eq!((status, page["tools"].as_array().is_some_and(|tools| !tools.is_empty())), (200, true));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crib_mcp::{Chunks, Json, Kind, Pieces};
-use crib_model::{Code, Principal, Scope, Slug};
+use crib_model::{Code, Fault, Principal, Scope, Slug};
 use crib_proxy::{Called, ServerInfo, ToolInfo};
 use http::{Response, StatusCode};
 
@@ -19,16 +19,20 @@ pub(super) async fn list(rest: &Rest, ask: &Ask) -> Reply {
     let principal = rest.principal(ask)?;
     let limit = ask.query.number("limit")?.unwrap_or(LIMIT).clamp(1, LIMIT);
     let offset = ask.query.number("offset")?.unwrap_or(0);
-    let scope = match ask.query.get("server") {
-        Some(server) => Scope::One(known_server(rest, server)?),
-        None => Scope::All,
+    let server = ask.query.get("server").map(|server| known_server(rest, server)).transpose()?;
+    let words = ask.query.get("q").map(str::trim).filter(|words| !words.is_empty());
+    let mut tools = match (words, &server) {
+        (Some(words), _) => rest.plane.search_tools(&principal, words, usize::MAX).await,
+        (None, Some(server)) => rest.plane.tools_of(&principal, server).await,
+        (None, None) => rest.plane.tools(&principal, &Scope::All).await,
     };
-    let mut tools = match ask.query.get("q").map(str::trim).filter(|words| !words.is_empty()) {
-        Some(words) => rest.plane.search_tools(&principal, words, usize::MAX).await,
-        None => rest.plane.tools(&principal, &Scope::All).await,
-    };
-    if let Scope::One(slug) = &scope {
-        tools.retain(|tool| tool.server == *slug);
+    if let Some(server) = &server {
+        tools.retain(|tool| tool.server == *server);
+        if tools.is_empty()
+            && let Some(trouble) = broken(rest, |slug| slug == server)
+        {
+            return Err(trouble);
+        }
     }
     let total = tools.len();
     let mut out = Pieces::with_capacity(4096);
@@ -124,13 +128,23 @@ pub(super) async fn find(rest: &Rest, ask: &Ask, name: &str) -> Result<ToolInfo,
 
 /// A tool cannot be found when its server did not start; then that is the answer.
 fn broken_server(rest: &Rest, name: &str) -> Option<Trouble> {
-    let servers = rest.plane.servers();
-    let is_of = |slug: &Slug| {
+    broken(rest, |slug| {
         let rest = name.get(slug.as_str().len()..).filter(|_| name.starts_with(slug.as_str()));
         rest.is_some_and(|rest| rest.starts_with(['.', '_', '/', '-']))
-    };
-    let fault = servers.iter().find(|server| is_of(&server.slug)).and_then(|server| server.fault.as_ref().or(server.health.fault.as_ref()));
-    fault.map(Trouble::of)
+    })
+}
+
+/// Says why a server has no tools, where it has not simply none: it failed, or it has not been heard of at all.
+fn broken(rest: &Rest, is_it: impl Fn(&Slug) -> bool) -> Option<Trouble> {
+    let server = rest.plane.servers().into_iter().find(|server| is_it(&server.slug))?;
+    if let Some(fault) = server.fault.as_ref().or(server.health.fault.as_ref()) {
+        return Some(Trouble::of(fault));
+    }
+    let is_unheard = server.tools.is_none();
+    is_unheard.then(|| {
+        let fault = Fault::new(Code::StartFailed, format!("`{}` has not answered yet", server.slug));
+        Trouble::of(&fault.hint("it is still starting: ask again in a while"))
+    })
 }
 
 fn known_server(rest: &Rest, name: &str) -> Result<Slug, Trouble> {

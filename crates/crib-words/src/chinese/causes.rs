@@ -118,6 +118,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("`{}` goes with `url`, not with `command`", "`{}` 用于 `url`，不用于 `command`"),
     ("`{}` goes with {}, not with `run`", "`{}` 用于 {}，不用于 `run`"),
     ("`{}` is left out: {}", "`{}` 被略去：{}"),
+    ("`{}` has not answered yet", "`{}` 还没有回答"),
+    ("it is still starting: ask again in a while", "它还在启动：过一会儿再问"),
     ("its header `{}` names `{}`, which is none of its secrets", "它的请求头 `{}` 提到 `{}`，而那不是它的机密"),
     ("its settings make more than {} values of one", "它的设置使一个值变成 {} 个以上"),
     ("`{}` is not a header HTTP can carry", "`{}` 不是 HTTP 能携带的请求头"),

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::connect::{self, Task};
+use super::super::show;
 use super::super::stop::servers::change;
-use super::super::{list, show};
 use super::{Wanted, slug, target};
 use crate::args::{Connect, Run};
 use crate::background::Gateway;
@@ -61,10 +61,7 @@ async fn look(wanted: &Wanted, client: &Client) -> Result<(Option<ServerRow>, Ve
     // One that sleeps or was stopped is there already, and does not run. Who may not start it sees how it is.
     drop(change(client, slug.as_str(), "start").await);
     let answer = client.get(&format!("/v1/tools?server={slug}")).await?;
-    let Tools { tools } = answer.read()?;
-    if tools.is_empty() {
-        list::check(&list::servers(client).await?, slug.as_str())?;
-    }
+    let Tools { tools } = answer.read().map_err(|failure: Failure| failure.server(slug.as_str()))?;
     let Servers { servers } = client.get("/v1/servers").await?.read()?;
     Ok((servers.into_iter().find(|row| row.name == slug.as_str()), tools))
 }
