@@ -200,6 +200,9 @@ pub(crate) struct Target {
     /// File with servers, started here instead of asking a running gateway
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Vec<PathBuf>,
+    /// These servers of the files alone
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "config")]
+    pub(crate) only: Vec<String>,
     /// The running gateway [default: http://127.0.0.1:8665]
     #[arg(long, value_name = "URL", env = "TOOLCRIB_URL")]
     pub(crate) url: Option<String>,

@@ -84,7 +84,7 @@ impl Client {
         let carrier = match running {
             Some(carrier) => carrier,
             None => {
-                let mut compiled = config::load(&target.config, output)?;
+                let mut compiled = config::load_only(&target.only, &target.config, output)?;
                 if target.config.is_empty() {
                     let servers = if config::is_own() { "your servers are started" } else { "the built-in server is used" };
                     output.say(&match usual() {

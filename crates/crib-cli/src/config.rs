@@ -34,12 +34,7 @@ pub(crate) fn load_only(only: &[String], files: &[PathBuf], output: &Output) -> 
 }
 
 /// Compiles the same without a word about what is odd in it: whoever has asked before has said it.
-pub(crate) fn again(files: &[PathBuf]) -> Result<Compiled, Failure> {
-    if files.is_empty() { own() } else { of_files(&[], files) }
-}
-
-/// Compiles chosen servers without a word.
-pub(crate) fn again_only(only: &[String], files: &[PathBuf]) -> Result<Compiled, Failure> {
+pub(crate) fn again(only: &[String], files: &[PathBuf]) -> Result<Compiled, Failure> {
     if files.is_empty() { own() } else { of_files(only, files) }
 }
 

@@ -88,7 +88,7 @@ struct Origin {
 
 impl Origins {
     fn read(target: &Target) -> Self {
-        let compiled = if target.url.is_none() { config::again(&target.config).ok() } else { None };
+        let compiled = if target.url.is_none() { config::again(&target.only, &target.config).ok() } else { None };
         let servers = compiled.into_iter().flat_map(|compiled| compiled.servers);
         let graded = Graded::open();
         let origin = |server: CompiledServer| {

@@ -136,7 +136,13 @@ pub(super) async fn pin(name: &str, locked: &Locked, output: &Output) -> Result<
 
 /// Has the gateway try a server again that it could not start: its bytes are others now.
 async fn try_again(name: &str, gateway: &Gateway, output: &Output) -> Result<(), Failure> {
-    let target = Target { config: Vec::new(), url: Some(gateway.url.clone()), key: world::variable("TOOLCRIB_KEY"), timeout: AGAIN };
+    let target = Target {
+        config: Vec::new(),
+        only: Vec::new(),
+        url: Some(gateway.url.clone()),
+        key: world::variable("TOOLCRIB_KEY"),
+        timeout: AGAIN,
+    };
     let client = Client::connect(&target, None, output).await?;
     let slug = crate::command::run::slug(name);
     let has_failed = |rows: &Servers| rows.servers.iter().any(|row| row.name == slug.as_str() && row.state == "failed");

@@ -113,7 +113,13 @@ async fn gateway(output: &Output) -> Result<Gateway, Failure> {
 }
 
 fn target(args: &Run, gateway: &Gateway) -> Target {
-    Target { config: Vec::new(), url: Some(gateway.url.clone()), key: world::variable("TOOLCRIB_KEY"), timeout: args.timeout }
+    Target {
+        config: Vec::new(),
+        only: Vec::new(),
+        url: Some(gateway.url.clone()),
+        key: world::variable("TOOLCRIB_KEY"),
+        timeout: args.timeout,
+    }
 }
 
 /// Returns the name the gateway serves a server under.

@@ -67,11 +67,14 @@ enum Store {
     Keyring,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct Ls {
     /// File with servers, to say who uses what [default: your own configuration]
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, env = "TOOLCRIB_CONFIG")]
     config: Vec<PathBuf>,
+    /// These servers of the files alone
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -153,7 +156,7 @@ fn value(name: &SecretName) -> Result<SecretString, Failure> {
 
 fn list(args: &Ls, output: &Output) -> Result<(), Failure> {
     let kept = secrets()?.names().map_err(|error| Failure::from(fault(&error)))?;
-    let used = users(&args.config, output)?;
+    let used = users(args, output)?;
     let names: BTreeSet<&SecretName> = kept.keys().chain(used.keys()).collect();
     let row = |name: &SecretName| Row {
         name: name.to_string(),
@@ -174,9 +177,9 @@ fn list(args: &Ls, output: &Output) -> Result<(), Failure> {
 }
 
 /// Returns which secrets are wanted, and by whom: in the files that are named, else in the user's own and by registries.
-fn users(files: &[PathBuf], output: &Output) -> Result<BTreeMap<SecretName, Vec<String>>, Failure> {
-    if !files.is_empty() {
-        return Ok(config::load(files, output)?.secrets());
+fn users(args: &Ls, output: &Output) -> Result<BTreeMap<SecretName, Vec<String>>, Failure> {
+    if !args.config.is_empty() || !args.only.is_empty() {
+        return Ok(config::load_only(&args.only, &args.config, output)?.secrets());
     }
     // What is wrong with the configuration is told where it is used.
     let mut used = config::own().map(|compiled| compiled.secrets()).unwrap_or_default();
@@ -191,7 +194,7 @@ fn users(files: &[PathBuf], output: &Output) -> Result<BTreeMap<SecretName, Vec<
 
 fn remove(args: &Rm, output: &Output) -> Result<(), Failure> {
     let secrets = opened()?;
-    let used = users(&[], output)?;
+    let used = users(&Ls::default(), output)?;
     let mut removed = Vec::new();
     for name in &args.names {
         let name = parse(name)?;

@@ -53,7 +53,7 @@ fn ask(args: &Serve, output: &Output) -> Result<(), Failure> {
         return Ok(());
     }
     // What is wrong with them is said when they are read for good.
-    let Ok(mut compiled) = config::again_only(&args.only, &args.config) else { return Ok(()) };
+    let Ok(mut compiled) = config::again(&args.only, &args.config) else { return Ok(()) };
     if let Some(name) = &args.server {
         compiled.keep_only(name)?;
     }

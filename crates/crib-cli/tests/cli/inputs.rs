@@ -107,6 +107,32 @@ fn of_a_catalogue_only_what_is_named_is_served() {
 }
 
 #[test]
+fn what_is_chosen_of_a_file_is_chosen_alike_by_every_command() {
+    let home = Home::new("inputs_chosen");
+    home.write(
+        "work/catalog.yaml",
+        "registry:\n  near: { type: server, image: mcp/near, secrets: [{ name: near.key, env: KEY }] }\n  far: { type: remote, remote: { url: \"http://127.0.0.1:9/mcp\" } }\n",
+    );
+    home.write("work/ours.yaml", "servers:\n  demo: { builtin: demo }\n  gone: { command: /nonexistent/server }\n");
+    let listed = home.good(&["list", "-c", "ours.yaml", "--only", "demo", "--json"]);
+    assert!(listed.stdout.contains("\"name\":\"demo\"") && !listed.stdout.contains("gone"), "{}", listed.stdout);
+    assert_eq!(home.good(&["call", "demo.add", "a=1", "b=2", "-c", "ours.yaml", "--only", "demo,gone"]).stdout.trim(), "3");
+    let other = home.run(&["call", "demo.add", "a=1", "b=2", "-c", "ours.yaml", "--only", "gone"]);
+    assert!(other.status == 5 && other.stderr.contains("TC0310"), "{}", other.stderr);
+    let listed = home.good(&["list", "-c", "catalog.yaml", "--only", "far", "--json"]);
+    assert!(listed.stdout.contains("\"name\":\"far\"") && !listed.stdout.contains("near"), "{}", listed.stdout);
+    for args in [&["list", "-c", "catalog.yaml"][..], &["show", "far", "-c", "catalog.yaml"], &["call", "far.x", "-c", "catalog.yaml"]] {
+        let none = home.run(args);
+        assert!(none.status == 2 && none.stderr.contains("none of them is chosen"), "{args:?}: {}", none.stderr);
+    }
+    let unknown = home.run(&["show", "far", "-c", "catalog.yaml", "--only", "fra"]);
+    assert!(unknown.status == 5 && unknown.stderr.contains("did you mean `far`?"), "{}", unknown.stderr);
+    assert_eq!(home.run(&["list", "--only", "demo"]).status, 2);
+    let secrets = home.good(&["secret", "ls", "-c", "catalog.yaml", "--only", "near"]);
+    assert!(secrets.stdout.contains("near.key"), "{}", secrets.stdout);
+}
+
+#[test]
 fn a_bundle_is_served_as_a_file_and_as_a_server() {
     let home = Home::new("inputs_bundle");
     home.write("work/notes.mcpb", "not a bundle, and nobody looks yet");

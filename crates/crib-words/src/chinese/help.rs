@@ -97,6 +97,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("Stay in the background: the process of the command that wants it", "留在后台：需要它的命令的进程号"),
     ("Log every call as a JSON line: to `stderr` or a file", "把每次调用记为一行 JSON：写到 `stderr` 或文件"),
     ("File with servers, started here instead of asking a running gateway", "服务器配置文件，在此启动，而不询问正在运行的网关"),
+    ("These servers of the files alone", "只取文件中的这些服务器"),
     ("The running gateway [default: http://127.0.0.1:8665]", "正在运行的网关 [默认：http://127.0.0.1:8665]"),
     ("API key of the gateway", "网关的 API 密钥"),
     ("Longest wait: 500ms, 30s, 5m", "最长等待：500ms、30s、5m"),

@@ -29,6 +29,8 @@ const WAIT: Duration = Duration::from_millis(80);
 pub(super) struct Asked {
     /// Files with servers.
     config: Vec<PathBuf>,
+    /// Those of them that are meant alone.
+    only: Vec<String>,
     url: Option<String>,
     /// The server that is meant, and its tool.
     pub(super) server: Option<String>,
@@ -45,7 +47,7 @@ impl Asked {
         let words = words.iter().map(OsString::from);
         let Ok(matches) = args::command().ignore_errors(true).try_get_matches_from(words) else { return Self::default() };
         let Some((command, matches)) = deepest(&matches) else { return Self::default() };
-        let mut this = Self { config: files(matches), url: text(matches, "url"), ..Self::default() };
+        let mut this = Self { config: files(matches), only: texts(matches, "only"), url: text(matches, "url"), ..Self::default() };
         match command {
             "call" => {
                 let name = text(matches, "name").unwrap_or_default();
@@ -66,7 +68,8 @@ impl Asked {
 
     /// Asks the same about a server that is being typed.
     pub(super) fn about(&self, server: &str) -> Self {
-        Self { config: self.config.clone(), url: self.url.clone(), server: Some(server.to_owned()), ..Self::default() }
+        let (config, only, url) = (self.config.clone(), self.only.clone(), self.url.clone());
+        Self { config, only, url, server: Some(server.to_owned()), ..Self::default() }
     }
 
     /// Returns the servers there are, and where they come from.
@@ -111,7 +114,7 @@ impl Asked {
 
     fn compiled(&self) -> Option<&Compiled> {
         let is_input = |file: &PathBuf| file == Path::new("-") || file == Path::new("/dev/stdin");
-        let compile = || if self.config.iter().any(is_input) { None } else { config::again(&self.config).ok() };
+        let compile = || if self.config.iter().any(is_input) { None } else { config::again(&self.only, &self.config).ok() };
         self.compiled.get_or_init(compile).as_ref()
     }
 

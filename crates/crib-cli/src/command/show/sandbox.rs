@@ -57,7 +57,7 @@ pub(super) fn look(target: &Target, name: &str, output: &Output) -> Option<Confi
     if target.url.is_some() {
         return None;
     }
-    let compiled = config::load(&target.config, output).ok()?;
+    let compiled = config::load_only(&target.only, &target.config, output).ok()?;
     let server = compiled.servers.into_iter().find(|server| server.slug.as_str() == name)?;
     of(&server).ok().flatten()
 }
