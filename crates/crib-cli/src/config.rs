@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crib_control::{Compiled, World, compile, compile_only, default_config};
+use crib_control::{Compiled, Misnamed, Package, World, compile, compile_only, default_config};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -93,5 +93,9 @@ impl World for Typed {
 
     fn directory(&self) -> &Path {
         self.system.directory()
+    }
+
+    fn misnamed(&self, package: &Package) -> Option<Misnamed> {
+        self.system.misnamed(package)
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crib_control::World;
+use crib_control::{Misnamed, Package, World};
 use crib_policy::ExposeSecret as _;
 use crib_store::SecretName;
 
@@ -39,6 +39,10 @@ impl World for System {
 
     fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    fn misnamed(&self, package: &Package) -> Option<Misnamed> {
+        crate::instance::package::misnamed(package)
     }
 
     fn answer(&self, name: &SecretName) -> Option<String> {

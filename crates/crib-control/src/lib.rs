@@ -49,4 +49,4 @@ pub use rotation::is_moved_away;
 pub use schema::schema;
 pub use screen::screen;
 pub use switch::{Switches, switch};
-pub use world::{Fixed, World};
+pub use world::{Fixed, Misnamed, World};

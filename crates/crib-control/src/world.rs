@@ -6,6 +6,17 @@ use std::path::{Path, PathBuf};
 
 use crib_store::SecretName;
 
+use crate::compile::Package;
+
+/// What is wrong with how a server names its package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misnamed {
+    /// The way to the place inside of the server.
+    pub path: Vec<String>,
+    pub message: String,
+    pub hint: String,
+}
+
 /// Where variables and files come from.
 pub trait World {
     /// Returns an environment variable.
@@ -22,6 +33,11 @@ pub trait World {
 
     /// Returns what was answered to a question of a file, where it may stand anywhere.
     fn answer(&self, _: &SecretName) -> Option<String> {
+        None
+    }
+
+    /// Returns what is wrong with how a server names its package, which whoever fetches packages knows.
+    fn misnamed(&self, _: &Package) -> Option<Misnamed> {
         None
     }
 

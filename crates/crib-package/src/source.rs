@@ -90,7 +90,13 @@ impl Source {
                 Err(invalid(text, "a registry's names are `namespace/server`"))
             };
         }
-        if is_word(&name, "-._") { Ok(Self::Registry { name, version }) } else { Err(invalid(text, "it has characters that no name has")) }
+        if is_word(&name, "-._") {
+            return Ok(Self::Registry { name, version });
+        }
+        Err(match text.split_once(':') {
+            Some((kind, _)) if is_word(kind, "-") => invalid(text, &format!("packages of the kind `{kind}` are not known")),
+            Some(_) | None => invalid(text, "it has characters that no name has"),
+        })
     }
 
     /// Returns the source of one entry of `packages` in a registry's `server.json`.

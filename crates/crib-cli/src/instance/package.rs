@@ -1,5 +1,6 @@
 //! A server from a package: its bytes are checked before every start, and it is started in a sandbox.
 
+mod named;
 mod socket;
 
 use std::collections::BTreeMap;
@@ -10,12 +11,13 @@ use std::time::Duration;
 use crib_connect::{Shared, Source as Way};
 use crib_control::{CompiledServer, Package};
 use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Upstream};
-use crib_package::{Grants, Locked, NetGrant, Owner, Progress, RemedyKind, Source, Start, recognise};
+use crib_package::{Grants, Locked, NetGrant, Owner, Progress, RemedyKind, Start, recognise};
 use crib_sandbox::Egress;
 use crib_transport::CommandLine;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+pub(crate) use named::{misnamed, source};
 use socket::socket;
 
 use super::setup;
@@ -354,15 +356,6 @@ fn command(
     let launch = crib_sandbox::command(&std::env::current_exe().map_err(failed)?, &spec)?;
     let command = CommandLine { program: launch.program, args: launch.args, env: launch.env, cwd: None };
     Ok((command, egress))
-}
-
-/// Reads the source of a package with its further requirements.
-pub(crate) fn source(package: &Package) -> Result<Source, Fault> {
-    let mut source = Source::parse(&package.run)?;
-    if let Source::Npm { more, .. } | Source::Pypi { more, .. } = &mut source {
-        more.with.extend(package.with.iter().cloned());
-    }
-    Ok(source)
 }
 
 /// Returns what a server may have: the configuration's word, else the lockfile's.

@@ -153,6 +153,15 @@ cli!(
     "",
     [("a.yaml", "servers:\n  demo: { bultin: demo }\n")]
 );
+cli!(
+    check_a_package_that_is_none,
+    ["serve", "-c", "a.yaml", "--check"],
+    "",
+    [(
+        "a.yaml",
+        "servers:\n  demo: { builtin: demo }\n  other:\n    run: foo:bar\n  found: { run: io.github.owner/server }\n  host: { run: time, sandbox: { net: [\"http://x\"] } }\n"
+    )]
+);
 cli!(serve_a_missing_file, ["serve", "-c", "gone.yaml"]);
 cli!(serve_the_world_without_keys, ["serve", "--listen", "0.0.0.0:0"]);
 cli!(serve_a_wrong_address, ["serve", "--listen", "nowhere"]);

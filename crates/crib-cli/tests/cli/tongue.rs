@@ -88,6 +88,7 @@ fn tables_results_and_failures() {
     let cases: &[(&str, &[&str])] = &[
         ("codes", &["explain"]),
         ("check", &["serve", "-c", "a.yaml", "--check"]),
+        ("check_packages", &["serve", "-c", "packages.yaml", "--check"]),
         ("list", &["list", "-c", "a.yaml"]),
         ("new", &["new", "天气", "--lang", "rust"]),
         ("slip", &["lsit"]),
@@ -100,6 +101,11 @@ fn tables_results_and_failures() {
     ];
     for (name, words) in cases {
         with_file("zh_said", "a.yaml", DEMO);
+        with_file(
+            "zh_said",
+            "packages.yaml",
+            "servers:\n  a: { run: foo:bar }\n  b: { run: a/b }\n  c: { run: time, sandbox: { net: [\"x y\"] } }\n",
+        );
         insta::assert_snapshot!(format!("said_{name}"), in_chinese("zh_said", words));
     }
 }

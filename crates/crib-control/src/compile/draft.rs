@@ -3,6 +3,7 @@
 mod listing;
 mod own;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -317,7 +318,7 @@ impl<'w> Draft<'w> {
                     let path: Vec<&str> = complaint.path.iter().map(String::as_str).collect();
                     let span = if path.is_empty() { entry.key.clone() } else { entry.node.locate(&path) };
                     let mut problem = Problem::at(&entry.file, span, complaint.message);
-                    problem.hint = complaint.hint.map(str::to_owned);
+                    problem.hint = complaint.hint.map(Cow::into_owned);
                     if entry.is_foreign { self.warnings.push(problem) } else { self.problems.push(problem) }
                 }
             }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::server::{self, Complaint};
 use crate::config::{Server, Transport};
-use crate::world::World;
+use crate::world::{Misnamed, World};
 
 /// A package and what it is started with. What stands for which bytes is a matter of the lockfile.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,13 +54,17 @@ pub(super) fn package(server: &Server, world: &dyn World) -> Result<Package, Com
         net: sandbox.net.clone(),
         env: sandbox.env.clone(),
     });
-    Ok(Package {
+    let package = Package {
         run: place(&server.run, world),
         with: server.with.clone(),
         args: server.args.clone(),
         env: server.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         sandbox,
-    })
+    };
+    match world.misnamed(&package) {
+        Some(Misnamed { path, message, hint }) => Err(Complaint { path, message, hint: Some(hint.into()) }),
+        None => Ok(package),
+    }
 }
 
 /// Makes what names a place on this machine absolute.

@@ -1,5 +1,6 @@
 //! One server: exactly one way to reach it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -155,7 +156,7 @@ pub(super) struct Complaint {
     /// The way to the place inside of the server; the server itself where empty.
     pub(super) path: Vec<String>,
     pub(super) message: String,
-    pub(super) hint: Option<&'static str>,
+    pub(super) hint: Option<Cow<'static, str>>,
 }
 
 impl Complaint {
@@ -168,7 +169,7 @@ impl Complaint {
     }
 
     fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = Some(hint);
+        self.hint = Some(hint.into());
         self
     }
 }
@@ -278,7 +279,7 @@ fn url(server: &Server) -> Result<Source, Complaint> {
     }
     let host = match check::address::called(&server.url) {
         Ok(host) => host,
-        Err(wrong) => return Err(Complaint { hint: wrong.hint, ..Complaint::new("url", wrong.label) }),
+        Err(wrong) => return Err(Complaint { hint: wrong.hint.map(Cow::Borrowed), ..Complaint::new("url", wrong.label) }),
     };
     if let Some(guarded) = crib_model::guarded_host(&host).filter(|_| !server.allow_link_local) {
         let message = format!("`{host}` is {guarded}");

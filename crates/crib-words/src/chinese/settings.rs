@@ -40,6 +40,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("{} is too large", "{} 太大"),
     ("{} is less than nothing", "{} 小于零"),
     ("the address is named here", "地址写在这里"),
+    ("this is a name in a registry of servers, and not the package it stands for", "这是服务器注册表中的名称，而不是它所代表的软件包"),
+    ("look it up and add it: toolcrib run {}", "查找并添加它：toolcrib run {}"),
+    (
+        "write `npm:PACKAGE`, `pypi:PACKAGE`, `cargo:CRATE`, `oci:IMAGE`, a folder that begins with `./`, or an `.mcpb` file; a program goes into `command`",
+        "请写 `npm:PACKAGE`、`pypi:PACKAGE`、`cargo:CRATE`、`oci:IMAGE`、以 `./` 开头的文件夹，或 `.mcpb` 文件；程序写在 `command` 中",
+    ),
+    ("write a host, `*.example.com`, or `[\"*\"]` for every host", "请写主机名、`*.example.com`，或用 `[\"*\"]` 表示所有主机"),
     ("addresses are shown and logged", "地址会被显示和记录"),
     ("everybody on this machine can read the arguments of a program", "本机上的任何人都能读到程序的参数"),
 ];

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crib_control::{Compiled, Problem, ToolNames, World, compile};
+use crib_control::{Compiled, Misnamed, Package, Problem, ToolNames, World, compile};
 use crib_package::Source;
 use crib_store::SecretName;
 use serde_json::{Map, Value, json};
@@ -153,6 +153,10 @@ impl World for Alone {
 
     fn directory(&self) -> &Path {
         self.system.directory()
+    }
+
+    fn misnamed(&self, package: &Package) -> Option<Misnamed> {
+        self.system.misnamed(package)
     }
 
     fn answer(&self, name: &SecretName) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crib_control::{World, compile};
+use crib_control::{Misnamed, Package, World, compile};
 
 use crate::failure::Failure;
 
@@ -26,6 +26,10 @@ impl World for Anything<'_> {
 
     fn directory(&self) -> &Path {
         self.system.directory()
+    }
+
+    fn misnamed(&self, package: &Package) -> Option<Misnamed> {
+        self.system.misnamed(package)
     }
 }
 
