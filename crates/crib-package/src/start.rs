@@ -99,7 +99,7 @@ pub(crate) fn start(store: &Store, surroundings: &Surroundings, locked: &Locked)
             return oci::start(surroundings, image, locked, store.part(tree, Half::Root));
         }
         if let Some(made) = &locked.made {
-            store.check(tree, Half::Made, made).map_err(|error| changed(locked, &unverified(&error)))?;
+            store.check(tree, Half::Made(made), made).map_err(|error| changed(locked, &unverified(&error)))?;
         }
         base = store.part(tree, Half::Tree);
         runtime.push(store.home(tree));
@@ -135,8 +135,9 @@ fn command(store: &Store, locked: &Locked, base: &Path) -> Result<Start, Fault> 
             (interpreter()?, script_args(&text(base.join(file)), &folders), None)
         }
         Entry::Python { module, function, script } => {
-            let tree = locked.tree.as_ref().ok_or_else(|| Fault::new(Code::LockInvalid, "a Python package is locked without its files"))?;
-            let made = store.part(tree, Half::Made);
+            let files = locked.tree.as_ref().zip(locked.made.as_ref());
+            let (tree, made) = files.ok_or_else(|| Fault::new(Code::LockInvalid, "a Python package is locked without its files"))?;
+            let made = store.part(tree, Half::Made(made));
             let python = system::python(&interpreter()?, &made, base);
             let args = module_args(&python, &made.join("cache"), [module, function, script]);
             (python.program, args, None)

@@ -1,8 +1,9 @@
 //! Where packages are kept: one folder per digest, there whole or not at all.
 //!
-//! `store/HEX/tree` is what was installed and what the digest is of, `store/HEX/made` what was made of it on this
-//! machine, and `store/HEX/root` the root directory of an image, which has neither. Beside each lies the list of its files (`*.files`), and the stamps by which a start sees that nothing was
-//! touched (`*.stamps`).
+//! `store/HEX/tree` is what was installed and what the digest is of, `store/HEX/made-HEX` what was made of it on this
+//! machine, once for each interpreter that it was made for, and `store/HEX/root` the root directory of an image, which
+//! has neither. Beside each lies the list of its files (`*.files`), and the stamps by which a start sees that nothing
+//! was touched (`*.stamps`).
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -18,18 +19,24 @@ use crate::{Digest, Lock};
 
 /// A half of a package's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Half {
+pub(crate) enum Half<'d> {
     Tree,
-    Made,
+    /// By its digest: what one interpreter has made is of no use to another.
+    Made(&'d Digest),
     Root,
 }
 
-impl Half {
-    const fn as_str(self) -> &'static str {
+/// What a folder is called that was made on this machine, without its digest.
+const MADE: &str = "made";
+/// Digits of the digest in its name.
+const MADE_DIGITS: usize = 16;
+
+impl Half<'_> {
+    fn name(self) -> String {
         match self {
-            Self::Tree => "tree",
-            Self::Made => "made",
-            Self::Root => "root",
+            Self::Tree => "tree".to_owned(),
+            Self::Made(digest) => format!("{MADE}-{}", digest.hex().chars().take(MADE_DIGITS).collect::<String>()),
+            Self::Root => "root".to_owned(),
         }
     }
 }
@@ -126,7 +133,7 @@ impl Store {
         self.take_in(bench, Half::Root, Tree::of_root(&bench.tree()))
     }
 
-    fn take_in(&self, bench: &Bench, half: Half, tree: Result<Tree, TreeError>) -> Result<(Digest, Tree), Fault> {
+    fn take_in(&self, bench: &Bench, half: Half<'_>, tree: Result<Tree, TreeError>) -> Result<(Digest, Tree), Fault> {
         let tree = tree.map_err(|error| unverified(&error))?;
         bench.check_room()?;
         let digest = tree.digest();
@@ -142,7 +149,7 @@ impl Store {
             let whole = bench.beside("whole");
             fs::create_dir(&whole)?;
             seal(&bench.tree())?;
-            fs::rename(bench.tree(), whole.join(half.as_str()))?;
+            fs::rename(bench.tree(), whole.join(half.name()))?;
             write_lists(&whole, half, &tree)?;
             match fs::rename(&whole, &home) {
                 // Somebody else has stored the same bytes in the meantime.
@@ -158,45 +165,47 @@ impl Store {
     pub(crate) fn take_made(&self, tree: &Digest, made: &Path) -> Result<Digest, Fault> {
         let home = self.home(tree);
         let files = Tree::of_made(made).map_err(|error| unverified(&error))?;
-        let place = home.join(Half::Made.as_str());
+        let digest = files.digest();
+        let half = Half::Made(&digest);
+        let place = home.join(half.name());
         let moved = || -> io::Result<()> {
             // Two who pull the same make the same; what one has made is not taken from under the other.
             let guard = File::options().create(true).truncate(false).write(true).open(self.0.with_extension("made.lock"))?;
             guard.lock()?;
             if place.exists() {
-                if self.check(tree, Half::Made, &files.digest()).is_ok() {
+                if self.check(tree, half, &digest).is_ok() {
                     return Ok(());
                 }
                 fs::remove_dir_all(&place)?;
             }
             fs::rename(made, &place)?;
-            write_lists(&home, Half::Made, &files)
+            write_lists(&home, half, &files)
         };
         moved().map_err(|error| failed("the package cannot be stored", error))?;
-        Ok(files.digest())
+        Ok(digest)
     }
 
     /// Checks that a half of a package is what was locked.
-    pub(crate) fn check(&self, tree: &Digest, half: Half, wanted: &Digest) -> Result<(), TreeError> {
-        let home = self.home(tree);
-        let part = home.join(half.as_str());
-        let list = home.join(format!("{}.files", half.as_str()));
+    pub(crate) fn check(&self, tree: &Digest, half: Half<'_>, wanted: &Digest) -> Result<(), TreeError> {
+        let (home, name) = (self.home(tree), half.name());
+        let part = home.join(&name);
+        let list = home.join(format!("{name}.files"));
         let manifest = fs::read(&list).map_err(|error| TreeError::Io { path: list, error })?;
         if Digest::of(&manifest) != *wanted {
             return Err(TreeError::Manifest);
         }
-        let stamps = fs::read(home.join(format!("{}.stamps", half.as_str()))).map(|text| Stamps::read(&text)).unwrap_or_default();
+        let stamps = fs::read(home.join(format!("{name}.stamps"))).map(|text| Stamps::read(&text)).unwrap_or_default();
         let files = Tree::read(&manifest).ok_or(TreeError::Manifest)?;
         match half {
             Half::Tree => files.check(&part, &stamps),
-            Half::Made => files.check_made(&part, &stamps),
+            Half::Made(_) => files.check_made(&part, &stamps),
             Half::Root => files.check_root(&part, &stamps),
         }
     }
 
     /// Returns the list of files of a package, if it is in the store.
     pub(crate) fn files(&self, tree: &Digest) -> Option<Tree> {
-        let list = |half: Half| fs::read(self.home(tree).join(format!("{}.files", half.as_str())));
+        let list = |half: Half<'_>| fs::read(self.home(tree).join(format!("{}.files", half.name())));
         Tree::read(&list(Half::Tree).or_else(|_none| list(Half::Root)).ok()?)
     }
 
@@ -204,8 +213,8 @@ impl Store {
         self.0.join(tree.hex())
     }
 
-    pub(crate) fn part(&self, tree: &Digest, half: Half) -> PathBuf {
-        self.home(tree).join(half.as_str())
+    pub(crate) fn part(&self, tree: &Digest, half: Half<'_>) -> PathBuf {
+        self.home(tree).join(half.name())
     }
 
     /// Returns what is in the store, by the names of the folders.
@@ -247,14 +256,34 @@ impl Store {
             fs::remove_dir_all(entry.path()).map_err(|error| failed("a package cannot be removed", error))?;
             removed += 1;
         }
+        self.sweep_made(&lock);
         Ok(removed)
     }
 }
 
-fn write_lists(home: &Path, half: Half, files: &Tree) -> io::Result<()> {
-    let half = half.as_str();
+impl Store {
+    /// Removes what was made for interpreters that no server is locked with any more.
+    fn sweep_made(&self, lock: &Lock) {
+        let kept: BTreeSet<String> = lock.all().filter_map(|locked| locked.made.as_ref()).map(|made| Half::Made(made).name()).collect();
+        for tree in lock.all().filter_map(|locked| locked.tree.as_ref()) {
+            for entry in fs::read_dir(self.home(tree)).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let half = name.split('.').next().unwrap_or(&name);
+                if half.split('-').next() != Some(MADE) || kept.contains(half) {
+                    continue;
+                }
+                // What cannot be removed is in nobody's way.
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                drop(if is_folder { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) });
+            }
+        }
+    }
+}
+
+fn write_lists(home: &Path, half: Half<'_>, files: &Tree) -> io::Result<()> {
+    let half = half.name();
     fs::write(home.join(format!("{half}.files")), files.manifest())?;
-    fs::write(home.join(format!("{half}.stamps")), Stamps::take(&home.join(half), files)?.write())
+    fs::write(home.join(format!("{half}.stamps")), Stamps::take(&home.join(&half), files)?.write())
 }
 
 /// Takes the right to write from every file, against accidents; what keeps servers away is the sandbox.
@@ -303,7 +332,7 @@ mod tests {
                 let (tree, _) = store.take(&bench).expect("it is taken in");
                 let made = store.take_made(&tree, &bench.beside("made")).expect("it is taken in");
                 store.check(&tree, Half::Tree, &tree).expect("it is whole");
-                store.check(&tree, Half::Made, &made).expect("it is whole");
+                store.check(&tree, Half::Made(&made), &made).expect("it is whole");
                 tree
             };
             let tree = std::thread::scope(|scope| {
@@ -314,6 +343,33 @@ mod tests {
             });
             assert!(!tree.is_empty());
         }
+    }
+
+    #[test]
+    fn what_two_interpreters_make_of_the_same_package_is_there_for_both() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::new(folder.path());
+        let make = |with: &str| {
+            let bench = put_together(&store);
+            fs::create_dir_all(bench.beside("made")).expect("written");
+            fs::write(bench.beside("made").join("pyvenv.cfg"), with).expect("written");
+            let (tree, _) = store.take(&bench).expect("it is taken in");
+            let made = store.take_made(&tree, &bench.beside("made")).expect("it is taken in");
+            (tree, made)
+        };
+        let ((tree, old), (same, new)) = (make("version = 3.11.7"), make("version = 3.12.4"));
+        assert!(tree == same && old != new);
+        for made in [&old, &new] {
+            store.check(&tree, Half::Made(made), made).expect("it is whole");
+        }
+        // What no server is locked with any more goes, and nothing else.
+        let text = format!(
+            "version = 1\n[servers.a]\nsource = \"pypi:a\"\nversion = \"1\"\ntree = \"{tree}\"\nmade = \"{new}\"\n[servers.a.entry]\nkind = \"python\"\nmodule = \"a\"\nfunction = \"main\"\nscript = \"a\"\n"
+        );
+        let lock = toml::from_str(&text).expect("a lockfile");
+        assert_eq!(store.sweep(|| Ok(lock)).expect("nobody is busy"), 0);
+        store.check(&tree, Half::Made(&new), &new).expect("it is whole");
+        assert!(store.check(&tree, Half::Made(&old), &old).is_err());
     }
 
     /// Makes the store empty again.

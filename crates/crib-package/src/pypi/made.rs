@@ -14,14 +14,6 @@ pub(super) fn strip(tree: &Path) -> io::Result<()> {
     for name in [".lock", ".gitignore"] {
         drop(fs::remove_file(tree.join(name)));
     }
-    for entry in fs::read_dir(tree)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "dist-info") {
-            for name in OF_INSTALLER {
-                drop(fs::remove_file(path.join(name)));
-            }
-        }
-    }
     let scripts = tree.join("bin");
     if scripts.is_dir() {
         for entry in fs::read_dir(&scripts)? {
@@ -32,7 +24,27 @@ pub(super) fn strip(tree: &Path) -> io::Result<()> {
             }
         }
     }
+    for entry in fs::read_dir(tree)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "dist-info") {
+            for name in OF_INSTALLER {
+                drop(fs::remove_file(path.join(name)));
+            }
+            forget(tree, &path.join("RECORD"))?;
+        }
+    }
     Ok(())
+}
+
+/// Takes out of a list of files those that are gone: it has the digests of scripts, which name their interpreter.
+fn forget(tree: &Path, record: &Path) -> io::Result<()> {
+    let Ok(text) = fs::read_to_string(record) else { return Ok(()) };
+    let is_there = |line: &&str| {
+        let file = line.split(',').next().unwrap_or_default();
+        file.starts_with('"') || tree.join(file).exists()
+    };
+    let kept: String = text.lines().filter(is_there).flat_map(|line| [line, "\n"]).collect();
+    fs::write(record, kept)
 }
 
 fn is_script(path: &Path) -> io::Result<bool> {

@@ -1,5 +1,7 @@
 //! An index that speaks PyPI's protocol.
 
+use std::io::Write as _;
+
 use crib_model::Code;
 use crib_package::{Digest, FindingKind, Listed, Listing, Policy, Progress, Proof, Source, Standing};
 
@@ -106,4 +108,27 @@ fn the_python_and_the_program_that_are_named_are_used() {
         refused(world.pull(&packages, "pypi:good-server?python=3.99", None), Code::RuntimeMissing, "there is no Python 3.99");
         refused(world.pull(&packages, "pypi:good-server#other", None), Code::PullFailed, "it has no program `other`");
     });
+}
+
+#[test]
+fn what_is_locked_for_two_interpreters_starts_with_each() {
+    if lacks("uv") || lacks("python3") {
+        return;
+    }
+    let world = World::new();
+    let good = wheel("good_server", "hello");
+    publish(&world, "good-server", "good_server-1.0-py3-none-any.whl", good.clone(), &good);
+    let packages = world.packages(Policy::default(), &["uv", "python3"]);
+    let one = world.pull(&packages, "pypi:good-server", None).expect("it is pulled").locked;
+    // The next one is found where programs always are.
+    std::fs::remove_file(world.path("bin/python3")).expect("it was put there");
+    let other = match world.pull(&world.packages(Policy::default(), &["uv"]), "pypi:good-server", None) {
+        Ok(pulled) if pulled.locked.runtime != one.runtime => pulled.locked,
+        Ok(_) | Err(_) => {
+            drop(writeln!(std::io::stderr(), "skipped: there is one Python here"));
+            return;
+        }
+    };
+    assert!(one.tree == other.tree && one.made != other.made, "{:?} {:?}", one.runtime, other.runtime);
+    assert_eq!((run(&packages, &one).as_str(), run(&packages, &other).as_str()), ("hello", "hello"));
 }
