@@ -24,6 +24,10 @@ pub(crate) fn of(tree: &Path, locked: &Locked) -> Option<BTreeSet<String>> {
         }
         (_, Some(("npm", name))) => of_npm(&json(&tree.join("node_modules").join(name).join("package.json"))?),
         (_, Some(("pypi", name))) => of_python(tree, name.split('[').next().unwrap_or(name))?,
+        (_, Some(("cargo", _))) => {
+            let programs = std::fs::read_dir(tree.join("bin")).ok()?.flatten();
+            programs.filter_map(|entry| Some(format!("program {}", entry.file_name().to_str()?))).collect()
+        }
         (_, Some(("mcpb", _))) => {
             let (manifest, _) = mcpb::of_folder(tree)?.ok()?;
             let settings = manifest.settings.iter().map(setting);

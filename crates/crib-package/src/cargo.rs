@@ -12,7 +12,7 @@ use crib_model::{Code, Fault};
 
 use crate::pull::Job;
 use crate::tool::{Said, args};
-use crate::{Digest, Entry, Event, Finding, FindingKind, Locked, Provenance};
+use crate::{Digest, Entry, Event, Finding, FindingKind, Locked, Provenance, changes};
 
 use yard::Yard;
 
@@ -24,7 +24,7 @@ pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Re
     let missing = || Fault::new(Code::RuntimeMissing, "`cargo` is not on this machine").hint("install Rust: https://rustup.rs");
     let cargo = job.surroundings.find("cargo").ok_or_else(missing)?;
     let message = format!("`{shown}` is built on this machine, in a sandbox without a network");
-    let findings = vec![Finding::new(FindingKind::Built, message)];
+    let mut findings = vec![Finding::new(FindingKind::Built, message)];
     job.judge(&findings)?;
     let bench = job.store.bench()?;
     job.progress.tell(Event::Resolving { source: shown.clone() });
@@ -45,11 +45,17 @@ pub(crate) async fn pull(job: &Job<'_>, name: &str, version: Option<&str>) -> Re
     let yard = Yard::find(job, &bench, cargo, shown.clone()).await?;
     let source = yard.unpack(&archive, &format!("{name}-{version}")).await?;
     let crates = yard.fetch(&source).await?;
+    findings.extend(crate::names::look_at_needed(&shown, &crates));
+    job.judge(&findings)?;
+    let reach = yard.read(&source).await;
     yard.build(&source).await?;
     let program = program(&bench.tree(), name)?;
     job.progress.tell(Event::Hashing);
     let (tree, files) = job.store.take(&bench)?;
     job.progress.tell(Event::Stored { files: files.files(), bytes: files.bytes() });
+    if let Some(Err(error)) = reach.map(|reach| reach.save(&changes::kept(job.store, &tree))) {
+        tracing::debug!("what `{shown}` mentions is not kept: {error}");
+    }
     let mut packages = crates;
     packages.insert(format!("{name}@{version}"), vec![digest.to_string()]);
     let locked = Locked {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::reach::UNNAMED;
 use crate::store::{Half, Store};
-use crate::{Entry, Gained, Locked, Reach, What, asks};
+use crate::{Digest, Entry, Gained, Locked, Reach, What, asks};
 
 /// How many things that it mentions are told of one by one.
 const GAINED_MAX: usize = 12;
@@ -85,16 +85,16 @@ fn wishes(store: &Store, locked: &Locked) -> Option<BTreeSet<String>> {
 
 /// Returns what the code of a version mentions, from the store or from its files.
 pub(crate) fn reach(store: &Store, locked: &Locked) -> Option<Reach> {
-    // Of machine code nothing can be read.
-    if matches!(locked.entry, Entry::Binary { .. } | Entry::Image(_)) {
-        return None;
-    }
     let digest = locked.tree.as_ref()?;
+    // Of machine code nothing can be read; what it was built of here was read then.
+    if matches!(locked.entry, Entry::Binary { .. } | Entry::Image(_)) {
+        return Reach::load(&kept(store, digest));
+    }
     let tree = store.part(digest, Half::Tree);
     if !tree.is_dir() {
         return None;
     }
-    let kept = store.home(digest).join("tree.reach");
+    let kept = kept(store, digest);
     Reach::load(&kept).or_else(|| {
         let reach = Reach::of(&tree, locked);
         if let Err(error) = reach.save(&kept) {
@@ -102,6 +102,11 @@ pub(crate) fn reach(store: &Store, locked: &Locked) -> Option<Reach> {
         }
         Some(reach)
     })
+}
+
+/// Returns where it is kept what the code of a version mentions.
+pub(crate) fn kept(store: &Store, tree: &Digest) -> PathBuf {
+    store.home(tree).join("tree.reach")
 }
 
 fn moved(from: Option<&String>, to: Option<&String>) -> Option<Moved> {

@@ -5,7 +5,7 @@ mod popular;
 use std::collections::BTreeMap;
 
 use crate::{Finding, FindingKind, Source};
-use popular::{NEIGHBOURS, NPM, NPM_SERVERS, PYPI, PYPI_SERVERS};
+use popular::{CRATES, CRATES_SERVERS, NEIGHBOURS, NPM, NPM_SERVERS, PYPI, PYPI_SERVERS};
 
 /// Below this length everything is one letter away from something.
 const LENGTH_MIN: usize = 5;
@@ -15,6 +15,7 @@ const LENGTH_MIN: usize = 5;
 enum Registry {
     Npm,
     Pypi,
+    Crates,
 }
 
 /// Notices a name that is one slip of a finger away from a popular one.
@@ -22,9 +23,9 @@ pub(crate) fn look(source: &Source) -> Option<Finding> {
     let (registry, name) = match source {
         Source::Npm { name, .. } => (Registry::Npm, name),
         Source::Pypi { name, .. } => (Registry::Pypi, name),
+        Source::Cargo { name, .. } => (Registry::Crates, name),
         Source::Registry { .. }
         | Source::Oci { .. }
-        | Source::Cargo { .. }
         | Source::Mcpb { .. }
         | Source::Url(_)
         | Source::Folder(_)
@@ -39,6 +40,7 @@ pub(crate) fn look_at_needed(source: &str, packages: &BTreeMap<String, Vec<Strin
     let (registry, own) = match source.split_once(':') {
         Some(("npm", name)) => (Registry::Npm, name),
         Some(("pypi", name)) => (Registry::Pypi, name.split('[').next().unwrap_or(name)),
+        Some(("cargo", name)) => (Registry::Crates, name),
         _ => return Vec::new(),
     };
     let mut findings = Vec::new();
@@ -72,6 +74,7 @@ impl Registry {
         let (servers, needed) = match self {
             Self::Npm => (NPM_SERVERS, NPM),
             Self::Pypi => (PYPI_SERVERS, PYPI),
+            Self::Crates => (CRATES_SERVERS, CRATES),
         };
         servers.iter().chain(needed).copied()
     }
@@ -112,11 +115,22 @@ mod tests {
             "pypi:mcp-sevrer-git",
             "pypi:pydantc",
             "npm:expresss",
+            "cargo:rust-mcp-filesytem",
+            "cargo:reqwests",
         ] {
             assert!(look(&Source::parse(text).expect("a source")).is_some(), "{text}");
         }
-        for text in ["pypi:mcp-server-time", "pypi:mcp_server_time", "npm:my-own-server", "npm:@playwright/mcp", "npm:preact", "pypi:scapy"]
-        {
+        for text in [
+            "pypi:mcp-server-time",
+            "pypi:mcp_server_time",
+            "npm:my-own-server",
+            "npm:@playwright/mcp",
+            "npm:preact",
+            "pypi:scapy",
+            "cargo:rmcp",
+            "cargo:rust_mcp_sdk",
+            "cargo:mcpserver",
+        ] {
             assert!(look(&Source::parse(text).expect("a source")).is_none(), "{text}");
         }
     }
@@ -135,6 +149,9 @@ mod tests {
         );
         for bad in ["lodahs@1.0.0", "axois@1.0.0", "@modelcontextprotoco1/sdk@1.0.0", "modelcontextprotocol-sdk@1.0.0", "chalkk@5.0.0"] {
             assert_eq!(needed("npm:server", &[bad]).len(), 1, "{bad}");
+        }
+        for bad in ["serde_jsno@1.0.0", "tokoi@1.0.0", "rust-decimal-@1.0.0", "once-cel@1.0.0"] {
+            assert_eq!(needed("cargo:server", &[bad]).len(), 1, "{bad}");
         }
         for bad in ["reqeusts==1.0", "pydantlc==2.0", "python_dotenvv==1.0"] {
             assert_eq!(needed("pypi:server", &[bad]).len(), 1, "{bad}");
@@ -164,12 +181,18 @@ mod tests {
                 assert_eq!(Registry::Pypi.near(name.trim()), None, "{name}");
             }
         }
-        assert!(count > 300, "{count}");
+        let lock: toml::Table = read("../../Cargo.lock").parse().expect("TOML");
+        for package in lock.get("package").and_then(toml::Value::as_array).expect("packages") {
+            let name = package.get("name").and_then(toml::Value::as_str).expect("a name");
+            count += 1;
+            assert_eq!(Registry::Crates.near(name), None, "{name}");
+        }
+        assert!(count > 600, "{count}");
     }
 
     #[test]
     fn no_name_is_on_both_lists() {
-        for registry in [Registry::Npm, Registry::Pypi] {
+        for registry in [Registry::Npm, Registry::Pypi, Registry::Crates] {
             let names: Vec<String> = registry.popular().map(|name| registry.normal(name)).collect();
             assert!(names.len() > 200, "{}", names.len());
             assert!(NEIGHBOURS.iter().all(|name| !names.iter().any(|popular| popular == name)), "{registry:?}");

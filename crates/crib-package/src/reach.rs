@@ -3,8 +3,10 @@
 //! It is read and not run, word by word: code that hides what it does mentions nothing, and much that is mentioned is
 //! never done. It tells one version from the next; what a server can do is what its sandbox grants.
 
+mod crates;
 mod gained;
 mod python;
+mod rust;
 mod script;
 mod whose;
 
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::Locked;
+pub(crate) use crates::Crates;
 pub use gained::{Gained, What};
 use whose::Whose;
 
@@ -104,43 +107,33 @@ struct Found {
 enum Kind {
     Script,
     Python,
+    Rust,
     Native,
 }
 
 impl Reach {
     /// Reads the files of a package.
     pub(crate) fn of(tree: &Path, locked: &Locked) -> Self {
-        let (files, mut is_whole) = files(tree);
+        let (files, is_whole) = files(tree, kind_of);
         let whose = Whose::of(tree, locked);
-        let mut packages: BTreeMap<String, Reached> = BTreeMap::new();
-        let mut bytes_left = BYTES_MAX;
+        let mut this = Reading { is_whole, ..Reading::default() };
         for (path, kind) in files {
-            let found = match kind {
-                Kind::Native => Found { means: [Means::Native].into(), ..Found::default() },
-                Kind::Script | Kind::Python => {
-                    let max = FILE_BYTES_MAX.min(bytes_left);
-                    let Some(text) = read(&tree.join(&path), max) else { continue };
-                    is_whole &= (text.len() as u64) < max;
-                    bytes_left = bytes_left.saturating_sub(text.len() as u64);
-                    if kind == Kind::Script { script::scan(&text) } else { python::scan(&text) }
-                }
-            };
-            if found == Found::default() {
-                continue;
-            }
-            let (name, version, inside) = whose.file(&path);
-            let inside = crate::asks::plain(&inside);
-            let reached = packages.entry(name).or_insert_with(|| Reached { version, ..Reached::default() });
-            for means in found.means {
-                reached.means.entry(means).or_insert_with(|| inside.clone());
-            }
-            for variable in found.variables {
-                if reached.variables.len() < VARIABLES_MAX {
-                    reached.variables.entry(variable).or_insert_with(|| inside.clone());
-                }
+            this.take(&tree.join(&path), kind, || whose.file(&path));
+        }
+        this.end()
+    }
+
+    /// Reads the crates that a program was built of.
+    pub(crate) fn of_crates(crates: &Crates<'_>) -> Self {
+        let mut this = Reading::default();
+        for one in crates.all() {
+            let (files, is_whole) = files(&one.folder, crates::kind_of);
+            this.is_whole &= is_whole;
+            for (path, kind) in files.into_iter().filter(|(path, _)| crates::is_of_program(path)) {
+                this.take(&one.folder.join(&path), kind, || (one.name.clone(), one.version.clone(), path.display().to_string()));
             }
         }
-        Self { form: FORM, is_whole, packages }
+        this.end()
     }
 
     /// Reads what was found before, if it was looked for in the same way.
@@ -168,6 +161,57 @@ impl Reach {
     }
 }
 
+/// What was found so far.
+struct Reading {
+    is_whole: bool,
+    bytes_left: u64,
+    packages: BTreeMap<String, Reached>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { is_whole: true, bytes_left: BYTES_MAX, packages: BTreeMap::new() }
+    }
+}
+
+impl Reading {
+    /// Reads one file; `whose` is the name and version of its package, and its place in it.
+    fn take(&mut self, path: &Path, kind: Kind, whose: impl FnOnce() -> (String, String, String)) {
+        let found = match kind {
+            Kind::Native => Found { means: [Means::Native].into(), ..Found::default() },
+            Kind::Script | Kind::Python | Kind::Rust => {
+                let max = FILE_BYTES_MAX.min(self.bytes_left);
+                let Some(text) = read(path, max) else { return };
+                self.is_whole &= (text.len() as u64) < max;
+                self.bytes_left = self.bytes_left.saturating_sub(text.len() as u64);
+                match kind {
+                    Kind::Script => script::scan(&text),
+                    Kind::Python => python::scan(&text),
+                    Kind::Rust | Kind::Native => rust::scan(&text),
+                }
+            }
+        };
+        if found == Found::default() {
+            return;
+        }
+        let (name, version, inside) = whose();
+        let inside = crate::asks::plain(&inside);
+        let reached = self.packages.entry(name).or_insert_with(|| Reached { version, ..Reached::default() });
+        for means in found.means {
+            reached.means.entry(means).or_insert_with(|| inside.clone());
+        }
+        for variable in found.variables {
+            if reached.variables.len() < VARIABLES_MAX {
+                reached.variables.entry(variable).or_insert_with(|| inside.clone());
+            }
+        }
+    }
+
+    fn end(self) -> Reach {
+        Reach { form: FORM, is_whole: self.is_whole, packages: self.packages }
+    }
+}
+
 pub(crate) fn read(path: &Path, max: u64) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     fs::File::open(path).ok()?.take(max).read_to_end(&mut text).ok()?;
@@ -175,7 +219,7 @@ pub(crate) fn read(path: &Path, max: u64) -> Option<Vec<u8>> {
 }
 
 /// Lists the files that are code, those of tests last, and says whether these are all.
-fn files(tree: &Path) -> (Vec<(PathBuf, Kind)>, bool) {
+fn files(tree: &Path, kind_of: fn(&Path) -> Option<Kind>) -> (Vec<(PathBuf, Kind)>, bool) {
     let (mut found, mut is_whole) = (Vec::new(), true);
     let mut folders = vec![(tree.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {

@@ -22,6 +22,7 @@ fn main() {
     std::fs::write(std::path::Path::new(&std::env::var("OUT_DIR").unwrap()).join("said"), text).unwrap();
 }
 "#;
+const HELPER: &str = "pub fn word() -> &'static str { let _ = std::fs::remove_file(\"/nonexistent/file\"); \"tried\" }";
 const MAIN: &str = r#"fn main() { println!("{}: {}", good_helper::word(), include_str!(concat!(env!("OUT_DIR"), "/said"))); }"#;
 
 fn command(home: &Home, args: &[&str]) -> Command {
@@ -54,10 +55,7 @@ fn a_build_has_no_network_and_no_file_of_the_user_and_its_program_runs() {
     let address = index.site.base.trim_start_matches("http://");
     let build = BUILD.replace("CANARY_SECRET", "\0").replace("CANARY", &canary).replace('\0', "CANARY_SECRET");
     let build = build.replace("ADDRESS", address).replace("HOME", &home.0.display().to_string());
-    let (_, sum) = index.publish(
-        &Crate { name: "good-helper", files: &[("src/lib.rs", "pub fn word() -> &'static str { \"tried\" }")], needs: None },
-        None,
-    );
+    let (_, sum) = index.publish(&Crate { name: "good-helper", files: &[("src/lib.rs", HELPER)], needs: None }, None);
     let files = [("build.rs", build.as_str()), ("src/main.rs", MAIN)];
     index.publish(&Crate { name: "probe-server", files: &files, needs: Some(("good-helper", &sum)) }, None);
     let pulled = said(&mut command(&home, &["pull", "cargo:probe-server"]));
@@ -72,6 +70,9 @@ fn a_build_has_no_network_and_no_file_of_the_user_and_its_program_runs() {
     let lock = fs::read_to_string(home.0.join(".local/share/toolcrib/toolcrib.lock")).expect("a lockfile");
     assert!(lock.contains(&format!("\"good-helper@1.0.0\" = [\"sha256:{sum}\"]")), "{lock}");
     assert!(!home.0.join("written").exists());
+    // What it was built of was read: the program, and not what ran in the sandbox of the build.
+    let reach = fs::read_to_string(program(&home).ancestors().nth(3).expect("a folder").join("tree.reach")).expect("what it mentions");
+    assert!(reach.contains("\"files\":\"src/lib.rs\"") && reach.contains("good-helper") && !reach.contains("network"), "{reach}");
 
     // A crate it needs that is not what the index promised is never built.
     index.publish(&Crate { name: "good-helper", files: &[("src/lib.rs", "pub fn word() {}")], needs: None }, Some(b"another"));

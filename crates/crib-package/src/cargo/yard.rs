@@ -10,9 +10,10 @@ use crib_sandbox::Spec;
 
 use super::refused;
 use crate::pull::Job;
+use crate::reach::Crates;
 use crate::store::Bench;
 use crate::tool::{Said, args};
-use crate::{NetGrant, confined};
+use crate::{NetGrant, Reach, confined};
 
 /// The folder for what is built is known inside only.
 const SCRIPT: &str = r#"exec "$0" "$@" --target-dir "$TMPDIR/target""#;
@@ -100,6 +101,14 @@ impl<'a> Yard<'a> {
         }
         Err(refused(&said, &self.shown)
             .hint("its build has no network and sees no file of yours; a crate that needs either cannot be built here"))
+    }
+
+    /// Reads what the crate and all that it needs mention.
+    pub(super) async fn read(&self, source: &Path) -> Option<Reach> {
+        let (own, needed) = (source.to_owned(), self.vendor());
+        // Much is read, which would hold up calls where a gateway pulls.
+        let read = move || Reach::of_crates(&Crates { own: &own, needed: &needed });
+        tokio::task::spawn_blocking(read).await.ok()
     }
 
     fn vendor(&self) -> PathBuf {

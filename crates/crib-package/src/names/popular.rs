@@ -1,5 +1,9 @@
 //! Names of packages that many people install, and of honest ones that look like them.
 
+mod crates;
+
+pub(super) use crates::{CRATES, CRATES_SERVERS};
+
 /// Servers and tools of MCP on npm.
 pub(super) const NPM_SERVERS: &[&str] = &[
     "@21st-dev/magic",
@@ -270,4 +274,7 @@ pub(super) const NEIGHBOURS: &[&str] = &[
     // Of PyPI.
     "aiofile", "aredis", "attr", "beautifulsoup", "boto", "djongo", "gitdb2", "httpcore2", "httpx2", "ijson", "jinja", "jsonpath",
     "markdown2", "pyaml", "pycryptodomex", "pymssql", "pypdf2", "pypdf3", "pypdf4", "scapy", "simpy", "smmap2", "torchx",
+    // Of crates.io.
+    "base62", "bincode2", "blake", "confik", "crayon", "criterion2", "figment2", "ghash", "hyperx", "imago", "ipset", "mcpserver",
+    "mime-guess2", "oauth1", "objekt", "pastey", "proc-macro-error2", "proc-macro-error3", "serde-json5", "serde-yml", "socket",
 ];
