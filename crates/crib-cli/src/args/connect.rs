@@ -15,6 +15,7 @@ const NAME: &str = "toolcrib";
   toolcrib connect cursor codex --dry-run          show what would change
   toolcrib connect --list                          the clients that are known, and their state
   toolcrib connect --import                        bring the servers of your clients under Toolcrib
+  toolcrib connect --import --from mcp.json        the servers of one file
   toolcrib connect --restore                       take the last change back, byte for byte
 ")]
 #[command(group = clap::ArgGroup::new("what").args(["list", "print", "import", "remove", "restore"]))]
@@ -77,6 +78,9 @@ pub(crate) struct Connect {
     /// With --import: they stay commands, which nothing confines
     #[arg(long, requires = "import")]
     pub(crate) no_confine: bool,
+    /// With --import: take the servers of this file, and not those of the clients
+    #[arg(long, value_name = "FILE", requires = "import", conflicts_with_all = ["clients", "named", "scope", "global"], value_hint = ValueHint::FilePath)]
+    pub(crate) from: Option<PathBuf>,
     /// With --import: the configuration to write [default: ~/.config/toolcrib/config.yaml]
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
@@ -105,6 +109,7 @@ impl Connect {
             no_check: true,
             confine: false,
             no_confine: false,
+            from: None,
             config: None,
         }
     }

@@ -106,3 +106,63 @@ fn a_terminal_is_asked_how_packages_come_in_and_what_they_may() {
     let lock = fs::read_to_string(home.0.join(".local/share/toolcrib/toolcrib.lock")).expect("a lockfile");
     assert!(lock.contains(&format!("read = [\"{notes}\"]\nwrite = []\nnet = []")), "{lock}");
 }
+
+#[test]
+fn the_servers_of_one_file_are_taken_in_wherever_it_lies() {
+    let home = Home::new("imported_from");
+    home.write(".cursor/mcp.json", r#"{"mcpServers": {"other": {"command": "/bin/false"}}}"#);
+    home.write(
+        "got/servers.json",
+        r#"{ // from a colleague
+          "mcpServers": {"near": {"command": "/bin/true", "env": {"T": "${env:T}"}}, "far": {"serverUrl": "https://far.example.com/mcp"}, "odd": {"note": 1}} }"#,
+    );
+    let from = |file: &str, more: &[&str]| home.run(&[&["connect", "--import", "--from", file], more].concat());
+    let shown = from("../got/servers.json", &["--dry-run"]);
+    assert!(shown.status == 0 && shown.stdout.contains("+  near:") && home.config().is_empty(), "{}{}", shown.stdout, shown.stderr);
+    let asked = from("../got/servers.json", &["--no-input"]);
+    assert!(asked.status == 3 && home.config().is_empty(), "{}", asked.stderr);
+    let came = from("../got/servers.json", &["-y"]);
+    assert_eq!(came.status, 0, "{}", came.stderr);
+    for line in ["near  imported  file  /bin/true\n", "far   imported  file  https://far.example.com/mcp\n", "odd   skipped   file"] {
+        assert!(came.stdout.contains(line), "{line}: {}", came.stdout);
+    }
+    let config = home.config();
+    assert!(config.contains("T: \"${env:T}\"") && !config.contains("other") && !config.contains("odd"), "{config}");
+    assert!(from("../got/servers.json", &["-y"]).stdout.contains("same") && home.config() == config);
+    assert!(home.run(&["connect", "--restore", "-y"]).status == 0 && home.config().is_empty());
+
+    // A file whose place says whose it is, is read in that client's words, and its servers run in its folder.
+    home.write("project/.codex/config.toml", "[mcp_servers.coded]\ncommand = \"/bin/true\"\nenv_vars = [\"TOKEN\"]\n");
+    let came = from("../project/.codex/config.toml", &["-y"]);
+    assert!(came.stdout.contains("coded  imported  codex  /bin/true"), "{}{}", came.stdout, came.stderr);
+    let config = home.config();
+    assert!(config.contains("TOKEN: \"${env:TOKEN}\"") && config.contains("project\n"), "{config}");
+    // Files of YAML, and names alone.
+    home.write("got/goose.yaml", "extensions:\n  cooked: { type: stdio, cmd: /bin/true, enabled: true }\n");
+    assert!(from("../got/goose.yaml", &["-y"]).stdout.contains("cooked  imported  file  /bin/true"));
+    home.write("got/bare.json", r#"{"plain": {"command": "/bin/true"}}"#);
+    assert!(from("../got/bare.json", &["-y"]).stdout.contains("plain  imported  file  /bin/true"));
+}
+
+#[test]
+fn a_file_that_has_no_servers_to_take_in_is_told_and_changes_nothing() {
+    let home = Home::new("imported_from_not");
+    home.write("got/broken.json", "{\n  \"mcpServers\": {\n");
+    home.write("got/none.json", r#"{"theme": "dark"}"#);
+    home.write("got/ours.yaml", "servers:\n  demo: { builtin: demo }\n");
+    home.write("got/registry.json", r#"{"servers": {"fetch": {"image": "example.com/fetch:1"}, "time": {"image": "example.com/time:1"}}}"#);
+    for (file, status, words) in [
+        ("gone.json", 2, "cannot read ~/got/gone.json"),
+        ("broken.json", 2, "broken.json:2:17"),
+        ("none.json", 2, "no MCP servers in ~/got/none.json"),
+        ("ours.yaml", 2, "toolcrib serve -c FILE"),
+        ("registry.json", 2, "toolcrib serve -c ~/got/registry.json --only NAME"),
+    ] {
+        let said = home.run(&["connect", "--import", "--from", &format!("../got/{file}"), "-y"]);
+        assert!(said.status == status && said.stderr.contains(words), "{file}: {} {}", said.status, said.stderr);
+    }
+    assert!(home.config().is_empty());
+    for args in [&["connect", "--from", "x.json"][..], &["connect", "--import", "cursor", "--from", "x.json"]] {
+        assert_eq!(home.run(args).status, 2, "{args:?}");
+    }
+}

@@ -138,6 +138,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     ("With --import: they stay commands, which nothing confines", "与 --import 同用：它们仍是命令，不受任何限制"),
     (
+        "With --import: take the servers of this file, and not those of the clients",
+        "与 --import 同用：收进这个文件的服务器，而不是客户端的",
+    ),
+    ("the servers of one file", "一个文件中的服务器"),
+    (
         "With --import: the configuration to write [default: ~/.config/toolcrib/config.yaml]",
         "与 --import 同用：要写入的配置 [默认：~/.config/toolcrib/config.yaml]",
     ),

@@ -2,6 +2,7 @@
 
 mod asked;
 mod entries;
+mod from;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 use crate::output::{Output, table};
 use crate::places::shown;
 use crate::tongue::{said, word};
+use entries::Runs;
 pub(in crate::command) use verify::verify;
 
 /// What is said of a server that comes from a package, and as a command.
@@ -89,8 +91,9 @@ pub(super) fn run(task: &Task<'_>, output: &Output) -> Result<(), Failure> {
     let text = if bytes.is_none() { "version: 1\n".to_owned() } else { original.clone() };
     let known = crib_clients::entries(&text, Language::Yaml, OUR_SERVERS).map_err(|refusal| broken(task, &path, &text, &refusal))?;
     let mut harvest = Harvest::default();
-    for seen in task.seen()? {
-        gather(task, &seen, &known, &mut harvest);
+    match &task.args.from {
+        Some(file) => from::gather(task, file, &known, &mut harvest)?,
+        None => task.seen()?.iter().for_each(|seen| gather(task, seen, &known, &mut harvest)),
     }
     if harvest.rows.is_empty() && harvest.failures.is_empty() {
         output.say("no servers were found in the files of your clients");
@@ -161,13 +164,23 @@ fn broken(task: &Task<'_>, path: &Path, text: &str, refusal: &crib_clients::Refu
 
 /// Takes the servers of one client.
 fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut Harvest) {
-    let entries = match entries::of(task, seen) {
-        Ok(entries) => entries,
-        Err(failure) => {
-            harvest.failures.push(failure);
-            return;
-        }
-    };
+    match entries::of(task, seen) {
+        Ok(entries) => take(task, Given { seen, from: seen.client.id, entries }, known, harvest),
+        Err(failure) => harvest.failures.push(failure),
+    }
+}
+
+/// The servers of one file.
+struct Given<'a> {
+    /// Whose words they are in.
+    seen: &'a Seen,
+    /// Where people are told that they come from.
+    from: &'static str,
+    entries: Vec<(String, Value, Runs)>,
+}
+
+fn take(task: &Task<'_>, given: Given<'_>, known: &[(String, Value)], harvest: &mut Harvest) {
+    let Given { seen, from, entries } = given;
     let declared = asked::of(task, seen);
     for (name, entry, runs) in entries {
         // What leads to us would lead us to ourselves.
@@ -176,7 +189,7 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
         }
         let row = |name: String, done: Fate, words: String| Row {
             name,
-            client: seen.client.id,
+            client: from,
             done,
             to: survey::target(&entry),
             words,
@@ -186,7 +199,7 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
             Ok(None) => {}
             Err(why) => harvest.rows.push(row(name, Fate::Skipped, why.0)),
             Ok(Some(mut imported)) => {
-                entries::place(&mut imported, runs, task);
+                entries::place(&mut imported, &runs);
                 let needs = match asked::take(&mut imported, &declared) {
                     Ok(needs) => needs,
                     Err(why) => {
@@ -202,7 +215,7 @@ fn gather(task: &Task<'_>, seen: &Seen, known: &[(String, Value)], harvest: &mut
                     Some(Err(why)) => (None, format!("{UNCONFINED}: {why}")),
                     None => (None, String::new()),
                 };
-                let (done, words) = settle(&mut imported, packaged.as_ref(), seen.client.id, known, &harvest.servers);
+                let (done, words) = settle(&mut imported, packaged.as_ref(), from, known, &harvest.servers);
                 let odd = if matches!(done, Fate::Imported | Fate::Renamed) { odd } else { String::new() };
                 let words = [words, lost, odd].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
                 harvest.rows.push(row(imported.name.clone(), done, words));
