@@ -328,7 +328,7 @@ fn bare(source: &Source) -> (String, Option<String>) {
 }
 
 /// Returns whether what is locked is the package that is asked for, in whatever version.
-fn is_same(locked: &Locked, wanted: &Source) -> bool {
+pub(crate) fn is_same(locked: &Locked, wanted: &Source) -> bool {
     let Source::Oci { image } = wanted else { return locked.source == bare(wanted).0 };
     Reference::parse(image).is_ok_and(|name| locked.source == format!("oci:{}", name.name()))
 }

@@ -262,6 +262,11 @@ impl Lock {
         self.servers.values().chain(self.configurations.values().flat_map(BTreeMap::values))
     }
 
+    /// Returns the files of the configurations that something is locked for, beside the user's own.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.configurations.keys().map(PathBuf::as_path)
+    }
+
     /// Forgets the configurations whose files are gone, and what their servers were granted with them.
     pub fn forget_gone(&mut self) {
         // What cannot be looked at is not gone.

@@ -1,5 +1,6 @@
 //! `toolcrib doctor`: what is wrong on this machine, and what to do about it.
 
+mod elsewhere;
 mod mend;
 mod packages;
 mod rights;
@@ -109,6 +110,7 @@ fn examine(args: &Doctor, output: &Output) -> Result<Vec<Finding>, Failure> {
     findings.push(sandbox_finding());
     let packages = compiled.as_ref().map(|compiled| packages::look(compiled, running.as_ref(), !args.no_start)).transpose()?;
     findings.extend(packages.into_iter().flatten());
+    findings.extend(elsewhere::look());
     findings.extend(running.iter().flat_map(|running| servers(running, compiled.as_ref())));
     findings.extend(standing.iter().zip(alive).map(|(client, is_alive)| client_finding(client, is_alive)));
     Ok(findings)

@@ -1,6 +1,7 @@
 //! `toolcrib list`: the servers and how they are.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crib_control::{CompiledServer, ServerRow, Servers, Source, Why};
@@ -11,11 +12,12 @@ use super::serve;
 use crate::args::{List, Target};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
+use crate::instance::package::apart;
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::table::{self, Narrow, Shorten};
 use crate::tongue::{said, word};
-use crate::{amount, config, runtime};
+use crate::{amount, config, runtime, shop};
 
 /// How often a list that is watched is written anew.
 const LOOK: Duration = Duration::from_secs(1);
@@ -42,6 +44,7 @@ async fn once(args: &List, client: Client, origins: &Origins, output: &Output) -
     }
     output.data(&text(&found, args.wide, table::columns()))?;
     say_left_out(&found, None, output);
+    origins.say_apart(output);
     Ok(())
 }
 
@@ -84,6 +87,8 @@ struct Origin {
     slug: crib_model::Slug,
     source: String,
     grade: Option<String>,
+    /// The file in which what it was granted does not count.
+    apart: Option<PathBuf>,
 }
 
 impl Origins {
@@ -91,11 +96,21 @@ impl Origins {
         let compiled = if target.url.is_none() { config::again(&target.only, &target.config).ok() } else { None };
         let servers = compiled.into_iter().flat_map(|compiled| compiled.servers);
         let graded = Graded::open();
+        let lock = shop::data().and_then(|data| shop::lock(&data)).unwrap_or_default();
         let origin = |server: CompiledServer| {
             let grade = matches!(server.source, Source::Package(_)).then(|| graded.of_server(&server.name)).flatten();
-            Origin { source: serve::describe(&server.source), slug: server.slug, grade }
+            Origin { source: serve::describe(&server.source), apart: apart::of(&server, &lock), slug: server.slug, grade }
         };
         Self(servers.map(origin).collect())
+    }
+
+    /// Says which servers have been granted something that does not count in their file.
+    fn say_apart(&self, output: &Output) {
+        for Origin { slug, apart, .. } in &self.0 {
+            if let Some(file) = apart {
+                output.warn(&format!("`{slug}`: {}", apart::told(file)));
+            }
+        }
     }
 
     fn tell(&self, found: &mut Servers) {

@@ -1,5 +1,6 @@
 //! A server from a package: its bytes are checked before every start, and it is started in a sandbox.
 
+pub(crate) mod apart;
 mod named;
 mod socket;
 
@@ -302,14 +303,9 @@ async fn locked(server: &CompiledServer, package: &Package, shop: &Shop) -> Resu
     if let Owner::File(file) = &owner
         && let Some(own) = shop.own(name, &source)?
     {
-        let has_places = |one: &Grants| *one != Grants { engine: one.engine, unconfined: one.unconfined, ..Grants::default() };
         locked.grants.unconfined |= own.grants.unconfined;
-        if package.sandbox.is_none() && has_places(&own.grants) && !has_places(&locked.grants) {
-            let file = file.display();
-            tracing::warn!(
-                server = name,
-                "what `toolcrib run` granted it counts in your own configuration; `sandbox` in {file} grants it there"
-            );
+        if apart::are(package, &own.grants, &locked.grants) {
+            tracing::warn!(server = name, "{}", apart::told(file));
         }
     }
     locked.grants = grants(package, &locked)?;

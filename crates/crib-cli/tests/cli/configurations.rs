@@ -53,6 +53,16 @@ fn what_was_granted_to_a_server_is_granted_to_none_of_that_name_in_another_confi
     let same = home.write("work/same/toolcrib.yaml", &project("npm:reader-server@1.0.0")).display().to_string();
     let said = read(&home, &base, &same, &secret);
     assert_eq!(said.stdout.trim(), "refused ENOENT", "{}", said.stderr);
+    // Whoever looks for the reason is told of it.
+    let told = "what `toolcrib run` granted it counts in your own configuration alone; `sandbox` in ";
+    for args in [&["show", "reader", "-c", &same][..], &["list", "-c", &same], &["doctor", "--no-start"]] {
+        let said = home.run(args);
+        let all = [said.stdout, said.stderr].concat().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(all.contains(told) && all.contains("same/toolcrib.yaml grants it there"), "{args:?}: {all}");
+    }
+    let listed = crate::run::said(home.command(&["list", "-c", &same]).env("TOOLCRIB_LANG", "zh-CN"));
+    assert!(listed.stderr.contains("`reader`：`toolcrib run` 给它的授权只在你自己的配置中有效"), "{}", listed.stderr);
+    assert!(!home.good(&["list"]).stderr.contains("counts in"));
 
     // Another package under the name takes nobody's place.
     publish(&pages, "other-server", "2.0.0");

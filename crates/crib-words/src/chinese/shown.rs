@@ -359,4 +359,16 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("everybody on the way can change what {} answers: it is not https://", "途中的任何人都能更改 {} 的答复：它不是 https://"),
     ("its author wants `{}` of the program that runs it, which is not done here", "作者希望运行它的程序使用 `{}`，这里不会这样做"),
     ("what `{}` says of it is {} old: {}", "`{}` 对它的说明已是 {} 之前的：{}"),
+    (
+        "`{}`: what `toolcrib run` granted it counts in your own configuration alone; `sandbox` in {} grants it there",
+        "`{}`：`toolcrib run` 给它的授权只在你自己的配置中有效；在 {} 里用 `sandbox` 授予",
+    ),
+    (
+        "{}: what `toolcrib run` granted it counts in your own configuration alone; `sandbox` in {} grants it there",
+        "{}：`toolcrib run` 给它的授权只在你自己的配置中有效；在 {} 里用 `sandbox` 授予",
+    ),
+    (
+        "what `toolcrib run` granted it counts in your own configuration alone; `sandbox` in {} grants it there",
+        "`toolcrib run` 给它的授权只在你自己的配置中有效；在 {} 里用 `sandbox` 授予",
+    ),
 ];

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::args::Target;
 use crate::failure::Failure;
-use crate::instance::package::grants;
+use crate::instance::package::{apart, grants};
 use crate::output::{Output, padded};
 use crate::shop::{Believed, Shop};
 use crate::tongue::said;
@@ -32,6 +32,9 @@ pub(crate) struct Confinement {
     write: Vec<String>,
     net: Vec<String>,
     env: Vec<String>,
+    /// What it was granted elsewhere, and has not here.
+    #[serde(rename = "grantedElsewhere", skip_serializing_if = "Option::is_none")]
+    elsewhere: Option<String>,
     /// It runs without a sandbox, because somebody agreed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unconfined: bool,
@@ -64,7 +67,8 @@ pub(super) fn look(target: &Target, name: &str, output: &Output) -> Option<Confi
 
 fn of(server: &CompiledServer) -> Result<Option<Confinement>, Failure> {
     let Source::Package(package) = &server.source else { return Ok(None) };
-    let Some(locked) = shop::lock(&shop::data()?)?.get(&shop::owner(server), &server.name).cloned() else { return Ok(None) };
+    let lock = shop::lock(&shop::data()?)?;
+    let Some(locked) = lock.get(&shop::owner(server), &server.name).cloned() else { return Ok(None) };
     let grants = grants(package, &locked)?;
     let texts = |paths: &[std::path::PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
     let digest = locked.tree.as_ref().map(ToString::to_string);
@@ -78,6 +82,7 @@ fn of(server: &CompiledServer) -> Result<Option<Confinement>, Failure> {
         write: texts(&grants.write),
         net: grants.net.clone().into(),
         env: grants.env.clone(),
+        elsewhere: apart::of(server, &lock).map(|file| apart::told(&file)),
         unconfined: grants.unconfined,
         signature: locked.provenance.signature.clone(),
         attestation: locked.provenance.attestation.clone(),
@@ -123,7 +128,7 @@ pub(crate) fn bare() -> Result<Report, Failure> {
 }
 
 /// Says what the code of a package and of all it needs mentions.
-fn mentioned(reach: &Reach) -> Vec<String> {
+fn mentioned(reach: &Reach, source: &str) -> Vec<String> {
     let some = |names: Vec<&str>| {
         let more = names.len().saturating_sub(MENTIONED_MAX);
         let more = if more > 0 { said(&format!(" and {more} more")).into_owned() } else { String::new() };
@@ -131,7 +136,9 @@ fn mentioned(reach: &Reach) -> Vec<String> {
     };
     let mut told = Vec::new();
     for means in Means::ALL {
-        let names: Vec<&str> = reach.of_means(means).map(|(name, _)| name).collect();
+        let mut names: Vec<&str> = reach.of_means(means).map(|(name, _)| name).collect();
+        // What the package itself mentions says most.
+        names.sort_by_key(|name| !is_named(source, name));
         if !names.is_empty() {
             told.push(format!("{} ({})", said(means.as_str()), some(names)));
         }
@@ -150,6 +157,12 @@ fn mentioned(reach: &Reach) -> Vec<String> {
     let not_all = if reach.is_whole { "" } else { "; not all of it was read" };
     lines.push(format!("{margin}{}", said(&format!("this is what the code mentions, and no proof of what it does{not_all}"))));
     lines
+}
+
+/// Tells whether a source, as `npm:@scope/name@1.2.3`, is the package of this name.
+fn is_named(source: &str, name: &str) -> bool {
+    let rest = source.split_once(':').and_then(|(_, own)| own.strip_prefix(name));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['@', '[', '?', '#']))
 }
 
 /// Says who did it.
@@ -207,6 +220,7 @@ impl Confinement {
             let head = if at == 0 { said("sandbox") } else { "".into() };
             lines.push(format!("{}{}", padded(&head, MARGIN), said(line)));
         }
+        lines.extend(self.elsewhere.iter().map(|words| format!("{}{}", " ".repeat(MARGIN), said(words))));
         let (all, gaps) = (self.holds.iter().count(), self.holds.gaps().count());
         let count = match gaps {
             0 => format!("all {all} promises hold"),
@@ -216,7 +230,7 @@ impl Confinement {
         lines.push(format!("{margin}{}", said(&count)));
         let gap = |(promise, holds): (Promise, &Holds)| format!("{margin}{}{}", padded(&said(promise.as_str()), 30), told(holds));
         lines.extend(self.holds.gaps().map(gap));
-        lines.extend(self.mentions.as_ref().map(mentioned).into_iter().flatten());
+        lines.extend(self.mentions.as_ref().map(|reach| mentioned(reach, &self.source)).into_iter().flatten());
         lines.join("\n") + "\n"
     }
 }
