@@ -152,7 +152,7 @@ impl Output {
 
     /// Asks; the answer stands on the same line.
     pub(crate) fn ask(&self, text: &str) {
-        to_stderr(&said(text));
+        to_stderr(&harmless(&said(text)));
     }
 
     pub(crate) fn is_quiet(&self) -> bool {

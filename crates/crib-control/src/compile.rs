@@ -18,7 +18,7 @@ use secrecy::SecretString;
 pub use package::{Package, SandboxGrants};
 pub use server::{CompiledServer, Missing, Source};
 
-use crate::config::{Cluster, Config, Gateway, Listen, Observability, Packages, Tools};
+use crate::config::{Cluster, Config, Gateway, Listen, Observability, Packages, Tools, Wishes};
 use crate::inputs::Asked;
 use crate::problem::{Place, Problem};
 use crate::world::World;
@@ -145,6 +145,7 @@ pub fn default_config() -> Compiled {
         describe: "A little of everything, to try clients with".to_owned(),
         missing: None,
         inputs: Vec::new(),
+        wishes: Wishes::default(),
     }];
     compiled
 }

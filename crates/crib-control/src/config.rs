@@ -150,6 +150,26 @@ pub struct Server {
     pub pins: Pins,
     /// What the server is for, in one line; shown in lists.
     pub describe: String,
+    /// What a catalogue would have it granted; in no file of ours.
+    #[serde(skip)]
+    pub wishes: Wishes,
+}
+
+/// What a server would have, by the word of a catalogue: nothing of it is granted by that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Hosts, as grants have them.
+    pub hosts: Vec<String>,
+    /// Files and folders, by their paths on this machine.
+    pub read: Vec<String>,
+    pub write: Vec<String>,
+}
+
+impl Wishes {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && self.read.is_empty() && self.write.is_empty()
+    }
 }
 
 /// How a URL is spoken to.
@@ -329,6 +349,7 @@ impl Default for Server {
             tools: Tools::default(),
             pins: Pins::default(),
             describe: String::new(),
+            wishes: Wishes::default(),
         }
     }
 }

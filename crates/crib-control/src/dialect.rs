@@ -5,6 +5,7 @@ mod docker;
 mod entry;
 pub(crate) mod listing;
 mod toolhive;
+mod wishes;
 
 use crate::tree::{Key, Language, Node, Span, Value};
 use crate::world::World;

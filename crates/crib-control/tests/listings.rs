@@ -131,3 +131,27 @@ fn lists_of_settings_do_not_multiply_without_end() {
     let told = seen(&Fixed::new("/srv").file("catalog.yaml", &docker), &[], "catalog.yaml");
     assert!(told.contains("its settings make more than 1000 values of one"), "{told}");
 }
+
+#[test]
+fn what_a_catalogue_would_have_granted_is_a_wish_and_no_grant() {
+    let docker = "registry:\n  near:\n    image: x/near\n    allowHosts: [\"api.example.com:443\", \"db.example.com:5432\", \".example.org\"]\n    \
+        volumes: [\"{{near.paths|volume|into}}\", \"/var/data:/data:ro\", \"cache:/cache\"]\n    config: [{ name: near, properties: { paths: { default: [/home/me/a, /home/me/b] } } }]\n  \
+        alone: { image: x/alone, allowHosts: [a.example.com], disableNetwork: true }\n";
+    let toolhive = r#"{ "servers": {
+        "some": { "image": "x/some", "permissions": { "network": { "outbound": { "allow_host": [".example.com", "db.example.com"], "allow_port": [443, 5432] } }, "read": ["/etc/some"], "write": ["/var/some:/data"] } },
+        "all": { "image": "x/all", "permissions": { "network": { "outbound": { "insecure_allow_all": true, "allow_host": ["x"] } } } } } }"#;
+    let world = Fixed::new("/srv").file("catalog.yaml", docker).file("registry.json", toolhive);
+    let told = |file: &str, name: &str| {
+        let compiled = compile_only(&[name.to_owned()], &[PathBuf::from(file)], &world).expect("it is fine");
+        let server = compiled.servers.first().expect("a server");
+        let Source::Package(package) = &server.source else { panic!("an image") };
+        assert_eq!(package.sandbox, None);
+        let wishes = &server.wishes;
+        format!("{} | {} | {}", wishes.hosts.join(" "), wishes.read.join(" "), wishes.write.join(" "))
+    };
+    assert_eq!(told("catalog.yaml", "near"), "api.example.com db.example.com:5432 *.example.org | /var/data | /home/me/a /home/me/b");
+    assert_eq!(told("catalog.yaml", "alone"), " |  | ");
+    let some = "*.example.com *.example.com:5432 db.example.com db.example.com:5432 | /etc/some | /var/some";
+    assert_eq!(told("registry.json", "some"), some);
+    assert_eq!(told("registry.json", "all"), "* |  | ");
+}

@@ -20,6 +20,9 @@ pub struct Grants {
     /// It may run where nothing confines it, because somebody agreed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unconfined: bool,
+    /// What was asked for and not given; it is not asked for again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub declined: Vec<String>,
 }
 
 /// What confines a server.
@@ -89,6 +92,7 @@ impl fmt::Display for Grants {
             NetGrant::Hosts(rules) => rules.iter().try_for_each(|rule| writeln!(f, "network  {rule}"))?,
         }
         self.env.iter().try_for_each(|name| writeln!(f, "variable {name}"))?;
+        self.declined.iter().try_for_each(|what| writeln!(f, "declined {what}"))?;
         if self.engine == Engine::Container {
             writeln!(f, "engine   a container")?;
         }

@@ -13,7 +13,7 @@ use crib_store::SecretName;
 use super::secret::opened;
 use crate::failure::Failure;
 use crate::machine::Machine;
-use crate::output::Output;
+use crate::output::{Output, harmless};
 use crate::pins::secrets;
 use crate::tongue::said;
 
@@ -47,7 +47,7 @@ pub(super) fn ask(input: &Input, server: &str, output: &Output) -> Result<bool, 
     let answer = if !input.choices.is_empty() {
         choose(input, &question, output)?
     } else if input.is_password || input.command.is_some() {
-        rpassword::prompt_password(said(&format!("{question}: ")))?
+        rpassword::prompt_password(harmless(&said(&format!("{question}: "))))?
     } else {
         let default = input.default.as_ref().map(|default| format!(" [{default}]")).unwrap_or_default();
         output.ask(&format!("{question}{default}: "));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crib_clients::Value;
 use crib_control::Servers;
-use crib_package::{Event, Gained, Listing, Locked, Progress, Pulled, Source};
+use crib_package::{Event, Gained, Listing, Locked, Owner, Progress, Pulled, Source};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -193,13 +193,18 @@ pub(super) async fn wanted(shop: &Shop, text: &str, name: Option<&str>, fetch: &
 
 /// Gets a package and says what happens and what was noticed.
 pub(super) async fn pull(shop: &Shop, wish: &Wish, output: &Output) -> Result<Pulled, Failure> {
+    pull_for(shop, &Owner::Own, wish, output).await
+}
+
+/// Does the same for a server of somebody's.
+pub(super) async fn pull_for(shop: &Shop, owner: &Owner, wish: &Wish, output: &Output) -> Result<Pulled, Failure> {
     let Wish { name, source, listing } = wish;
     let clock = Instant::now();
     let seen: Arc<Mutex<Seen>> = Arc::default();
     let progress = progress(Arc::clone(&seen), output);
     let mut signals = Signals::new()?;
     let pulled = tokio::select! {
-        pulled = shop.pull(name, source, listing.as_ref(), &progress) => pulled,
+        pulled = shop.pull_for(owner, (name, source), listing.as_ref(), &progress) => pulled,
         _ = signals.stop() => {
             clear(output);
             return Err(Failure::shown(Exit::Interrupted));

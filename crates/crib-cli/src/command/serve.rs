@@ -4,6 +4,7 @@ mod alone;
 mod pages;
 mod reload;
 mod sockets;
+mod wishes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub(super) fn run(args: &Serve, output: &Output) -> Result<(), Failure> {
         Err(failure) => return Err(failure),
     };
     inputs::warn(&compiled, output);
+    wishes::warn(&compiled, output);
     if args.started_by.is_some() {
         background::detach();
     }
@@ -57,7 +59,8 @@ fn ask(args: &Serve, output: &Output) -> Result<(), Failure> {
     if let Some(name) = &args.server {
         compiled.keep_only(name)?;
     }
-    inputs::ask_all(&compiled.inputs, output)
+    inputs::ask_all(&compiled.inputs, output)?;
+    wishes::ask(&compiled, output)
 }
 
 /// The configuration with what the command line says on top.

@@ -364,7 +364,8 @@ pub(crate) fn grants(package: &Package, locked: &Locked) -> Result<Grants, Fault
         Fault::new(Code::ConfigInvalid, format!("`{}` may not be reached by what stands there", package.run)).because(why)
     })?;
     let Grants { engine, unconfined, .. } = locked.grants;
-    let grants = Grants { read: own.read.clone(), write: own.write.clone(), net, env: own.env.clone(), engine, unconfined };
+    let (read, write, env) = (own.read.clone(), own.write.clone(), own.env.clone());
+    let grants = Grants { read, write, net, env, engine, unconfined, declined: Vec::new() };
     shop::keep_apart(&grants)?;
     Ok(grants)
 }

@@ -43,7 +43,7 @@ fn note(text: &str) -> Vec<u8> {
 }
 
 /// This very program with its libraries, as an image would have them; none where that cannot be made.
-fn programs() -> Option<Vec<u8>> {
+pub(crate) fn programs() -> Option<Vec<u8>> {
     let program = env!("CARGO_BIN_EXE_toolcrib");
     let Some(libraries) = libraries(program) else {
         drop(writeln!(std::io::stderr(), "skipped: `ldd` does not say which libraries there are"));
@@ -58,7 +58,7 @@ fn digest(descriptor: &Value) -> &str {
     descriptor.get("digest").and_then(Value::as_str).expect("a digest")
 }
 
-fn demo() -> Value {
+pub(crate) fn demo() -> Value {
     json!({ "Entrypoint": ["toolcrib"], "Cmd": ["serve", "--stdio"], "WorkingDir": "/app", "Env": ["PATH=/app:/usr/bin"], "User": "65532",
         "Labels": { "io.modelcontextprotocol.server.name": "io.github.owner/counter" } })
 }

@@ -4,6 +4,8 @@
 
 mod audit;
 mod believed;
+#[cfg(unix)]
+mod catalogues;
 mod codes;
 mod completion;
 mod configurations;

@@ -373,6 +373,7 @@ impl<'w> Draft<'w> {
             describe: server.describe,
             missing: missing.map(|unset| Missing { message: unset.message, hint: unset.hint }),
             inputs,
+            wishes: server.wishes,
         }
     }
 

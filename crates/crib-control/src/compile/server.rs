@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use super::check;
 use super::package::{self, Package};
-use crate::config::{Builtin, Server, Tools, Transport};
+use crate::config::{Builtin, Server, Tools, Transport, Wishes};
 use crate::inputs::Input;
 use crate::secrets;
 use crate::world::World;
@@ -41,6 +41,8 @@ pub struct CompiledServer {
     pub missing: Option<Missing>,
     /// What its file has a person asked for, each kept as a secret.
     pub inputs: Vec<Input>,
+    /// What its catalogue would have it granted.
+    pub wishes: Wishes,
 }
 
 /// A variable without a value.

@@ -1,6 +1,7 @@
 //! A server of Docker's catalogue: an image or an address, with what the user has set.
 
 use super::listing::{Told, elements, scalar, secret, text};
+use super::wishes;
 use crate::config::{Server, Transport};
 use crate::tree::{Node, Span, Value};
 use crate::variables::{Unset, stray_secret};
@@ -72,6 +73,9 @@ fn container(server: &mut Server, name: &str, node: &Node, settings: &Node, unse
             Filled::Missing(key) => lacks(one, key),
         }
     }
+    let volumes = elements(node, "volumes").filter_map(scalar).map(|volume| filled(&volume, node, settings));
+    let volumes = volumes.flat_map(|filled| if let Filled::With(values) = filled { values } else { Vec::new() });
+    server.wishes = wishes::of_docker(node, volumes);
     for one in elements(node, "secrets") {
         if let (Some(kept), Some(variable)) = (text(one, "name"), text(one, "env")) {
             server.env.insert(variable.to_owned(), own_secret(name, kept, one)?);

@@ -1,6 +1,7 @@
 //! A server of ToolHive's registry: an image or an address, with the variables it has to be told.
 
 use super::listing::{Told, elements, scalar, secret, text};
+use super::wishes;
 use crate::config::{Server, Transport};
 use crate::secrets;
 use crate::tree::Node;
@@ -32,6 +33,7 @@ pub(super) fn server(name: &str, node: &Node, is_remote: bool, world: &dyn World
     }
     server.run = format!("oci:{image}");
     server.args = elements(node, "args").filter_map(scalar).collect();
+    server.wishes = wishes::of_toolhive(node);
     for one in elements(node, "env_vars") {
         if let Some((variable, value)) = value(name, one, Some(world), &mut unset)? {
             server.env.insert(variable, value);

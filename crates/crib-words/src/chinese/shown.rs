@@ -51,11 +51,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("from {}, says {}", "来自 {}，由 {} 证明"),
     ("measured here by toolcrib {}", "由 toolcrib {} 在本机测得"),
     ("network  none", "网络     无"),
+    ("every host", "所有主机"),
     ("network  every host", "网络     所有主机"),
     ("network  {}", "网络     {}"),
     ("read     {}", "读取     {}"),
     ("write    {}", "写入     {}"),
     ("variable {}", "变量     {}"),
+    ("declined {}", "已拒绝   {}"),
     // Words of tables.
     ("[state] running", "运行中"),
     ("[state] idle", "空闲"),
@@ -326,6 +328,20 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     ("`{}` is told of {} and may not go there; grant it: {}", "`{}` 的参数里有 {}，但它无权访问；授权：{}"),
     ("`{}` is told of {}. May it reach that over the network? [y/N] ", "`{}` 的参数里有 {}。允许它通过网络访问吗？[y/N] "),
+    (
+        "{} would have `{}` granted {}. May it reach that over the network? [y/N] ",
+        "{0} 要给 `{1}` 的授权是 {2}。允许它通过网络访问吗？[y/N] ",
+    ),
+    (
+        "{} would have `{}` granted {}. May it read and write there? [w = read and write, r = read only, N] ",
+        "{0} 要给 `{1}` 的授权是 {2}。允许它在那里读写吗？[w = 读写，r = 只读，N] ",
+    ),
+    ("{} would have `{}` granted {}. May it read there? [y/N] ", "{0} 要给 `{1}` 的授权是 {2}。允许它在那里读取吗？[y/N] "),
+    ("{} would have `{}` granted {}: {}", "{0} 要给 `{1}` 的授权是 {2}：{3}"),
+    (
+        "{} would have `{}` granted {}, and nobody has agreed; it asks at a terminal: toolcrib serve -c {} --only {}",
+        "{0} 要给 `{1}` 的授权是 {2}，还没有人同意；在终端中会询问：toolcrib serve -c {3} --only {4}",
+    ),
     ("`{}` is told of {}: {}", "`{}` 的参数里有 {}：{}"),
     (
         "{} come from packages. Run them in the sandbox, where they see no files and no network but what you grant? [Y/n] ",

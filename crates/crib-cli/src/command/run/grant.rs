@@ -131,13 +131,14 @@ fn agree(args: &Run, name: &str, why: &str, output: &Output) -> Result<(), Failu
     if is_yes(&answer()?) { Ok(()) } else { Err(refused()) }
 }
 
-fn answer() -> std::io::Result<String> {
+/// Reads what is typed.
+pub(in crate::command) fn answer() -> std::io::Result<String> {
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(answer.trim().to_lowercase())
 }
 
-fn is_yes(answer: &str) -> bool {
+pub(in crate::command) fn is_yes(answer: &str) -> bool {
     matches!(answer, "y" | "yes" | "j" | "ja" | "是" | "好")
 }
 
@@ -227,7 +228,7 @@ fn add<T: PartialEq>(list: &mut Vec<T>, one: T) {
     }
 }
 
-fn is_granted(path: &Path, grants: &Grants) -> bool {
+pub(in crate::command) fn is_granted(path: &Path, grants: &Grants) -> bool {
     crib_sandbox::is_shown(path) || grants.read.iter().chain(&grants.write).any(|granted| path.starts_with(granted))
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn of(server: &CompiledServer, lock: &Lock) -> Option<PathBuf> {
 /// Tells whether a server was granted something in the user's own configuration, and nothing by anybody here.
 pub(super) fn are(package: &Package, own: &Grants, here: &Grants) -> bool {
     let has_some = |one: &Grants| !one.read.is_empty() || !one.write.is_empty() || !one.env.is_empty() || one.net != NetGrant::None;
-    package.sandbox.is_none() && has_some(own) && !has_some(here)
+    // Whoever was asked here has said what counts here.
+    package.sandbox.is_none() && has_some(own) && !has_some(here) && here.declined.is_empty()
 }
 
 /// Says it of a server, and what grants it where the server is.
