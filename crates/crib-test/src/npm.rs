@@ -35,6 +35,8 @@ pub struct Package<'a> {
     pub server: Option<&'a str>,
     /// What it wants to be run when it is installed.
     pub postinstall: Option<&'a str>,
+    /// The versions of Node.js that it wants.
+    pub node: Option<&'a str>,
 }
 
 /// Whose version the registry signs.
@@ -59,7 +61,7 @@ impl<'a> Package<'a> {
     /// A package that nobody signs.
     #[must_use]
     pub const fn new(name: &'a str, version: &'a str, script: &'a str) -> Self {
-        Self { name, version, script, signs: Signs::Nothing, server: None, postinstall: None }
+        Self { name, version, script, signs: Signs::Nothing, server: None, postinstall: None, node: None }
     }
 
     /// Packs it.
@@ -68,6 +70,7 @@ impl<'a> Package<'a> {
         let mut manifest = json!({ "name": self.name, "version": self.version, "bin": { short(self.name): "index.js" } });
         let object = manifest.as_object_mut().expect("an object");
         object.extend(self.server.map(|server| ("mcpName".to_owned(), json!(server))));
+        object.extend(self.node.map(|node| ("engines".to_owned(), json!({ "node": node }))));
         object.extend(self.postinstall.map(|command| ("scripts".to_owned(), json!({ "postinstall": command }))));
         packed(&[("package.json", &manifest.to_string()), ("index.js", self.script)])
     }

@@ -26,6 +26,8 @@ mod missteps;
 mod native;
 mod new;
 mod nine;
+#[cfg(unix)]
+mod patience;
 mod pins;
 mod run;
 mod secrets;

@@ -1,9 +1,9 @@
 //! What an update says of the tools it brings.
 
 use crib_test::attest::{Authority, Identity, NOON};
-use crib_test::npm::{Published, Registry};
+use crib_test::npm::{Package, Published, Registry};
 
-use crate::run::{Home, SERVER, lacks, of_registry, publish_server, registry};
+use crate::run::{Home, SERVER, command_of_registry, lacks, of_registry, publish_server, registry, said};
 
 /// The reader with another description, and a tool more.
 fn changed() -> String {
@@ -116,4 +116,33 @@ fn who_signed_a_server_is_shown_and_may_not_change_unsaid() {
     home.write(".config/toolcrib/config.yaml", &format!("{config}  keys: [RWnonsense]\n"));
     let odd = of_registry(&home, &base, &["pull", "reader"]);
     assert!(odd.status == 2 && odd.stderr.contains("no public key of minisign"), "{}", odd.stderr);
+}
+
+#[test]
+fn what_an_update_asks_for_and_mentions_is_told_in_both_languages() {
+    if lacks("npm") || lacks("node") {
+        return;
+    }
+    let more = format!(
+        "{SERVER}\nconst run = () => require('child_process').execSync(process.env.EDITOR);\nconst get = () => fetch('https://example.com');\n"
+    );
+    for language in ["en", "zh-CN"] {
+        let home = Home::new(&format!("update_mentions_{language}"));
+        let (base, pages) = registry();
+        release(&pages, "1.0.0", SERVER);
+        let ran = of_registry(&home, &base, &["run", "npm:reader-server"]);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        pages.publish(&Package { node: Some(">=18"), ..Package::new("reader-server", "1.1.0", &more) });
+        let updated = said(command_of_registry(&home, &base, &["pull", "reader", "--no-tools"]).env("TOOLCRIB_LANG", language));
+        assert_eq!(updated.status, 0, "{}", updated.stderr);
+        let news: Vec<&str> = updated.stderr.lines().filter(|line| line.starts_with("         ")).collect();
+        let shown = said(home.command(&["show", "reader"]).env("TOOLCRIB_LANG", language)).stdout;
+        let mentions = shown.lines().skip_while(|line| !line.starts_with("mentions") && !line.starts_with("提及"));
+        let all: Vec<&str> = news.into_iter().chain(mentions).collect();
+        insta::assert_snapshot!(format!("update_mentions_{language}"), all.join("\n"));
+        // For programs there are names, and no sentences.
+        let json = home.good(&["show", "reader", "--json"]).stdout;
+        let reach = r#""reader-server":{"version":"1.1.0","means":{"network":"index.js","processes":"index.js"},"variables":{"EDITOR":"index.js"}}"#;
+        assert!(json.contains(reach), "{json}");
+    }
 }

@@ -62,8 +62,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("--header goes with a URL of a server, not with a bundle", "--header 用于服务器的 URL，不用于软件包文件"),
     ("a variable of it: --env NAME=VALUE", "它的变量：--env NAME=VALUE"),
     // `stop` and its patience.
-    ("waiting  for calls under way, and for servers to end", "正在等待  进行中的调用和服务器结束"),
-    ("killing  the gateway, which has not ended", "正在强制结束  尚未结束的网关"),
+    ("waiting  for calls under way, and for servers to end", "等待     进行中的调用和服务器结束"),
+    ("killing  the gateway, which has not ended", "强制结束 尚未结束的网关"),
     // What YAML cannot say.
     ("`{}` stands here a second time; the first is in line {}", "`{}` 在这里第二次出现；第一次在第 {} 行"),
     ("a second document begins here, and a file of settings is one", "这里开始了第二个文档，而一个设置文件只能有一个"),
