@@ -129,6 +129,20 @@ impl Shop {
         lock(&self.data)
     }
 
+    /// Reads everything that somebody needs: what is locked for servers, and what this program runs itself.
+    pub(crate) fn needed(&self) -> Result<Lock, Fault> {
+        let (mut lock, tools) = (self.lock()?, self.tools());
+        for (name, locked) in Lock::load(&tools)?.servers {
+            lock.put(&Owner::File(tools.clone()), &name, locked);
+        }
+        Ok(lock)
+    }
+
+    /// Returns the lockfile of what is no server, and is run by this program itself.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.data.join("tools.lock")
+    }
+
     /// Changes the lockfile while nobody else does.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Lock) -> T) -> Result<T, Fault> {
         let guard = self.data.join(".lock");

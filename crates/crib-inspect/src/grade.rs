@@ -11,6 +11,7 @@ mod safety;
 mod speed;
 mod starts;
 mod store;
+mod suite;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,6 +28,7 @@ pub use store::{Grades, Kept};
 use crate::client::{Client, Decline};
 use crate::lint::{self, lint};
 use crate::overview::Overview;
+use crate::suite::Suite;
 use crate::tap::{Seen, Sink, Tap, Verdict};
 use crate::target::{Options, Target};
 use crate::words::{Speak, label, plainly};
@@ -76,6 +78,9 @@ pub struct Grade {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caps: Vec<String>,
     pub parts: Vec<Part>,
+    /// What the official conformance suite says, where it was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<crate::suite::Report>,
     pub revision: String,
     pub transport: String,
     pub measured_unix_ms: u64,
@@ -102,11 +107,11 @@ struct Subject<'a> {
     first: &'a [serde_json::Value],
 }
 
-/// Measures a grade. `sinks` see every message of it.
+/// Measures a grade, with the official conformance suite where it is given. `sinks` see every message of it but the suite's.
 ///
 /// # Errors
-/// The server cannot be reached or started.
-pub async fn grade(target: &Target, options: &Options, sinks: Vec<Sink>) -> Result<Grade, Fault> {
+/// The server cannot be reached or started, or the suite cannot be.
+pub async fn grade(target: &Target, options: &Options, sinks: Vec<Sink>, suite: Option<&Suite>) -> Result<Grade, Fault> {
     let canary = Canary::new(target)?;
     let noise = Arc::new(parking_lot::Mutex::new(0_usize));
     let counted = Arc::clone(&noise);
@@ -120,7 +125,15 @@ pub async fn grade(target: &Target, options: &Options, sinks: Vec<Sink>) -> Resu
     let (mut parts, caps, hello) = result?;
     protocol::stdout(&mut parts, hello.transport, *noise.lock());
     parts.insert(0, starts);
+    let report = match suite {
+        Some(suite) => Some(Box::pin(crate::suite::run(suite, target, options, &hello)).await?),
+        None => None,
+    };
+    if let Some(report) = &report {
+        suite::tell(&mut parts, report);
+    }
     let mut grade = sum(target, parts, caps);
+    grade.suite = report;
     (grade.revision, grade.transport) = (hello.revision.to_string(), hello.transport.to_owned());
     Ok(grade)
 }
@@ -166,6 +179,7 @@ fn sum(target: &Target, mut parts: Vec<Part>, mut caps: Vec<(Cap, String)>) -> G
         score,
         caps: caps.into_iter().map(|(_, why)| why).collect(),
         parts,
+        suite: None,
         revision: String::new(),
         transport: String::new(),
         measured_unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),

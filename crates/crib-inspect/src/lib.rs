@@ -15,6 +15,7 @@ mod probe;
 mod record;
 mod replay;
 mod session;
+mod suite;
 mod tap;
 mod target;
 #[cfg(test)]
@@ -32,6 +33,10 @@ pub use overview::Overview;
 pub use record::{Recorded, Recording, recorder};
 pub use replay::{Difference, Exchange, Ignored, Lens, Player, Report as ReplayReport, exchanges, replay};
 pub use session::{COMMANDS, HELP, Lines, Mistake, Person, Said, Session, StandardInput, Suggest, Terminal, Words};
+pub use suite::{
+    Begun as SuiteBegun, Check as SuiteCheck, Errand as SuiteErrand, Outcome as SuiteOutcome, Report as SuiteReport,
+    Scenario as SuiteScenario, Starter as SuiteStarter, Suite,
+};
 pub use tap::{Body, Direction, Seen, Sink, Tap, Verdict, line, lines};
 pub use target::{Abilities, Confinement, EraChoice, OpenPipe, Options, Origin, Signature, Target, UrlTransport, Way};
 pub use watch::{Bell, Change, Changes, Files, How, Kind, Look, of_command as files_of_command, project};

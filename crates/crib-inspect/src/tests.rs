@@ -5,4 +5,5 @@ mod fixture;
 mod grades;
 mod real;
 mod recordings;
+mod suite;
 mod talk;

@@ -18,6 +18,7 @@ use super::{TEMPLATE, duration};
       --params '{\"name\": \"get_current_time\", \"arguments\": {}}'
   toolcrib inspect time --lint                     what models' APIs will not take
   toolcrib inspect time --grade                    measured on this machine, with the evidence
+  toolcrib inspect time --grade --suite            and by the official conformance suite
 ")]
 #[command(group = ArgGroup::new("mode").args(["method", "replay", "lint", "load", "grade", "watch"]))]
 pub(crate) struct Inspect {
@@ -82,12 +83,23 @@ pub(crate) struct Task {
     /// With --tool: its arguments, as one JSON object
     #[arg(long, value_name = "JSON", requires = "tool")]
     pub(crate) args: Option<String>,
-    /// Measure a grade from A to F and keep it
-    #[arg(long)]
-    pub(crate) grade: bool,
+    #[command(flatten)]
+    pub(crate) measured: Measured,
     /// Start the server again whenever its files change, and say what is different then
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, value_hint = ValueHint::AnyPath)]
     pub(crate) watch: Option<Vec<PathBuf>>,
+}
+
+/// What is graded, and by whom.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Task")]
+pub(crate) struct Measured {
+    /// Measure a grade from A to F and keep it
+    #[arg(long)]
+    pub(crate) grade: bool,
+    /// With --grade: by the official conformance suite as well; it is downloaded and needs Node.js 22
+    #[arg(long, requires = "grade")]
+    pub(crate) suite: bool,
 }
 
 /// What is done with a recording.

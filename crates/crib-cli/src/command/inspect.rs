@@ -1,5 +1,6 @@
 //! `toolcrib inspect`: arguments in, what the inspector says out.
 
+mod suite;
 mod target;
 mod watch;
 
@@ -21,6 +22,7 @@ use crate::output::{self, Output};
 use crate::runtime;
 use crate::signals::Signals;
 use crate::tongue::said;
+use suite::Official;
 use target::Found;
 
 pub(super) fn run(args: &Inspect, verbosity: u8, output: &Output) -> Result<(), Failure> {
@@ -41,7 +43,7 @@ pub(super) fn run(args: &Inspect, verbosity: u8, output: &Output) -> Result<(), 
 }
 
 async fn task(args: &Inspect, found: &Found, (verbosity, signals): (u8, &mut Signals), output: &Output) -> Result<(), Failure> {
-    let is_talk = !args.task.lint && args.task.load.is_none() && !args.task.grade && args.task.again.replay.is_none();
+    let is_talk = !args.task.lint && args.task.load.is_none() && !args.task.measured.grade && args.task.again.replay.is_none();
     if is_talk {
         return talk(args, found, (verbosity, signals), output).await;
     }
@@ -60,7 +62,7 @@ async fn measure(args: &Inspect, found: &Found, verbosity: u8, output: &Output) 
     if let Some(duration) = wants.load {
         return load(args, found, duration, output).await;
     }
-    if wants.grade {
+    if wants.measured.grade {
         return grade(args, found, verbosity, output).await;
     }
     match &wants.again.replay {
@@ -103,7 +105,13 @@ async fn grade(args: &Inspect, found: &Found, verbosity: u8, output: &Output) ->
     if verbosity > 0 && !output.is_json {
         sinks.push(log(verbosity - 1, output, None));
     }
-    let grade = crib_inspect::grade(&found.target, &options(args), sinks).await?;
+    let official = if args.task.measured.suite { Some(Official::ready(output).await?) } else { None };
+    let suite = official.as_ref().map(Official::suite);
+    let grade = crib_inspect::grade(&found.target, &options(args), sinks, suite.as_ref()).await;
+    if let Some(official) = official {
+        official.close().await;
+    }
+    let grade = grade?;
     let kept = Grades::of(&crate::shop::data()?).keep(&grade)?;
     if let Some(path) = kept {
         output.say(&format!("kept  {}", path.display()));

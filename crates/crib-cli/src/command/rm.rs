@@ -48,7 +48,7 @@ pub(super) fn run(args: &Remove, output: &Output) -> Result<(), Failure> {
             names.iter().for_each(|name| drop(lock.servers.remove(name)));
             lock.forget_gone();
         })?;
-        let packages = shop.packages.sweep(|| shop.lock())?;
+        let packages = shop.packages.sweep(|| shop.needed())?;
         if output.is_json {
             return output.document("rm", &Document { removed: &names, packages });
         }

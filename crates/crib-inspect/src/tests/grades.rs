@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::fixture::{Answer, Outcome, good_tool, legacy, not_found, options, target};
 
 async fn graded(target: &Target) -> Grade {
-    grade(target, &options(), Vec::new()).await.expect("a grade")
+    grade(target, &options(), Vec::new(), None).await.expect("a grade")
 }
 
 fn line<'a>(grade: &'a Grade, what: &str) -> &'a Line {

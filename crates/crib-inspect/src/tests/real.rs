@@ -17,16 +17,16 @@ use super::fixture::options;
 use super::talk::Alice;
 
 /// The tests are configured by the runner's environment.
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var_os(name)?.into_string().ok().filter(|value| !value.is_empty())
 }
 
-fn cache() -> PathBuf {
+pub(super) fn cache() -> PathBuf {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("a checkout").to_owned();
     variable("TOOLCRIB_CACHE").map_or_else(|| root.join(".cache"), PathBuf::from)
 }
 
-fn skip(what: &str) {
+pub(super) fn skip(what: &str) {
     drop(writeln!(std::io::stderr(), "skipped: {what} is not installed"));
 }
 
@@ -43,12 +43,12 @@ fn command(program: String, args: Vec<String>) -> CommandLine {
     CommandLine { program, args, env, cwd: None }
 }
 
-fn of(name: &str, command: CommandLine) -> Target {
+pub(super) fn of(name: &str, command: CommandLine) -> Target {
     let origin = Origin::default();
     Target { name: name.to_owned(), way: Way::Command(command), origin }
 }
 
-fn npm(package: &str, args: &[&str]) -> Option<CommandLine> {
+pub(super) fn npm(package: &str, args: &[&str]) -> Option<CommandLine> {
     let script = cache().join("npm/node_modules/@modelcontextprotocol").join(package).join("dist/index.js");
     let Some(node) = node().filter(|_| script.is_file()) else {
         skip(package);
@@ -199,7 +199,7 @@ async fn real_modern_servers_are_spoken_to_in_both_eras() {
 }
 
 async fn real_grade(target: Target) -> Grade {
-    let grade = grade(&target, &patient(), Vec::new()).await.expect("a grade");
+    let grade = grade(&target, &patient(), Vec::new(), None).await.expect("a grade");
     let report = grade.to_string();
     // A command comes from no package.
     assert!(grade.parts.iter().all(|part| part.points.is_some() != (part.name == "Origin")), "{report}");

@@ -256,6 +256,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     ("With --tool: its arguments, as one JSON object", "与 --tool 同用：它的参数，一个 JSON 对象"),
     ("Measure a grade from A to F and keep it", "评定 A 到 F 的等级并保存"),
+    (
+        "With --grade: by the official conformance suite as well; it is downloaded and needs Node.js 22",
+        "与 --grade 合用：同时运行官方一致性测试套件；会下载该套件，需要 Node.js 22",
+    ),
     ("File with servers, where SERVER is one of them", "服务器配置文件，SERVER 是其中之一"),
     ("Header for a URL: 'Authorization: Bearer …'", "URL 的请求头：'Authorization: Bearer …'"),
     ("Variable for a command: NAME=VALUE, or NAME for your own value", "命令的变量：NAME=VALUE，或用 NAME 传递你自己的值"),
