@@ -1,6 +1,7 @@
 //! The packages of this user: the store, the lockfile, and who may change them at a time.
 
 mod keys;
+mod tools;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -127,20 +128,6 @@ impl Shop {
     /// Reads the lockfile.
     pub(crate) fn lock(&self) -> Result<Lock, Fault> {
         lock(&self.data)
-    }
-
-    /// Reads everything that somebody needs: what is locked for servers, and what this program runs itself.
-    pub(crate) fn needed(&self) -> Result<Lock, Fault> {
-        let (mut lock, tools) = (self.lock()?, self.tools());
-        for (name, locked) in Lock::load(&tools)?.servers {
-            lock.put(&Owner::File(tools.clone()), &name, locked);
-        }
-        Ok(lock)
-    }
-
-    /// Returns the lockfile of what is no server, and is run by this program itself.
-    pub(crate) fn tools(&self) -> PathBuf {
-        self.data.join("tools.lock")
     }
 
     /// Changes the lockfile while nobody else does.
@@ -330,9 +317,7 @@ fn bare(source: &Source) -> (String, Option<String>) {
         Source::Pypi { name, version, .. } => (Source::Pypi { name, version: None, more: More::default() }, version),
         Source::Cargo { name, version } => (Source::Cargo { name, version: None }, version),
         Source::Mcpb { place, .. } => (Source::Mcpb { place, sha256: None }, None),
-        other @ (Source::Registry { .. } | Source::Oci { .. } | Source::Url(_) | Source::Folder(_) | Source::Command { .. }) => {
-            (other, None)
-        }
+        it @ (Source::Registry { .. } | Source::Oci { .. } | Source::Url(_) | Source::Folder(_) | Source::Command { .. }) => (it, None),
     };
     let is_exact = |version: &String| {
         version.starts_with(|letter: char| letter.is_ascii_digit())

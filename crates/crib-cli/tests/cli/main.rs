@@ -34,6 +34,8 @@ mod secrets;
 #[path = "../../../crib-oci/tests/images/shelf.rs"]
 mod shelf;
 #[cfg(unix)]
+mod suite;
+#[cfg(unix)]
 mod terminal;
 mod tongue;
 mod unconfined;

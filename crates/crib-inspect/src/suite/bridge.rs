@@ -30,6 +30,8 @@ const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const SESSIONS_MAX: usize = 16;
 const CONNECTIONS_MAX: usize = 64;
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Longest wait for an answer of the server: the suite is told of it before it gives up itself.
+const ANSWER_TIMEOUT_MAX: Duration = Duration::from_secs(25);
 /// How long answers that are under way get when all is over.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -79,7 +81,7 @@ impl Bridge {
         let ports = Arc::new(Ports {
             target: target.clone(),
             is_modern: revision.is_modern(),
-            timeout: options.timeout,
+            timeout: options.timeout.min(ANSWER_TIMEOUT_MAX),
             sessions: Mutex::default(),
             starting: Semaphore::new(1),
             tracker: tracker.clone(),

@@ -10,8 +10,8 @@ use super::table::{ROWS, Row, Setting};
 use super::{Errand, Outcome, Scenario, Suite};
 use crate::overview::cut;
 
-/// Longest time for one scenario; the suite itself gives up after half of it.
-const SCENARIO_TIME_MAX: Duration = Duration::from_secs(60);
+/// Longest time for one scenario; the suite itself waits for an answer for two thirds of it.
+const SCENARIO_TIME_MAX: Duration = Duration::from_secs(90);
 /// Most bytes of what the suite prints of one scenario.
 const OUTPUT_BYTES_MAX: usize = 8 * 1024 * 1024;
 const LINE_BYTES_MAX: usize = 1024 * 1024;

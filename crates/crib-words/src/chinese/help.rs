@@ -274,6 +274,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("started again whenever its files change", "文件一有变化就重新启动"),
     ("what models' APIs will not take", "模型 API 不接受什么"),
     ("measured on this machine, with the evidence", "在本机测量，附带证据"),
+    ("and by the official conformance suite", "并由官方一致性测试套件测试"),
     // The comments of examples.
     ("start a server, in a sandbox", "在沙箱中启动服务器"),
     ("the servers of any MCP client, unchanged", "任何 MCP 客户端的服务器，原样使用"),

@@ -3,14 +3,14 @@
 
 mod way;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crib_inspect::{Suite, SuiteBegun, SuiteErrand, SuiteStarter};
 use crib_model::{Code, Fault};
-use crib_package::{Lock, Locked, More, Owner, Progress, Source, Start};
+use crib_package::{Locked, More, Progress, Source, Start};
 use crib_sandbox::{Net, Promise};
 use crib_transport::CommandLine;
 
@@ -29,7 +29,7 @@ const NODE_MIN: u32 = 22;
 /// Its name in the lockfile of our own tools.
 const NAME: &str = "conformance";
 /// Without these it is not started.
-const PROMISES: [Promise; 5] = [Promise::Network, Promise::Files, Promise::Environment, Promise::Privilege, Promise::Reaped];
+const PROMISES: [Promise; 4] = [Promise::Network, Promise::Files, Promise::Environment, Promise::Privilege];
 /// Has every connection take the one way out, whatever it is meant for, and adds the user's own headers.
 const PRELUDE: &str = include_str!("suite/prelude.mjs");
 /// The variable that carries the headers to the prelude.
@@ -61,8 +61,10 @@ impl Official {
             Some(found) => found,
             None => pulled(&shop, output).await?,
         };
+        let launcher = std::env::current_exe()?;
+        confined(&start, &locked, &launcher).await?;
         output.say(&format!("testing  with {PACKAGE} {VERSION}"));
-        let starter = Sandboxed { start, locked, launcher: std::env::current_exe()?, ways: Ways::new(shop.data.clone()) };
+        let starter = Sandboxed { start, locked, launcher, ways: Ways::new(shop.data.clone()) };
         Ok(Self { starter: Arc::new(starter) })
     }
 
@@ -83,7 +85,7 @@ fn source() -> Source {
 
 /// Returns what was pulled earlier, where it is of any use still.
 async fn here(shop: &Arc<Shop>) -> Option<(Locked, Start)> {
-    let locked = Lock::load(&shop.tools()).ok()?.get(&Owner::Own, NAME)?.clone();
+    let locked = shop.tool(NAME).ok()??;
     if !shop::is_of(&locked, &source()) || fits(&locked).is_err() {
         return None;
     }
@@ -100,9 +102,7 @@ async fn pulled(shop: &Arc<Shop>, output: &Output) -> Result<(Locked, Start), Fa
         output.warn(&format!("{} ({})", finding.message, finding.kind));
     }
     fits(&pulled.locked)?;
-    let mut lock = Lock::load(&shop.tools()).unwrap_or_default();
-    lock.put(&Owner::Own, NAME, pulled.locked.clone());
-    lock.save(&shop.tools())?;
+    shop.keep_tool(NAME, pulled.locked.clone())?;
     let start = checked(shop, &pulled.locked).await?;
     Ok((pulled.locked, start))
 }
@@ -132,6 +132,17 @@ fn fits(locked: &Locked) -> Result<(), Fault> {
         .hint("install a newer Node.js and put it first in PATH: https://nodejs.org"))
 }
 
+/// Tries its sandbox out: where it does not hold, nothing is run.
+async fn confined(start: &Start, locked: &Locked, launcher: &Path) -> Result<(), Fault> {
+    let failed = || Fault::new(Code::SandboxFailed, "the conformance suite cannot be confined");
+    let (spec, launcher) = (start.confine(locked, Vec::new(), None)?, launcher.to_owned());
+    let measured = tokio::task::spawn_blocking(move || crib_sandbox::measure(&launcher, &spec)).await;
+    let report = measured.map_err(|error| failed().because(error))??;
+    let Some(promise) = report.missing(&PROMISES) else { return Ok(()) };
+    let why = report.holds(promise).map(ToString::to_string).unwrap_or_default();
+    Err(failed().because(format!("{}: {why}", promise.as_str())).hint("grade without it: leave out --suite"))
+}
+
 // === impl Sandboxed ===
 
 impl SuiteStarter for Sandboxed {
@@ -151,5 +162,17 @@ impl SuiteStarter for Sandboxed {
         let launch = crib_sandbox::command(&self.launcher, &spec)?;
         let command = CommandLine { program: launch.program, args: launch.args, env: launch.env, cwd: None };
         Ok(SuiteBegun { command, keep: Box::new(way) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_run_is_what_our_own_tests_are_run_with() {
+        let pins: serde_json::Value = serde_json::from_str(include_str!("../../../../../xtask/pins/package-lock.json")).expect("JSON");
+        let pinned = &pins["packages"][format!("node_modules/{PACKAGE}")];
+        assert_eq!((pinned["version"].as_str(), pinned["integrity"].as_str()), (Some(VERSION), Some(INTEGRITY)));
     }
 }
