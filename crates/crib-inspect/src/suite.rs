@@ -133,8 +133,8 @@ pub(crate) async fn run(suite: &Suite, target: &Target, options: &Options, hello
 
 /// Opens the bridge alone.
 #[cfg(test)]
-pub(crate) async fn bridge(target: &Target, options: &Options) -> Bridge {
-    Bridge::open(target, options, Revision::LATEST_LEGACY).await.expect("a free port")
+pub(crate) async fn bridge(target: &Target, options: &Options, revision: Revision) -> Bridge {
+    Bridge::open(target, options, revision).await.expect("a free port")
 }
 
 /// Finds out whether the server speaks the older era as well as the newer one.

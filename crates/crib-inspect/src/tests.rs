@@ -1,5 +1,6 @@
 //! The inspector against small servers with known faults, and against real ones.
 
+mod bridge;
 mod faults;
 mod fixture;
 mod grades;

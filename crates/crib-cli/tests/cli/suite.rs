@@ -51,8 +51,10 @@ fn the_official_suite_is_pulled_once_and_judges_from_within_the_sandbox() {
     assert_eq!((ping["outcome"].as_str(), ping["failures"][0]["id"].as_str()), (Some("failed"), Some("ping")), "{ping}");
     assert_eq!(scenario(&grade, "prompts-list")["outcome"], "not_applicable");
 
-    // It is kept, and no server of anybody's; the registry is not asked again.
+    // It is kept, and no server of anybody's: `rm` leaves it, and the registry is not asked again.
     assert!(!home.0.join(".local/share/toolcrib/toolcrib.lock").exists());
+    home.write(".config/toolcrib/config.yaml", "servers:\n  demo: { builtin: demo }\n");
+    home.good(&["rm", "demo"]);
     let again = graded(&home, Some(NOWHERE));
     assert_eq!(again.status, 0, "{}", again.stderr);
 }

@@ -43,7 +43,7 @@ fn modern_capabilities(abilities: Abilities) -> Value {
     declared
 }
 
-pub(super) fn modern_meta(abilities: Abilities) -> Map<String, Value> {
+pub(crate) fn modern_meta(abilities: Abilities) -> Map<String, Value> {
     let mut own = Map::new();
     own.insert(meta::PROTOCOL_VERSION.to_owned(), json!(Revision::LATEST.as_str()));
     own.insert(meta::CLIENT_CAPABILITIES.to_owned(), modern_capabilities(abilities));

@@ -189,6 +189,11 @@ impl Ports {
         }
         let session = Session::begin(&self.target, self.is_modern, &self.tracker);
         let session = session.map_err(|fault| refused(502, code::INTERNAL, fault.message().to_owned()))?;
+        if self.is_modern {
+            // A server of both eras goes by the first message, and the suite's first one may be wrong on purpose.
+            let greeting = session.greet(&self.tracker);
+            drop(tokio::time::timeout(self.timeout, greeting).await);
+        }
         let mut sessions = self.sessions.lock();
         sessions.begun += 1;
         let name = if self.is_modern { ONLY.to_owned() } else { format!("bridge-{}", sessions.begun) };

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use crib_mcp::meta;
+use crib_mcp::{Method, meta};
 use crib_model::{Code, Fault};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::client::modern_meta;
 use crate::tap::Tap;
-use crate::target::{Target, Way};
+use crate::target::{Abilities, Target, Way};
 use crate::wire::{self, LinesWire, Outgoing, Reports, Wire as _};
 
 /// Messages that wait to be read by a client; further ones are lost to it.
@@ -23,6 +24,8 @@ const WAITING_MAX: usize = 256;
 /// Messages that wait for a stream to be opened; the oldest are forgotten first.
 const EARLY_MAX: usize = 64;
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// The id of the bridge's own request.
+const GREETING: &str = "toolcrib-bridge";
 
 /// A message of a client.
 pub(super) struct Line {
@@ -134,6 +137,16 @@ impl Session {
         let heard = Heard { queue, session: Arc::clone(self), request: Some(id.to_owned()), cancels };
         self.send(text).await.ok()?;
         Some(heard)
+    }
+
+    /// Asks what a client of the newer era asks first, and waits for the answer.
+    pub(super) async fn greet(self: &Arc<Self>, cancels: &TaskTracker) {
+        let id = Value::from(GREETING);
+        let params = json!({ "_meta": modern_meta(Abilities::None) });
+        let text = json!({ "jsonrpc": "2.0", "id": id, "method": Method::Discover.as_str(), "params": params }).to_string();
+        if let Some(mut heard) = self.ask(&id.to_string(), Bytes::from(text), Some(cancels.clone())).await {
+            while heard.next().await.is_some_and(|said| said.end.is_none()) {}
+        }
     }
 
     /// Opens the stream for what belongs to no request; one that was open before ends.

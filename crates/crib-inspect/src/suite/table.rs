@@ -46,8 +46,10 @@ pub(super) const ROWS: &[Row] = &[
     row("dns-rebinding-protection", LAST, None, Over::Loopback),
 ];
 
-/// Checks of a status or a header of HTTP, which is the bridge's where there is one.
+/// Checks of a status or a header of HTTP, which is the bridge's where there is one; and whether a greeting of the older
+/// era is unknown, to which a process that was greeted in the newer one may answer otherwise.
 const OF_HTTP: &[&str] = &[
+    "sep-2575-http-server-method-not-found-404-initialize",
     "sep-2575-http-server-meta-invalid-400",
     "sep-2575-http-server-unsupported-version-400",
     "sep-2575-http-server-header-mismatch-400",

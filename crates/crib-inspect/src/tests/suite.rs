@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::suite::{Begun, Errand, Outcome, Report, Scenario, Starter, Suite, run};
 use crate::{Client, Decline, EraChoice, Options, Origin, Tap, Target, Way, grade};
+use crib_mcp::Revision;
 use crib_model::Fault;
 use crib_transport::CommandLine;
 use serde_json::{Value, json};
@@ -159,7 +160,7 @@ async fn a_url_is_tested_as_it_is_and_with_what_is_about_http() {
     let Some(suite) = real() else { return };
     // The bridge is a server of Streamable HTTP like any other.
     let behind = target(legacy(json!([good_tool("left")])));
-    let bridge = crate::suite::bridge(&behind, &options()).await;
+    let bridge = crate::suite::bridge(&behind, &options(), Revision::LATEST_LEGACY).await;
     let way = Way::Url { url: bridge.url().parse().expect("a URL"), headers: Vec::new(), transport: crate::UrlTransport::Auto };
     let target = Target { name: "remote".to_owned(), way, origin: Origin::default() };
     let report = ran(&suite, &target, &patient(EraChoice::Legacy(None))).await;
