@@ -59,6 +59,8 @@ struct Ports {
 struct Sessions {
     open: HashMap<String, Arc<Session>>,
     begun: u64,
+    /// No more are begun.
+    is_closed: bool,
 }
 
 /// The name of the one session of the newer era.
@@ -96,8 +98,8 @@ impl Bridge {
 
     /// Ends every process, and then the listener.
     pub(crate) async fn close(self) {
-        let open = std::mem::take(&mut self.ports.sessions.lock().open);
-        for session in open.into_values() {
+        let open = self.ports.sessions.lock().close();
+        for session in open {
             session.close().await;
         }
         self.shutdown.cancel();
@@ -184,21 +186,36 @@ impl Ports {
                 return Ok((None, only));
             }
         }
-        if self.sessions.lock().open.len() >= SESSIONS_MAX {
-            return Err(refused(503, code::INTERNAL, "there are too many sessions"));
-        }
-        let session = Session::begin(&self.target, self.is_modern, &self.tracker);
-        let session = session.map_err(|fault| refused(502, code::INTERNAL, fault.message().to_owned()))?;
+        let (name, session) = self.begin()?;
         if self.is_modern {
             // A server of both eras goes by the first message, and the suite's first one may be wrong on purpose.
             let greeting = session.greet(&self.tracker);
             drop(tokio::time::timeout(self.timeout, greeting).await);
         }
+        Ok(((!self.is_modern).then_some(name), session))
+    }
+
+    /// Starts a process, which somebody will end from here on.
+    fn begin(&self) -> Result<(String, Arc<Session>), Refused> {
         let mut sessions = self.sessions.lock();
+        sessions.open.retain(|_, session| !session.is_gone());
+        if sessions.is_closed || sessions.open.len() >= SESSIONS_MAX {
+            return Err(refused(503, code::INTERNAL, "there are too many sessions"));
+        }
+        let session = Session::begin(&self.target, self.is_modern, &self.tracker);
+        let session = session.map_err(|fault| refused(502, code::INTERNAL, fault.message().to_owned()))?;
         sessions.begun += 1;
         let name = if self.is_modern { ONLY.to_owned() } else { format!("bridge-{}", sessions.begun) };
         sessions.open.insert(name.clone(), Arc::clone(&session));
-        Ok(((!self.is_modern).then_some(name), session))
+        Ok((name, session))
+    }
+}
+
+impl Sessions {
+    /// Gives up all of them, and begins no more.
+    fn close(&mut self) -> Vec<Arc<Session>> {
+        self.is_closed = true;
+        self.open.drain().map(|(_, session)| session).collect()
     }
 }
 
