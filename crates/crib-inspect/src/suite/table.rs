@@ -21,6 +21,8 @@ enum Over {
     Any,
     /// Streamable HTTP of its own.
     Http,
+    /// The same without TLS, and with no query: the suite asks for nothing else there.
+    Clear,
     /// The same on the loopback, in the clear and for everybody: what a web page could reach.
     Loopback,
 }
@@ -41,7 +43,7 @@ pub(super) const ROWS: &[Row] = &[
     row("prompts-list", BOTH, Some("prompts"), Over::Any),
     row("caching", MODERN, None, Over::Any),
     row("server-session-lifecycle", &[V2025_03_26, V2025_06_18, V2025_11_25], None, Over::Http),
-    row("http-header-validation", MODERN, None, Over::Http),
+    row("http-header-validation", MODERN, None, Over::Clear),
     row("server-sse-multiple-streams", LAST, Some("tools"), Over::Http),
     row("dns-rebinding-protection", LAST, None, Over::Loopback),
 ];
@@ -78,7 +80,9 @@ enum By {
     Lines,
     Sse,
     Http,
-    /// By HTTP, on the loopback and without a word of who asks.
+    /// By HTTP, without TLS and a query.
+    Clear,
+    /// The same on the loopback, without a word of who asks.
     Loopback,
 }
 
@@ -97,9 +101,14 @@ impl Row {
     pub(super) fn idle(&self, setting: &Setting) -> Option<String> {
         match (self.over, setting.by) {
             (_, By::Sse) => return Some("the server speaks HTTP+SSE, and the suite does not".to_owned()),
-            (Over::Http | Over::Loopback, By::Lines) => return Some("it is about HTTP, which this server does not speak".to_owned()),
-            (Over::Loopback, By::Http) => return Some("it is about servers that everybody on this machine may call".to_owned()),
-            (Over::Any, _) | (Over::Http, By::Http | By::Loopback) | (Over::Loopback, By::Loopback) => {}
+            (Over::Http | Over::Clear | Over::Loopback, By::Lines) => {
+                return Some("it is about HTTP, which this server does not speak".to_owned());
+            }
+            (Over::Clear, By::Http) => return Some("the suite asks for it without TLS and without a query alone".to_owned()),
+            (Over::Loopback, By::Http | By::Clear) => {
+                return Some("it is about servers that everybody on this machine may call".to_owned());
+            }
+            (Over::Any | Over::Http, _) | (Over::Clear, By::Clear | By::Loopback) | (Over::Loopback, By::Loopback) => {}
         }
         let missing = self.needs.filter(|needed| !setting.offers(needed));
         missing.map(|missing| format!("the server does not declare {missing}"))
@@ -118,9 +127,11 @@ impl Setting {
         let names = ["localhost", "127.0.0.1", "[::1]"];
         let host = url.strip_prefix("http://").and_then(|rest| rest.split(['/', '?']).next());
         let is_own = host.is_some_and(|host| names.iter().any(|name| host == *name || host.starts_with(&format!("{name}:"))));
+        let is_clear = host.is_some() && !url.contains('?');
         let by = match hello.transport {
             "sse" => By::Sse,
-            _ if is_own && headers.is_empty() => By::Loopback,
+            _ if is_clear && is_own && headers.is_empty() => By::Loopback,
+            _ if is_clear => By::Clear,
             _ => By::Http,
         };
         Self { by, ..Self::of_lines(hello) }
@@ -137,5 +148,39 @@ impl Setting {
         }
         let of = OF_CAPABILITIES.iter().find(|(prefix, _)| check.starts_with(prefix));
         (self.by != By::Lines || !OF_HTTP.contains(&check)) && of.is_none_or(|(_, capability)| self.offers(capability))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn hello(transport: &'static str) -> Hello {
+        let result = json!({ "capabilities": { "tools": {} } });
+        Hello { revision: V2026_07_28, transport, result, after: Duration::ZERO }
+    }
+
+    fn asked(setting: &Setting) -> Vec<&'static str> {
+        let rows = ROWS.iter().filter(|row| row.over != Over::Any && row.is_of(setting.revision));
+        rows.filter(|row| row.idle(setting).is_none()).map(|row| row.name).collect()
+    }
+
+    #[test]
+    fn what_is_asked_of_http_depends_on_how_the_server_is_reached() {
+        let of = |url: &str, headers: &[(String, String)]| asked(&Setting::of_url(url, headers, &hello("http")));
+        let (headers, streams, own) = ("http-header-validation", "server-sse-multiple-streams", "dns-rebinding-protection");
+        assert_eq!(of("http://127.0.0.1:8080/mcp", &[]), [headers, streams, own]);
+        assert_eq!(of("http://[::1]:8080/mcp", &[]), [headers, streams, own]);
+        assert_eq!(of("http://localhost/mcp", &[("x-key".to_owned(), "1".to_owned())]), [headers, streams], "not everybody may call it");
+        assert_eq!(of("http://mcp.example.com/mcp", &[]), [headers, streams]);
+        assert_eq!(of("http://localhost.example.com/mcp", &[]), [headers, streams]);
+        assert_eq!(of("https://mcp.example.com/mcp", &[]), [streams]);
+        assert_eq!(of("http://127.0.0.1/mcp?key=1", &[]), [streams]);
+        assert!(asked(&Setting::of_lines(&hello("stdio"))).is_empty());
+        assert!(asked(&Setting::of_url("http://127.0.0.1/sse", &[], &hello("sse"))).is_empty());
     }
 }

@@ -262,6 +262,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("it found nothing to check", "没有可检查的内容"),
     ("the server does not declare {}", "服务器没有声明 {}"),
     ("it is about HTTP, which this server does not speak", "它针对 HTTP，而此服务器不使用 HTTP"),
+    ("the suite asks for it without TLS and without a query alone", "套件只在没有 TLS 且 URL 没有查询参数时才测试它"),
     ("it is about servers that everybody on this machine may call", "它针对本机上任何人都可调用的服务器"),
     ("the server speaks HTTP+SSE, and the suite does not", "服务器使用 HTTP+SSE，而套件不支持"),
     ("the scenarios before it took too long", "之前的场景用时过长"),

@@ -1,4 +1,5 @@
 // Runs before the suite, in its sandbox: every connection takes the one way out, whatever it is meant for.
+import http from 'node:http';
 import net from 'node:net';
 
 const port = Number(new URL(process.env.HTTP_PROXY).port);
@@ -22,4 +23,6 @@ if (headers.length > 0) {
     for (const [name, value] of headers) all.set(name, value);
     return ask(to, { ...options, headers: all });
   };
+  const send = http.request;
+  http.request = (options, ...rest) => send({ ...options, headers: { ...Object.fromEntries(headers), ...options.headers } }, ...rest);
 }
