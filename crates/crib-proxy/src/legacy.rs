@@ -60,8 +60,13 @@ pub(crate) async fn initialize(plane: &Arc<Plane>, scope: &Scope, request: &Requ
     let revision = Revision::parse(&asked).filter(|revision| !revision.is_modern()).unwrap_or(Revision::LATEST_LEGACY);
     let caps = request.params.get("capabilities").unwrap_or_else(|| Json::from_static("{}"));
     let client = plane.clients.intern(revision, &caps, request.params.get("clientInfo").as_ref());
-    let view = plane.snapshot().view_soon(scope, &client.caps).await;
-    Ok((client, lists::discover(&view, revision)))
+    let snapshot = plane.snapshot();
+    let view = snapshot.view_soon(scope, &client.caps).await;
+    snapshot.refresh_if_stale(scope, client.caps.set, plane.clock.now());
+    match view.only_fault() {
+        Some(fault) => Err(fault_error(&fault)),
+        None => Ok((client, lists::discover(&view, revision))),
+    }
 }
 
 /// Takes one request through, and returns the response; `None` when it was cancelled.

@@ -18,6 +18,9 @@ use crate::view::View;
 pub(crate) async fn serve(plane: &Plane, call: &Call) -> Result<Finish, Fault> {
     let view = call.snapshot.view(&call.scope, &call.client.caps).await;
     call.snapshot.refresh_if_stale(&call.scope, call.client.caps.set, plane.clock.now());
+    if let Some(fault) = view.only_fault() {
+        return Err(fault);
+    }
     let start = match call.params.text("cursor") {
         Some(cursor) => position(plane, call, &cursor)?,
         None if call.params.object.has("cursor") => return Err(bad_cursor()),

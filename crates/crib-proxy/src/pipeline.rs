@@ -27,7 +27,8 @@ pub(crate) async fn run(plane: &Arc<Plane>, mut call: Box<Call>) -> Served {
     let served = match call.method {
         Method::Discover => {
             let view = Box::pin(call.snapshot.view(&call.scope, &call.client.caps)).await;
-            Ok(Finish::Result(lists::discover(&view, call.client.revision)))
+            call.snapshot.refresh_if_stale(&call.scope, call.client.caps.set, plane.clock.now());
+            view.only_fault().map_or_else(|| Ok(Finish::Result(lists::discover(&view, call.client.revision))), Err)
         }
         Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList | Method::SkillsList => {
             Box::pin(lists::serve(plane, &call)).await

@@ -167,8 +167,12 @@ impl Snapshot {
         self.rebuild(scope, caps.set, Waited::ForAll)
     }
 
-    /// The same, for who asks what there is and not for lists: many clients give a handshake but a few seconds.
+    /// The same, for who asks what there is and not for lists: many clients give a handshake but a few seconds. For one
+    /// server they would wait themselves.
     pub(crate) async fn view_soon(&self, scope: &Scope, caps: &ClientCaps) -> Arc<View> {
+        if self.in_scope(scope).is_some_and(|servers| servers.len() == 1) {
+            return self.view(scope, caps).await;
+        }
         let view = tokio::time::timeout(FIRST_WAIT, self.view(scope, caps)).await;
         view.unwrap_or_else(|_elapsed| self.rebuild(scope, caps.set, Waited::ForSome))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crib_mcp::{ClientCaps, Json, Kind, Method, Payload, Revision, RpcError};
-use crib_model::{Client, Code, Health, Principal, Scope, Slug};
+use crib_model::{Client, Code, Fault, Health, Principal, Scope, Slug};
 use crib_policy::Kind as What;
 use crib_registry::ToolEntry;
 use futures_util::StreamExt;
@@ -13,7 +13,7 @@ use http::HeaderMap;
 use crate::call::{Call, Finish, Item, Served};
 use crate::plane::Plane;
 use crate::settle::Ticket;
-use crate::view::View;
+use crate::view::{self, View};
 use crate::{ask, pipeline, trace};
 
 /// How often a question is put anew because the configuration has changed meanwhile.
@@ -50,9 +50,18 @@ pub struct ServerInfo {
     /// How many tools it lists to clients without capabilities; `None` before it was asked.
     pub tools: Option<usize>,
     /// Why its lists are missing.
-    pub fault: Option<crib_model::Fault>,
+    pub fault: Option<Fault>,
     /// The processes that were started for it.
     pub pids: Vec<u32>,
+}
+
+impl ServerInfo {
+    /// Says why it lists nothing: it failed, or it has not answered so far. Nothing where it has answered.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Fault> {
+        let fault = self.fault.as_ref().or(self.health.fault.as_ref()).cloned();
+        fault.or_else(|| self.tools.is_none().then(|| view::unheard(&self.slug)))
+    }
 }
 
 impl Plane {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crib_mcp::{Json, Payload, Revision, meta};
-use crib_model::{Fault, Slug};
+use crib_model::{Code, Fault, Slug};
 use crib_policy::{Validator, Validators};
 use crib_registry::{CacheScope, Caching, Catalog, List, Listing, NameStyle};
 
@@ -62,6 +62,15 @@ impl View {
             _ => discover_all(&offers, &catalog),
         };
         Self { catalog, offers, is_settled, held, discover, validators, texts: Mutex::default() }
+    }
+
+    /// Returns why there is nothing to be told of an endpoint of one server: as its own client would hear it.
+    pub(crate) fn only_fault(&self) -> Option<Fault> {
+        match self.offers.as_slice() {
+            [(_, Some(only))] => only.fault.clone(),
+            [(slug, None)] => Some(unheard(slug)),
+            _ => None,
+        }
     }
 
     /// Tells whether a server has answered, if only with a failure.
@@ -135,6 +144,12 @@ fn listing(slug: &Slug, offer: Option<&Offer>) -> Listing {
 
 fn versions() -> Vec<&'static str> {
     Revision::ALL.iter().map(|revision| revision.as_str()).collect()
+}
+
+/// Says that a server has not answered so far.
+pub(crate) fn unheard(slug: &Slug) -> Fault {
+    let fault = Fault::new(Code::StartFailed, format!("`{slug}` has not answered yet"));
+    fault.hint("it is still starting: ask again in a while")
 }
 
 /// One server under its own name: what it says, but for the revisions, which are the gateway's.

@@ -258,6 +258,20 @@ fn what_came_before_the_end_of_the_input_is_answered() {
 }
 
 #[test]
+fn a_bridge_to_a_server_that_is_not_there_says_so_to_the_first_word() {
+    let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}"#;
+    let modern = |method: &str| format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":{{{meta}}}}}");
+    for server in [&["http://127.0.0.1:1/mcp"][..], &["--", "/no/such/command"]] {
+        for asked in [initialize.to_owned(), modern("server/discover"), modern("tools/list")] {
+            let text = out("nobody", &[&["serve", "--stdio"], server].concat(), &format!("{asked}\n"));
+            let answer = text.lines().nth(2).unwrap_or_default();
+            assert!(answer.contains("\"error\":") && answer.contains("TC020"), "{server:?}, {asked}: {text}");
+        }
+    }
+}
+
+#[test]
 fn what_is_saved_takes_no_name_that_is_taken() {
     let test = "save_twice";
     with_file(test, "a.yaml", DEMO);

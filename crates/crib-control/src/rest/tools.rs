@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crib_mcp::{Chunks, Json, Kind, Pieces};
-use crib_model::{Code, Fault, Principal, Scope, Slug};
+use crib_model::{Code, Principal, Scope, Slug};
 use crib_proxy::{Called, ServerInfo, ToolInfo};
 use http::{Response, StatusCode};
 
@@ -28,11 +28,13 @@ pub(super) async fn list(rest: &Rest, ask: &Ask) -> Reply {
     };
     if let Some(server) = &server {
         tools.retain(|tool| tool.server == *server);
-        if tools.is_empty()
-            && let Some(trouble) = broken(rest, |slug| slug == server)
-        {
-            return Err(trouble);
-        }
+    }
+    // Where one server is all there is, its failure is the answer, too.
+    let is_asked = |slug: &Slug| server.as_ref().map_or_else(|| rest.plane.servers().len() == 1, |server| slug == server);
+    if tools.is_empty()
+        && let Some(trouble) = broken(rest, is_asked)
+    {
+        return Err(trouble);
     }
     let total = tools.len();
     let mut out = Pieces::with_capacity(4096);
@@ -137,14 +139,7 @@ fn broken_server(rest: &Rest, name: &str) -> Option<Trouble> {
 /// Says why a server has no tools, where it has not simply none: it failed, or it has not been heard of at all.
 fn broken(rest: &Rest, is_it: impl Fn(&Slug) -> bool) -> Option<Trouble> {
     let server = rest.plane.servers().into_iter().find(|server| is_it(&server.slug))?;
-    if let Some(fault) = server.fault.as_ref().or(server.health.fault.as_ref()) {
-        return Some(Trouble::of(fault));
-    }
-    let is_unheard = server.tools.is_none();
-    is_unheard.then(|| {
-        let fault = Fault::new(Code::StartFailed, format!("`{}` has not answered yet", server.slug));
-        Trouble::of(&fault.hint("it is still starting: ask again in a while"))
-    })
+    server.trouble().map(|fault| Trouble::of(&fault))
 }
 
 fn known_server(rest: &Rest, name: &str) -> Result<Slug, Trouble> {
