@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crib_model::limits::{CALL_TIMEOUT, ERA_TTL, INPUT_TIMEOUT, PROCESS_IDLE, PROCESSES_MAX, START_TIMEOUT};
-use crib_model::{Clock, Entropy, Slug};
+use crib_model::{Clock, Entropy, Redaction, Slug};
 use crib_transport::{CommandLine, Endpoint, HttpClient};
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,8 @@ pub struct ConnectorOptions {
     /// The server as people know it.
     pub slug: Slug,
     pub source: Source,
+    /// What the server was given and nobody is to read in its words.
+    pub secrets: Redaction,
     /// Longest time for one call, whatever its deadline.
     pub timeout: Duration,
     /// Longest time for the server to start and answer its first request.
@@ -59,6 +61,7 @@ impl ConnectorOptions {
         Self {
             slug,
             source,
+            secrets: Redaction::default(),
             timeout: CALL_TIMEOUT,
             start_timeout: START_TIMEOUT,
             processes_max: PROCESSES_MAX,

@@ -282,7 +282,7 @@ impl Connect for Stdio {
 impl Open for Opener {
     fn open(&self, caps: &ClientCaps) -> BoxFuture<'static, Result<Arc<Session>, Fault>> {
         let (options, caps, memory) = (self.options.clone(), caps.clone(), Arc::clone(&self.memory));
-        let process = Process::spawn(&self.command, &options.slug, &caps, &self.shared.tracker);
+        let process = Process::spawn(&self.command, &options, &caps, &self.shared.tracker);
         Box::pin(async move {
             let process = process?;
             let opened = Session::open(Arc::clone(process.link()), &caps, &memory, options.start_timeout).await;

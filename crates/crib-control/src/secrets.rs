@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Step, Upstream};
+use crib_model::{BoxFuture, Code, Fault, Forward, Health, Redaction, Reply, Step, Upstream};
 use crib_store::{SecretError, SecretName, Secrets};
 use futures_util::StreamExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -80,8 +80,8 @@ pub struct Bound {
     pub source: Source,
     /// What tells these values from others; only worth something inside this process.
     pub mark: Mark,
-    /// The values themselves, to be kept out of failures.
-    pub values: Arc<[SecretString]>,
+    /// The values themselves, to be kept out of failures and logs.
+    pub values: Redaction,
 }
 
 /// A keyed hash of values.
@@ -122,7 +122,7 @@ impl CompiledServer {
         }
         let wanted: BTreeSet<SecretName> = self.secrets().into_keys().collect();
         if wanted.is_empty() {
-            return Ok(Bound { source: self.source.clone(), mark: Mark::default(), values: Arc::default() });
+            return Ok(Bound { source: self.source.clone(), mark: Mark::default(), values: Redaction::default() });
         }
         let values = secrets.values(&wanted)?;
         if let Some(missing) = wanted.iter().find(|name| !values.contains_key(name)) {
@@ -148,7 +148,7 @@ impl CompiledServer {
             let message = format!("a secret of `{}` holds what the header `{name}` cannot carry", self.slug);
             return Err(Fault::new(Code::SecretsUnusable, message).hint("set it anew, without line breaks: toolcrib secret set NAME"));
         }
-        Ok(Bound { source, mark: Mark::of(&values), values: values.into_values().collect() })
+        Ok(Bound { source, mark: Mark::of(&values), values: Redaction::new(values.into_values()) })
     }
 
     /// Says what a server needs, in the words of whoever asked for it.
@@ -235,7 +235,7 @@ impl Mark {
 /// A server whose secrets are taken out of what goes wrong with it: a program that dies may print what it was given.
 pub struct Discreet {
     upstream: Arc<dyn Upstream>,
-    values: Arc<[SecretString]>,
+    values: Redaction,
 }
 
 impl std::fmt::Debug for Discreet {
@@ -244,30 +244,25 @@ impl std::fmt::Debug for Discreet {
     }
 }
 
-/// What stands for a value.
-const REDACTED: &str = "[secret]";
-/// Shorter values are words that anything may hold.
-const REDACTED_BYTES_MIN: usize = 4;
-
 impl Bound {
     /// Puts a server behind a guard that keeps its secrets out of failures; one without secrets stays as it is.
     #[must_use]
-    pub fn guard(values: &Arc<[SecretString]>, upstream: Arc<dyn Upstream>) -> Arc<dyn Upstream> {
-        if values.is_empty() { upstream } else { Arc::new(Discreet { upstream, values: Arc::clone(values) }) }
+    pub fn guard(values: &Redaction, upstream: Arc<dyn Upstream>) -> Arc<dyn Upstream> {
+        if values.is_empty() { upstream } else { Arc::new(Discreet { upstream, values: values.clone() }) }
     }
 }
 
 impl Upstream for Discreet {
     fn call(&self, forward: Arc<Forward>) -> BoxFuture<'static, Result<Reply, Fault>> {
-        let (answer, values) = (self.upstream.call(forward), Arc::clone(&self.values));
+        let (answer, values) = (self.upstream.call(forward), self.values.clone());
         Box::pin(async move {
             match answer.await {
                 Ok(Reply::Stream(steps)) => Ok(Reply::Stream(Box::pin(steps.map(move |step| match step {
-                    Step::Done(Err(fault)) => Step::Done(Err(without(&fault, &values))),
+                    Step::Done(Err(fault)) => Step::Done(Err(values.fault(&fault))),
                     Step::Done(Ok(_)) | Step::Event(_) => step,
                 })))),
                 Ok(done) => Ok(done),
-                Err(fault) => Err(without(&fault, &values)),
+                Err(fault) => Err(values.fault(&fault)),
             }
         })
     }
@@ -278,7 +273,7 @@ impl Upstream for Discreet {
 
     fn health(&self) -> Health {
         let mut health = self.upstream.health();
-        health.fault = health.fault.map(|fault| without(&fault, &self.values));
+        health.fault = health.fault.map(|fault| self.values.fault(&fault));
         health
     }
 
@@ -296,23 +291,6 @@ impl Upstream for Discreet {
 
     fn close(&self) -> BoxFuture<'static, ()> {
         self.upstream.close()
-    }
-}
-
-fn without(fault: &Fault, values: &[SecretString]) -> Fault {
-    let values = || values.iter().map(|value| value.expose_secret()).filter(|value| value.len() >= REDACTED_BYTES_MIN);
-    let is_clean = |text: &str| values().all(|value| !text.contains(value));
-    if is_clean(fault.message()) && fault.causes().iter().all(|cause| is_clean(cause)) && fault.remedy().is_none_or(is_clean) {
-        return fault.clone();
-    }
-    let clean = |text: &str| values().fold(text.to_owned(), |text, value| text.replace(value, REDACTED));
-    let mut cleaned = Fault::new(fault.code(), clean(fault.message()));
-    for cause in fault.causes() {
-        cleaned = cleaned.because(clean(cause));
-    }
-    match fault.remedy() {
-        Some(hint) => cleaned.hint(clean(hint)),
-        None => cleaned,
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crib_mcp::Chunks;
-use crib_model::Fault;
+use crib_model::{Fault, Redaction};
 
 pub use input::{ChildInput, Gone};
 pub use memory::Processes;
@@ -68,7 +68,15 @@ impl Child {
     /// # Errors
     /// TC0202 when the command cannot be started.
     pub fn spawn(command: &CommandLine, name: &str, line_bytes_max: usize) -> Result<Self, Fault> {
-        process::spawn(command, name, line_bytes_max)
+        Self::spawn_redacted(command, name, line_bytes_max, Redaction::default())
+    }
+
+    /// The same, of a command that was given secrets: they are taken out of what it writes to standard error.
+    ///
+    /// # Errors
+    /// See [`Child::spawn`].
+    pub fn spawn_redacted(command: &CommandLine, name: &str, line_bytes_max: usize, secrets: Redaction) -> Result<Self, Fault> {
+        process::spawn(command, name, line_bytes_max, secrets)
     }
 
     #[must_use]

@@ -12,6 +12,7 @@ mod inspect;
 mod pages;
 mod settings;
 mod shown;
+mod updates;
 
 pub(crate) use pages::page;
 
@@ -22,6 +23,7 @@ pub(crate) fn all() -> impl Iterator<Item = Entry> {
     [
         help::ENTRIES,
         shown::ENTRIES,
+        updates::ENTRIES,
         holds::ENTRIES,
         inspect::ENTRIES,
         failures::ENTRIES,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crib_connect::{Shared, Source as Way};
 use crib_control::{CompiledServer, Package};
-use crib_model::{BoxFuture, Code, Fault, Forward, Health, Reply, Upstream};
+use crib_model::{BoxFuture, Code, Fault, Forward, Health, Redaction, Reply, Upstream};
 use crib_package::{Grants, Locked, NetGrant, Owner, Progress, RemedyKind, Start, recognise};
 use crib_sandbox::Egress;
 use crib_transport::CommandLine;
@@ -35,6 +35,7 @@ pub(super) struct Confined(Arc<Inner>);
 struct Inner {
     server: CompiledServer,
     package: Package,
+    secrets: Redaction,
     shop: Arc<Shop>,
     shared: Arc<Shared>,
     /// Only one looks at the package at a time.
@@ -52,10 +53,11 @@ struct Running {
 }
 
 impl Confined {
-    pub(super) fn new(server: &CompiledServer, package: &Package, shop: &Arc<Shop>, shared: &Arc<Shared>) -> Self {
+    pub(super) fn new(server: &CompiledServer, (package, secrets): (&Package, &Redaction), shop: &Arc<Shop>, shared: &Arc<Shared>) -> Self {
         Self(Arc::new(Inner {
             server: server.clone(),
             package: package.clone(),
+            secrets: secrets.clone(),
             shop: Arc::clone(shop),
             shared: Arc::clone(shared),
             turn: Semaphore::new(1),
@@ -172,7 +174,7 @@ impl Inner {
 
     fn build(&self, locked: Locked, start: Start) -> Result<Running, Fault> {
         let (command, egress) = command(&self.server, &self.package, &self.shop, (&locked, &start))?;
-        let options = setup::options(&self.server, Way::Stdio(command));
+        let options = setup::options(&self.server, Way::Stdio(command), &self.secrets);
         let upstream = crib_connect::connect(options, Arc::clone(&self.shared));
         Ok(Running { locked, start, upstream, egress })
     }

@@ -8,7 +8,7 @@ use crib_connect::{ConnectorOptions, Shared, Source as Way};
 use crib_control::config::{Builtin, Cluster, Transport};
 use crib_control::secrets::{Bound, Unready, filled_text};
 use crib_control::{Catalogue, Compiled, CompiledServer, Limits, Source, Switches, ToolNames, screen, switch};
-use crib_model::{Code, Fault, Slug, Upstream};
+use crib_model::{Code, Fault, Redaction, Slug, Upstream};
 use crib_package::Lock;
 use crib_policy::{ExposeSecret as _, KeySecret, KeySpec, Keys, RuleSpec, Rules};
 use crib_proxy::{Server, Setup};
@@ -42,7 +42,7 @@ pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Run
             None => {
                 let upstream = match bound {
                     Ok(Bound { source, values, .. }) => {
-                        let upstream = Bound::guard(&values, upstream(server, source, parts)?);
+                        let upstream = Bound::guard(&values, upstream(server, source, &values, parts)?);
                         screen(server, &parts.shared.tracker, upstream)
                     }
                     Err(fault) => Arc::new(Unready(fault)) as Arc<dyn Upstream>,
@@ -58,14 +58,14 @@ pub(super) fn servers(wanted: &[CompiledServer], running: &mut HashMap<Slug, Run
     Ok(servers)
 }
 
-fn upstream(server: &CompiledServer, source: Source, parts: &Parts<'_>) -> Result<Arc<dyn Upstream>, Fault> {
+fn upstream(server: &CompiledServer, source: Source, secrets: &Redaction, parts: &Parts<'_>) -> Result<Arc<dyn Upstream>, Fault> {
     let way = match source {
         Source::Builtin(Builtin::Demo) => return Ok(crib_connect::demo()),
         Source::Builtin(Builtin::Catalogue) => return Ok(Arc::new(parts.catalogue.clone())),
         Source::Package(package) => {
             let missing = || Fault::new(Code::Internal, "a package without a store");
             let shop = parts.shop.as_ref().ok_or_else(missing)?;
-            return Ok(Arc::new(Confined::new(server, &package, shop, parts.shared)));
+            return Ok(Arc::new(Confined::new(server, (&package, secrets), shop, parts.shared)));
         }
         Source::Command { program, args, env, cwd } => Way::Stdio(CommandLine { program, args, env, cwd }),
         Source::Url { url, headers, transport, allow_link_local } => {
@@ -77,12 +77,13 @@ fn upstream(server: &CompiledServer, source: Source, parts: &Parts<'_>) -> Resul
             }
         }
     };
-    Ok(crib_connect::connect(options(server, way), Arc::clone(parts.shared)))
+    Ok(crib_connect::connect(options(server, way, secrets), Arc::clone(parts.shared)))
 }
 
 /// Describes a server as its connector takes it.
-pub(super) fn options(server: &CompiledServer, way: Way) -> ConnectorOptions {
+pub(super) fn options(server: &CompiledServer, way: Way, secrets: &Redaction) -> ConnectorOptions {
     ConnectorOptions {
+        secrets: secrets.clone(),
         timeout: server.timeout,
         start_timeout: server.start_timeout,
         input_timeout: server.input_timeout,

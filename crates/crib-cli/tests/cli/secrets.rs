@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{folder, out, toolcrib, with_file};
+use crate::run::Home;
 
 const CANARY: &str = "canary-5f3a9c-secret";
 
@@ -74,6 +75,23 @@ fn a_secret_reaches_the_server_that_names_it_and_no_output_at_all() {
 fn walk(path: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(path).expect("a directory").map(|entry| entry.expect("an entry").path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn what_a_server_writes_is_shown_without_its_secrets() {
+    let home = Home::new("quiet_logs");
+    let script = home.write("work/server.sh", SERVER);
+    let env = "env: { TOKEN: \"x${secret:GH_TOKEN}\" }";
+    home.write(".config/toolcrib/config.yaml", &format!("servers:\n  gh: {{ command: /bin/sh, args: [{}], {env} }}\n", script.display()));
+    let mut set = home.command(&["secret", "set", "GH_TOKEN"]);
+    let mut child = set.stdin(Stdio::piped()).spawn().expect("it starts");
+    child.stdin.take().expect("a pipe").write_all(CANARY.as_bytes()).expect("it reads");
+    assert!(child.wait().expect("it ends").success());
+    home.good(&["run", "gh"]);
+    for asked in [&["logs", "gh"][..], &["logs", "gh", "--json"]] {
+        let told = home.good(asked).stdout;
+        assert!(told.contains("starting with x[secret]") && !told.contains(CANARY), "{told}");
+    }
 }
 
 #[test]

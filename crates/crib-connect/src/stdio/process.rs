@@ -12,6 +12,7 @@ use http::HeaderMap;
 use tokio_util::task::TaskTracker;
 
 use super::fault;
+use crate::options::ConnectorOptions;
 use crate::session::link::{Carry, Link, Origin, Wire};
 
 /// How long a process that closed its output may take to exit, before its calls are answered all the same.
@@ -35,8 +36,14 @@ struct Lines {
 // === impl Process ===
 
 impl Process {
-    pub(crate) fn spawn(command: &CommandLine, slug: &Slug, caps: &ClientCaps, tracker: &TaskTracker) -> Result<Arc<Self>, Fault> {
-        let child = Child::spawn(command, slug.as_str(), UPSTREAM_MESSAGE_BYTES_MAX)?;
+    pub(crate) fn spawn(
+        command: &CommandLine,
+        options: &ConnectorOptions,
+        caps: &ClientCaps,
+        tracker: &TaskTracker,
+    ) -> Result<Arc<Self>, Fault> {
+        let slug = &options.slug;
+        let child = Child::spawn_redacted(command, slug.as_str(), UPSTREAM_MESSAGE_BYTES_MAX, options.secrets.clone())?;
         let (input, output, handle) = child.split();
         let lines = Lines { slug: slug.clone(), input, handle: handle.clone(), tracker: tracker.clone() };
         let link = Link::new(slug.clone(), caps, Arc::new(lines));

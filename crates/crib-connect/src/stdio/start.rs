@@ -56,7 +56,7 @@ pub(super) async fn start(stdio: &Stdio, caps: &ClientCaps) -> Result<Started, F
 }
 
 fn spawn(stdio: &Stdio, caps: &ClientCaps) -> Result<Arc<Process>, Fault> {
-    Process::spawn(&stdio.command, &stdio.options.slug, caps, &stdio.shared.tracker)
+    Process::spawn(&stdio.command, &stdio.options, caps, &stdio.shared.tracker)
 }
 
 async fn probe(stdio: &Stdio, process: &Process, caps: &ClientCaps) -> Result<Probed, Fault> {

@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crib_model::{Code, Fault};
+use crib_model::{Code, Fault, Redaction};
 use parking_lot::Mutex;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -47,7 +47,7 @@ impl fmt::Debug for ChildHandle {
     }
 }
 
-pub(crate) fn spawn(command: &CommandLine, name: &str, line_bytes_max: usize) -> Result<Child, Fault> {
+pub(crate) fn spawn(command: &CommandLine, name: &str, line_bytes_max: usize, secrets: Redaction) -> Result<Child, Fault> {
     let mut process = start(command).map_err(|error| refused(command, name, &error))?;
     let failed = |error: &io::Error| Fault::new(Code::SpawnFailed, format!("`{name}` cannot be spoken to")).because(error);
     let (Some(pid), Some((stdin, stdout, stderr))) = (process.id(), process.take_pipes()) else {
@@ -58,7 +58,7 @@ pub(crate) fn spawn(command: &CommandLine, name: &str, line_bytes_max: usize) ->
     let input = ChildInput::new(stdin, &tasks).map_err(|error| failed(&error))?;
     let (kill, exited) = (CancellationToken::new(), CancellationToken::new());
     let tail = Arc::new(Tail::default());
-    let reading = tasks.spawn(stderr::read(stderr, name.to_owned(), Arc::clone(&tail), exited.clone()));
+    let reading = tasks.spawn(stderr::read(stderr, stderr::Reader::new(name, Arc::clone(&tail), secrets), exited.clone()));
     let handle = ChildHandle(Arc::new(Process {
         pid,
         name: name.to_owned(),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crib_model::Redaction;
 use parking_lot::Mutex;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStderr;
@@ -34,17 +35,32 @@ impl Tail {
     }
 }
 
+/// Where lines go.
+pub(crate) struct Reader {
+    tail: Arc<Tail>,
+    log: Log,
+    secrets: Redaction,
+}
+
+impl Reader {
+    pub(crate) fn new(name: &str, tail: Arc<Tail>, secrets: Redaction) -> Self {
+        Self { tail, log: Log { name: name.to_owned(), since: Instant::now(), logged: 0, dropped: 0 }, secrets }
+    }
+
+    fn take(&mut self, line: String) {
+        let line = if self.secrets.is_empty() { line } else { self.secrets.text(&line).into_owned() };
+        self.log.line(&line);
+        self.tail.push(line);
+    }
+}
+
 /// Reads until the end of the stream, or shortly beyond the exit of the process.
-pub(crate) async fn read(mut stderr: ChildStderr, name: String, tail: Arc<Tail>, exited: CancellationToken) {
+pub(crate) async fn read(mut stderr: ChildStderr, mut reader: Reader, exited: CancellationToken) {
     let mut cutter = Cutter::default();
-    let mut log = Log { name, since: Instant::now(), logged: 0, dropped: 0 };
     let reading = async {
         let mut buffer = Vec::with_capacity(8 * 1024);
         while let Ok(1..) = stderr.read_buf(&mut buffer).await {
-            for line in cutter.push(&buffer) {
-                log.line(&line);
-                tail.push(line);
-            }
+            cutter.push(&buffer).into_iter().for_each(|line| reader.take(line));
             buffer.clear();
         }
     };
@@ -53,8 +69,7 @@ pub(crate) async fn read(mut stderr: ChildStderr, name: String, tail: Arc<Tail>,
         () = async { exited.cancelled().await; tokio::time::sleep(DRAIN).await } => {}
     }
     if let Some(line) = cutter.last() {
-        log.line(&line);
-        tail.push(line);
+        reader.take(line);
     }
 }
 

@@ -1,0 +1,58 @@
+//! What `pull` and `show` say of an update, and what is asked for and granted.
+
+use super::Entry;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    ("version     {} -> {}", "版本        {} -> {}"),
+    ("runtime     {} -> {}", "运行时      {} -> {}"),
+    ("package     {}: {} -> {}", "软件包      {}：{} -> {}"),
+    ("files       {} added, {} removed, {} changed", "文件        新增 {} 个，移除 {} 个，更改 {} 个"),
+    ("asks        now also for engine {}", "要求        新增引擎 {}"),
+    ("asks        no more for engine {}", "要求        不再需要引擎 {}"),
+    ("asks        now also for program {}", "要求        新增程序 {}"),
+    ("asks        no more for program {}", "要求        不再需要程序 {}"),
+    ("asks        now also for setting {}", "要求        新增设置 {}"),
+    ("asks        no more for setting {}", "要求        不再需要设置 {}"),
+    ("asks        now also for variable {}", "要求        新增变量 {}"),
+    ("asks        no more for variable {}", "要求        不再需要变量 {}"),
+    ("asks        now also for folder {}", "要求        新增文件夹 {}"),
+    ("asks        no more for folder {}", "要求        不再需要文件夹 {}"),
+    ("asks        now also for argument {}", "要求        新增参数 {}"),
+    ("asks        no more for argument {}", "要求        不再需要参数 {}"),
+    ("asks        now also for system {}", "要求        新增系统 {}"),
+    ("asks        no more for system {}", "要求        不再需要系统 {}"),
+    ("reaches     now also for network ({})", "触及        新增网络（{}）"),
+    ("reaches     now also for processes ({})", "触及        新增进程（{}）"),
+    ("reaches     now also for writing files ({})", "触及        新增写文件（{}）"),
+    ("reaches     now also for native code ({})", "触及        新增原生代码（{}）"),
+    ("reaches     now also for code made of text ({})", "触及        新增由文本生成的代码（{}）"),
+    ("asks        now also for {}", "要求        新增 {}"),
+    ("asks        no more for {}", "要求        不再需要 {}"),
+    ("reaches     now also for {}", "触及        新增 {}"),
+    (
+        "{} would have `{}` granted {}. May it reach that over the network? [y/N] ",
+        "{0} 要给 `{1}` 的授权是 {2}。允许它通过网络访问吗？[y/N] ",
+    ),
+    (
+        "{} would have `{}` granted {}. May it read and write there? [w = read and write, r = read only, N] ",
+        "{0} 要给 `{1}` 的授权是 {2}。允许它在那里读写吗？[w = 读写，r = 只读，N] ",
+    ),
+    ("{} would have `{}` granted {}. May it read there? [y/N] ", "{0} 要给 `{1}` 的授权是 {2}。允许它在那里读取吗？[y/N] "),
+    ("{} would have `{}` granted {}: {}", "{0} 要给 `{1}` 的授权是 {2}：{3}"),
+    (
+        "{} would have `{}` granted {}, and nobody has agreed; it asks at a terminal: toolcrib serve -c {} --only {}",
+        "{0} 要给 `{1}` 的授权是 {2}，还没有人同意；在终端中会询问：toolcrib serve -c {3} --only {4}",
+    ),
+    (
+        "`{}`: what `toolcrib run` granted it counts in your own configuration alone; `sandbox` in {} grants it there",
+        "`{}`：`toolcrib run` 给它的授权只在你自己的配置中有效；在 {} 里用 `sandbox` 授予",
+    ),
+    (
+        "{}: what `toolcrib run` granted it counts in your own configuration alone; `sandbox` in {} grants it there",
+        "{}：`toolcrib run` 给它的授权只在你自己的配置中有效；在 {} 里用 `sandbox` 授予",
+    ),
+    (
+        "what `toolcrib run` granted it counts in your own configuration alone; `sandbox` in {} grants it there",
+        "`toolcrib run` 给它的授权只在你自己的配置中有效；在 {} 里用 `sandbox` 授予",
+    ),
+];
