@@ -25,6 +25,7 @@ use crate::world;
 
 /// Largest answer taken.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+const HEALTH_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const USUAL: &str = "http://127.0.0.1:8665";
 
 /// A connection to the tools.
@@ -124,7 +125,14 @@ impl Client {
         let endpoint = Endpoint::parse(&format!("{base}/healthz"))?;
         let near = deadline.min(Instant::now() + Duration::from_secs(10));
         match http.send(&endpoint, Method::GET, HeaderMap::new(), Chunks::default(), near).await {
-            Ok(_) => Ok(Some(Carrier::Http { http, base })),
+            Ok(received) => {
+                // A gateway says how it is in JSON, also when it is not well.
+                let told = received.body.collect(HEALTH_BYTES_MAX).await.unwrap_or_default();
+                if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&told).is_err() {
+                    return Err(stranger(&base));
+                }
+                Ok(Some(Carrier::Http { http, base }))
+            }
             Err(SendError::Connect(_)) if target.url.is_none() => Ok(None),
             Err(error) => Err(unreachable(&base, &error)),
         }
@@ -206,6 +214,17 @@ fn too_late() -> Failure {
 /// Why a gateway that is there did not answer.
 fn lost(base: &str, error: &SendError) -> Failure {
     if matches!(error, SendError::TimedOut) { too_late() } else { unreachable(base, error) }
+}
+
+fn stranger(base: &str) -> Failure {
+    let failure = Failure::coded(Code::ServerUnreachable, format!("what answers at {base} is no Toolcrib gateway"));
+    let port = base.rsplit(':').next().filter(|port| port.parse::<u16>().is_ok());
+    failure.hint(match port {
+        Some(port) => format!(
+            "another program listens there (`ss -ltnp 'sport = :{port}'` names it): stop it, or choose another address: --listen, TOOLCRIB_LISTEN"
+        ),
+        None => "give the address of a gateway: --url".to_owned(),
+    })
 }
 
 fn unreachable(base: &str, error: &SendError) -> Failure {

@@ -54,7 +54,9 @@ pub(crate) async fn look(url: &str, key: Option<&str>) -> Option<Running> {
     let base = url.trim_end_matches('/').trim_end_matches("/mcp");
     let http = HttpClient::new(ClientOptions::default()).ok()?;
     let mut running = None;
-    if ask(&http, &format!("{base}/healthz"), None).await.is_some() {
+    let told = ask(&http, &format!("{base}/healthz"), None).await;
+    // Another program may listen there.
+    if told.is_some_and(|told| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&told).is_ok()) {
         let servers = ask(&http, &format!("{base}/v1/servers"), key).await;
         let servers = servers.and_then(|body| serde_json::from_slice::<Servers>(&body).ok()).map(|servers| servers.servers);
         running = Some(Running { servers });

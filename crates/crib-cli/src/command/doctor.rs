@@ -108,7 +108,7 @@ fn examine(args: &Doctor, output: &Output) -> Result<Vec<Finding>, Failure> {
     findings.extend(runtimes::look(&programs(compiled.as_ref()))?);
     findings.extend(rights::look(&task.own, compiled.as_ref(), &|path| places::shown(path, &task.places)));
     findings.push(sandbox_finding());
-    let packages = compiled.as_ref().map(|compiled| packages::look(compiled, running.as_ref(), !args.no_start)).transpose()?;
+    let packages = compiled.as_ref().map(|compiled| packages::look(compiled, running.as_ref(), !args.no_start, output)).transpose()?;
     findings.extend(packages.into_iter().flatten());
     findings.extend(elsewhere::look());
     findings.extend(running.iter().flat_map(|running| servers(running, compiled.as_ref())));

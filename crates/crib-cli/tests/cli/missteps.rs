@@ -329,3 +329,26 @@ fn a_folder_that_the_sandbox_hides_is_named_when_its_server_ends_over_it() {
     let pulled = of_registry(&home, &base, &["pull", "picky"]);
     assert!(pulled.status == 0 && !pulled.stderr.contains("start    toolcrib run"), "{}", pulled.stderr);
 }
+
+#[test]
+fn a_stranger_on_the_port_is_called_one() {
+    let home = Home::new("stranger");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = listener.local_addr().expect("an address").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a client");
+            let mut asked = [0; 4096];
+            drop(std::io::Read::read(&mut stream, &mut asked));
+            let page = "<!DOCTYPE HTML><p>File not found</p>";
+            let answer = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}", page.len());
+            drop(std::io::Write::write_all(&mut stream, answer.as_bytes()));
+        }
+    });
+    for asked in [&["list"][..], &["call", "demo.add", "a=1", "b=2"]] {
+        let refused = said(home.command(asked).env("TOOLCRIB_LISTEN", &place));
+        assert_eq!(refused.status, 4, "{}", refused.stderr);
+        assert!(refused.stderr.contains("is no Toolcrib gateway") && refused.stderr.contains("ss -ltnp"), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("DOCTYPE"), "{}", refused.stderr);
+    }
+}

@@ -55,4 +55,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         "what `toolcrib run` granted it counts in your own configuration alone; `sandbox` in {} grants it there",
         "`toolcrib run` 给它的授权只在你自己的配置中有效；在 {} 里用 `sandbox` 授予",
     ),
+    ("starting  1 package to see whether they do (--no-start leaves it out)", "正在启动  1 个软件包，看能否启动（--no-start 可省去）"),
+    ("starting  {} packages to see whether they do (--no-start leaves it out)", "正在启动  {} 个软件包，看能否启动（--no-start 可省去）"),
+    ("what answers at {} is no Toolcrib gateway", "在 {} 回答的不是 Toolcrib 网关"),
+    (
+        "another program listens there (`ss -ltnp 'sport = :{}'` names it): stop it, or choose another address: --listen, TOOLCRIB_LISTEN",
+        "有别的程序在那里监听（`ss -ltnp 'sport = :{}'` 会给出它的名字）：停止它，或者选择别的地址：--listen、TOOLCRIB_LISTEN",
+    ),
+    ("give the address of a gateway: --url", "请用 --url 给出网关的地址"),
 ];

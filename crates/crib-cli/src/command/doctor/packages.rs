@@ -14,6 +14,7 @@ use super::{Finding, Health, count};
 use crate::failure::Failure;
 use crate::gateway::Running;
 use crate::instance::package;
+use crate::output::Output;
 use crate::shop::{self, Believed, Shop};
 use crate::trial::Trial;
 use crate::{pins, runtime};
@@ -30,7 +31,7 @@ struct Case<'a> {
 }
 
 /// Looks at every package; starts those that no gateway has running, where that is wanted.
-pub(super) fn look(compiled: &Compiled, running: Option<&Running>, is_starting: bool) -> Result<Vec<Finding>, Failure> {
+pub(super) fn look(compiled: &Compiled, running: Option<&Running>, is_starting: bool, output: &Output) -> Result<Vec<Finding>, Failure> {
     let packages = compiled.servers.iter().filter_map(|server| match &server.source {
         Source::Package(package) => Some((server, package)),
         Source::Command { .. } | Source::Url { .. } | Source::Builtin(_) => None,
@@ -52,6 +53,10 @@ pub(super) fn look(compiled: &Compiled, running: Option<&Running>, is_starting: 
         let mut rows = running.and_then(|running| running.servers.as_deref()).into_iter().flatten();
         rows.any(|row| row.name == server.slug.as_str() && row.processes > 0 && row.error.is_none())
     };
+    let tried = cases.iter().filter(|case| is_starting && !is_up(case.server)).count();
+    if tried > 0 {
+        output.say(&format!("starting  {} to see whether they do (--no-start leaves it out)", count(tried, "package")));
+    }
     let looked = runtime::on_all_cores(async {
         let mut looked = Vec::new();
         for some in cases.chunks(AT_ONCE) {
