@@ -352,3 +352,12 @@ fn a_stranger_on_the_port_is_called_one() {
         assert!(!refused.stderr.contains("DOCTYPE"), "{}", refused.stderr);
     }
 }
+
+#[test]
+fn a_configuration_whose_last_server_went_stays_one_for_people() {
+    let home = Home::new("last_went");
+    let path = home.write(".config/toolcrib/config.yaml", "# mine\nservers:\n  demo: { builtin: demo }\n");
+    home.good(&["rm", "demo"]);
+    home.good(&["run", "demo"]);
+    assert_eq!(fs::read_to_string(&path).expect("a file"), "# mine\nservers:\n  demo:\n    builtin: demo\n");
+}

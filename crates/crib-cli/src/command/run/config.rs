@@ -31,6 +31,15 @@ pub(crate) struct Configuration {
     turn: Option<File>,
 }
 
+/// Makes room in the empty braces that the last server has left: what is put into them would stand on one line.
+fn opened(text: &str) -> String {
+    let open = |line: &str| match line.strip_prefix("servers: {}") {
+        Some(end) if end.trim().is_empty() => format!("servers:{end}"),
+        Some(_) | None => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(open).collect()
+}
+
 impl Configuration {
     pub(crate) fn read() -> Result<Self, Failure> {
         let places = places::places()?;
@@ -94,7 +103,8 @@ impl Configuration {
 
     /// Puts a server in, or changes the one that is there; returns whether anything is different.
     pub(crate) fn put(&mut self, name: &str, value: &Value) -> Result<bool, Failure> {
-        let after = crib_clients::upsert(&self.text, spot(name), value).map_err(|refusal| self.broken(&refusal))?.text;
+        let before = opened(&self.text);
+        let after = crib_clients::upsert(&before, spot(name), value).map_err(|refusal| self.broken(&refusal))?.text;
         self.write(after)
     }
 
