@@ -210,6 +210,12 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+/// Whether the value of such a variable is nobody's business.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|end| name.ends_with(end))
+}
+
 /// Splits a text around its next variable: before, as written, what is inside the braces, after.
 fn next_variable(text: &str, spelling: Spelling) -> Option<(&str, &str, &str, &str)> {
     let braced = next_braced(text, spelling);
@@ -333,10 +339,15 @@ fn resolve(written: &str, inner: &str, reading: Reading<'_>) -> Result<String, M
             (Some(value), Some(default)) if value.is_empty() => Ok(default.to_owned()),
             (Some(value), _) => Ok(value),
             (None, Some(default)) => Ok(default.to_owned()),
-            (None, None) => Err(missing(
-                format!("the environment variable `{name}` is not set"),
-                Some(format!("set it, or give a default: ${{{name}:-value}}")),
-            )),
+            (None, None) => {
+                // The default of a secret would stand in the file.
+                let hint = if is_secret(name) {
+                    format!("set it before: export {name}=…")
+                } else {
+                    format!("set it, or give a default: ${{{name}:-value}}")
+                };
+                Err(missing(format!("the environment variable `{name}` is not set"), Some(hint)))
+            }
         },
         // The name stays; the value comes when the server is started.
         "secret" => match SecretName::parse(name) {

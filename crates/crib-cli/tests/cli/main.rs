@@ -29,6 +29,7 @@ mod nine;
 #[cfg(unix)]
 mod patience;
 mod pins;
+mod readme;
 mod run;
 mod secrets;
 #[path = "../../../crib-oci/tests/images/shelf.rs"]

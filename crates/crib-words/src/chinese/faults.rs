@@ -152,6 +152,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("set the variable {}", "请设置变量 {}"),
     ("set the variable TOOLCRIB_PASSPHRASE", "请设置变量 TOOLCRIB_PASSPHRASE"),
     ("set it, or give a default: ${{}:-value}", "请设置它，或给出默认值：${{}:-value}"),
+    ("set it before: export {}=…", "请先设置它：export {}=…"),
     ("the environment variable `{}` is not set", "环境变量 `{}` 没有设置"),
     ("`{}` is not a variable", "`{}` 不是变量"),
     ("the input `{}` has no value", "输入项 `{}` 没有值"),
