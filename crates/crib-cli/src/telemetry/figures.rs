@@ -28,7 +28,9 @@ fn figure(totals: &Totals) -> Figure {
     let went_well = [Ending::Ok, Ending::InputRequired, Ending::Task].map(|ending| outcome::index(&ending));
     let went_well: u64 = went_well.iter().filter_map(|at| totals.endings.get(*at)).sum();
     let mean = if calls == 0 { 0.0 } else { totals.seconds * 1000.0 / calls as f64 };
-    let at = |share| round(percentile(&totals.buckets, calls, share));
+    // A bucket is wider than what fell into it.
+    let longest = totals.longest as f64 / 1e6;
+    let at = |share| round(percentile(&totals.buckets, calls, share).min(longest));
     let latency_ms = Latency { mean: round(mean), p50: at(0.5), p95: at(0.95), p99: at(0.99) };
     Figure { calls, failures: calls.saturating_sub(went_well), latency_ms }
 }
@@ -84,6 +86,7 @@ mod tests {
         telemetry.settle(&Entry { latency: Duration::from_millis(4), ..entry("demo", "add", Ending::Failed(Code::DeadlineExceeded)) });
         let figure = telemetry.of(&slug, "add").unwrap();
         assert_eq!((figure.calls, figure.failures, figure.latency_ms.mean), (2, 1, 3.0));
+        assert_eq!(figure.latency_ms, Latency { mean: 3.0, p50: 2.5, p95: 4.0, p99: 4.0 });
         assert_eq!(telemetry.of(&slug, "subtract"), None);
         telemetry.settle(&entry("demo", "echo", Ending::Ok));
         let ServerFigure { figure, idle } = telemetry.of_server(&slug).unwrap();

@@ -66,6 +66,8 @@ struct Stripe {
     endings: [AtomicU64; outcome::COUNT],
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
+    /// The longest call.
+    longest: AtomicU64,
     request_bytes: AtomicU64,
     reply_bytes: AtomicU64,
     /// When its last call ended, in milliseconds since the meter was made; one more, for nought is never.
@@ -78,6 +80,8 @@ pub(super) struct Totals {
     pub(super) endings: [u64; outcome::COUNT],
     pub(super) buckets: [u64; BOUNDS.len() + 1],
     pub(super) seconds: f64,
+    /// The longest call, in nanoseconds.
+    pub(super) longest: u64,
     pub(super) request_bytes: u64,
     pub(super) reply_bytes: u64,
     /// As a stripe has it.
@@ -223,6 +227,7 @@ impl Stripe {
             endings: std::array::from_fn(|_| AtomicU64::new(0)),
             buckets: std::array::from_fn(|_| AtomicU64::new(0)),
             nanoseconds: AtomicU64::new(0),
+            longest: AtomicU64::new(0),
             request_bytes: AtomicU64::new(0),
             reply_bytes: AtomicU64::new(0),
             last: AtomicU64::new(0),
@@ -243,6 +248,10 @@ impl Series {
         add(stripe.endings.get(outcome::index(&entry.ending)), 1);
         add(stripe.buckets.get(bucket), 1);
         add(Some(&stripe.nanoseconds), nanoseconds);
+        // Most calls are not the longest: looking costs less than writing.
+        if stripe.longest.load(Ordering::Relaxed) < nanoseconds {
+            stripe.longest.fetch_max(nanoseconds, Ordering::Relaxed);
+        }
         add(Some(&stripe.request_bytes), entry.request_bytes as u64);
         add(Some(&stripe.reply_bytes), entry.reply_bytes as u64);
         stripe.last.fetch_max(at, Ordering::Relaxed);
@@ -259,6 +268,7 @@ impl Series {
             seconds: Duration::from_nanos(sum(&|s| &s.nanoseconds)).as_secs_f64(),
             request_bytes: sum(&|s| &s.request_bytes),
             reply_bytes: sum(&|s| &s.reply_bytes),
+            longest: self.stripes.iter().map(|stripe| stripe.longest.load(Ordering::Relaxed)).max().unwrap_or(0),
             last: self.stripes.iter().map(|stripe| stripe.last.load(Ordering::Relaxed)).max().unwrap_or(0),
         }
     }
@@ -270,6 +280,7 @@ impl Totals {
         let counters = self.endings.iter_mut().chain(&mut self.buckets);
         counters.zip(other.endings.iter().chain(&other.buckets)).for_each(|(sum, more)| *sum += more);
         self.seconds += other.seconds;
+        self.longest = self.longest.max(other.longest);
         self.request_bytes += other.request_bytes;
         self.reply_bytes += other.reply_bytes;
         self.last = self.last.max(other.last);
