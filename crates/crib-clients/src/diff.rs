@@ -28,7 +28,10 @@ fn masked(line: &str) -> String {
         let gap = value.len() - bare.len();
         let end = gap + end_of_value(bare);
         let (secret, after) = value.split_at(end.min(value.len()));
-        let is_open = secret.contains(['$', '{', '[', '%']) || secret.trim().is_empty();
+        // What follows `${secret:` is the name of a secret, and `"password": true` says what a question is about.
+        let is_reference = name.strip_suffix([':', '=']).is_some_and(|name| name.ends_with(&["${", &word].concat()));
+        let is_plain = matches!(secret.trim(), "" | "true" | "false" | "null");
+        let is_open = is_reference || is_plain || secret.contains(['$', '{', '[', '%']);
         if is_open || !SECRET.iter().any(|secret| word.ends_with(secret)) {
             rest = value;
             continue;
@@ -67,6 +70,9 @@ mod tests {
         assert_eq!(shown(" API_KEY = 'a:b' # c\n"), " API_KEY = '•••' # c\n");
         assert_eq!(shown(" apiKey: abc\n"), " apiKey: •••\n");
         assert_eq!(shown(" \"Authorization\": \"Bearer ${env:T}\"\n"), " \"Authorization\": \"Bearer ${env:T}\"\n");
+        assert_eq!(shown("+ \"X\": \"${secret:API_KEY}\"\n"), "+ \"X\": \"${secret:API_KEY}\"\n");
+        assert_eq!(shown("+ { \"id\": \"t\", \"password\": true }\n"), "+ { \"id\": \"t\", \"password\": true }\n");
+        assert_eq!(shown(" secret: truely\n"), " secret: ••••••\n");
         assert_eq!(shown(" url = \"http://x/mcp\"\n"), " url = \"http://x/mcp\"\n");
     }
 

@@ -177,7 +177,10 @@ fn masked(line: &str) -> String {
         let word = name.rsplit([',', '{', '[', '"', '\'', ' ', '-']).find(|word| !word.is_empty()).unwrap_or_default().to_ascii_lowercase();
         let end = value.find([',', '}', ']']).unwrap_or(value.len());
         let (secret, after) = value.split_at_checked(end).unwrap_or((value, ""));
-        let is_open = secret.contains("${") || secret.trim_start().starts_with(['{', '[', '#']) || secret.trim().is_empty();
+        // What follows `${secret:` is the name of a secret.
+        let is_reference = name.ends_with(&["${", &word].concat());
+        let is_plain = matches!(secret.trim(), "" | "true" | "false" | "null");
+        let is_open = is_reference || is_plain || secret.contains("${") || secret.trim_start().starts_with(['{', '[', '#']);
         if is_open || !SECRET.iter().any(|secret| word.ends_with(secret)) {
             rest = value;
             continue;
@@ -226,6 +229,8 @@ mod tests {
         assert_eq!(shown("API_KEY = \"a:b\""), "API_KEY = \"•••\"");
         assert_eq!(shown("secret: ${env:KEY}"), "secret: ${env:KEY}");
         assert_eq!(shown("headers: { Authorization: \"Bearer ${env:GH}\" }"), "headers: { Authorization: \"Bearer ${env:GH}\" }");
+        assert_eq!(shown("headers: { X: \"${secret:TOK}\" }"), "headers: { X: \"${secret:TOK}\" }");
+        assert_eq!(shown("\"password\": true"), "\"password\": true");
         assert_eq!(shown("keys: [x]"), "keys: [x]");
         assert_eq!(shown("command: npx"), "command: npx");
         assert_eq!(shown("url: \"http://u:p@h/a@b\""), "url: \"http://•••@h/a@b\"");
