@@ -83,6 +83,8 @@ impl Surroundings {
         let failed = |why: String| Fault::new(Code::PullFailed, format!("`{shown}` cannot be run")).because(why);
         let mut command = Command::new(program);
         command.args(args).current_dir(cwd).env_clear().envs(self.0.iter().map(|(name, value)| (name, value)));
+        // Frames of a backtrace push away the line that says what is wrong.
+        command.env("RUST_BACKTRACE", "0").env_remove("RUST_LIB_BACKTRACE");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
         let stdin = child.stdin.take();
@@ -190,6 +192,14 @@ mod tests {
 
     fn causes(text: &str) -> Vec<String> {
         told(text).causes
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_program_that_fails_shows_no_frames() {
+        let surroundings = Surroundings::new([("RUST_BACKTRACE".into(), "1".into())]);
+        let said = surroundings.run(Path::new("/bin/sh"), &args!["-c", "echo $RUST_BACKTRACE"], Path::new("/"), "").await;
+        assert_eq!(said.unwrap().stdout, "0\n");
     }
 
     #[test]
