@@ -214,6 +214,13 @@ pub(crate) fn latencies(mut micros: Vec<u64>) -> Latencies {
 }
 
 impl Report {
+    /// Returns whether no call ended well.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let wrong: u64 = self.errors.values().sum();
+        wrong > 0 && usize::try_from(wrong).is_ok_and(|wrong| wrong >= self.calls)
+    }
+
     /// Writes the report for people.
     #[must_use]
     pub fn told(&self, speak: Speak) -> String {

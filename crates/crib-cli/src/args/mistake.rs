@@ -22,6 +22,7 @@ const COMMANDS: &[&str] = &[
     "doctor",
     "explain",
     "completion",
+    "admin",
 ];
 
 /// What people type who come from other tools, and what does it here.

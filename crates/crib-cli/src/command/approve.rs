@@ -1,5 +1,7 @@
 //! `toolcrib approve`: what of the servers' tools waits, what is different about it, and taking it as it is now.
 
+use std::borrow::Cow;
+
 use clap::Args;
 use crib_control::LeftOutRow;
 use crib_control::pins::PinFile;
@@ -138,6 +140,12 @@ fn approve(file: &PinFile, rows: &[Row]) -> Result<Vec<String>, Failure> {
     Ok(done.into_iter().map(|approval| format!("{}.{}", approval.slug, visible(&approval.name))).collect())
 }
 
+/// Says the names of both sides of a diff in the user's language; all else in it is the server's.
+pub(super) fn diff_line(line: &str) -> Cow<'_, str> {
+    let is_head = line.starts_with("--- approved ") || line.starts_with("+++ new ");
+    if is_head { said(line) } else { Cow::Borrowed(line) }
+}
+
 fn show(report: &Report, takes: bool, args: &Approve, output: &Output) -> Result<(), Failure> {
     if report.waiting.is_empty() {
         output.say("nothing waits for approval");
@@ -151,7 +159,7 @@ fn show(report: &Report, takes: bool, args: &Approve, output: &Output) -> Result
             text.extend(findings.iter().map(|finding| format!("  {} {}: {}\n", finding.rule.as_str(), finding.place, finding.excerpt)));
         }
         if args.name.is_some() || args.diff || takes {
-            text.extend(row.diff.lines().map(|line| format!("  {line}\n")));
+            text.extend(row.diff.lines().map(|line| format!("  {}\n", diff_line(line))));
         }
     }
     output.data(&text)?;

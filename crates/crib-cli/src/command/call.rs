@@ -20,6 +20,9 @@ use crate::output::Output;
 use crate::runtime;
 use crate::tool::Tool;
 
+/// What a gateway proposes for a tool that asks.
+const NEEDS_CLIENT: &str = "call it with an MCP client that can answer";
+
 pub(super) fn run(args: &Call, output: &Output) -> Result<(), Failure> {
     runtime::on_all_cores(call(args, output))
 }
@@ -41,8 +44,27 @@ async fn call(args: &Call, output: &Output) -> Result<(), Failure> {
     {
         result = Err(failure.clone().hint(hint));
     }
+    if let Err(failure) = &result
+        && let Some(hint) = prompts(args).filter(|_| failure.remedy() == Some(NEEDS_CLIENT))
+    {
+        result = Err(failure.clone().hint(hint));
+    }
     client.close().await;
     result
+}
+
+/// Names the commands of ours at whose prompts a tool that asks is answered.
+fn prompts(args: &Call) -> Option<String> {
+    let (server, _) = args.name.split_once("__").or_else(|| args.name.split_once(['.', '/']))?;
+    let commands = match (&args.target.url, args.target.config.as_slice()) {
+        (Some(_), _) => return None,
+        (None, []) => format!("toolcrib run -i {server}   or   toolcrib inspect {server}"),
+        (None, files) => {
+            let files: Vec<String> = files.iter().map(|file| format!(" -c {}", file.display())).collect();
+            format!("toolcrib inspect {server}{}", files.concat())
+        }
+    };
+    Some(format!("answer it at a prompt: {commands}   or call it with another MCP client that asks you"))
 }
 
 /// Says what the sandbox has refused since a call began: the tool itself knows no more than that it got no answer.

@@ -97,7 +97,15 @@ async fn load(args: &Inspect, found: &Found, duration: Duration, output: &Output
     let tool = args.task.tool.clone().map(|tool| (tool, arguments));
     let plan = Plan { duration, connections: args.task.connections, tool };
     let report = crib_inspect::load(&found.target, &options(args), &plan).await?;
-    if output.is_json { output.document("load", &report) } else { output.data(&report.told(said)) }
+    if output.is_json {
+        output.document("load", &report)?;
+    } else {
+        output.data(&report.told(said))?;
+    }
+    if report.has_failed() {
+        return Err(Failure::new(Exit::Tool, "tool_error", format!("every call of `{}` failed", report.server)));
+    }
+    Ok(())
 }
 
 async fn grade(args: &Inspect, found: &Found, verbosity: u8, output: &Output) -> Result<(), Failure> {

@@ -24,9 +24,14 @@ use crate::output::Output;
 use crate::runtime;
 use crate::shop::{self, Believed, Shop};
 use crate::signals::Signals;
+use crate::tongue::said;
 use crate::world;
 use tools::Tools;
 
+/// What a terminal is shown of each part of a change, and of what is different about a tool; pipes are told everything.
+const PART_LINES: usize = 8;
+const DIFF_LINES: usize = 12;
+const EVERYTHING: &str = "all of them in a pipe and with --json";
 /// How long a server may take that is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
 
@@ -101,7 +106,8 @@ async fn tools(shop: &Arc<Shop>, name: &str, before: &Locked, after: &Locked, ou
         tools = Box::pin(tools::look(shop, name, before, after)) => tools,
         _ = signals.stop() => return Err(Failure::shown(Exit::Interrupted)),
     };
-    for line in tools.lines(&crate::command::run::slug(name).to_string()) {
+    let diff_max = if is_watched(output) { DIFF_LINES } else { usize::MAX };
+    for line in tools.lines(&crate::command::run::slug(name).to_string(), diff_max) {
         output.quote(&format!("         {line}"));
     }
     Ok(tools)
@@ -219,11 +225,35 @@ pub(super) async fn pull_for(shop: &Shop, owner: &Owner, wish: &Wish, output: &O
         output.warn(&format!("{} ({})", finding.message, finding.kind));
     }
     if let Some(changes) = pulled.changes.as_ref().filter(|changes| !changes.is_empty()) {
-        for line in changes.to_string().lines() {
+        let part_max = if is_watched(output) { PART_LINES } else { usize::MAX };
+        for line in by_parts(&changes.to_string(), part_max) {
             output.say(&format!("         {line}"));
         }
     }
     Ok(pulled)
+}
+
+/// Cuts each part of what has changed, lines that begin with one word; what it asks for is told whole.
+fn by_parts(text: &str, max: usize) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let word = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
+    let parts = lines.chunk_by(|a, b| word(a) == word(b));
+    let cut = |part: &[&str]| {
+        let max = if part.iter().any(|line| line.starts_with("asks ")) { usize::MAX } else { max };
+        shortened(part.iter().map(ToString::to_string).collect(), max, EVERYTHING)
+    };
+    parts.flat_map(cut).collect()
+}
+
+/// Keeps as many lines as a terminal is given, and says how many there are besides and where.
+fn shortened(mut lines: Vec<String>, max: usize, rest: &str) -> Vec<String> {
+    // A line that says that there is one more takes as much room as that one.
+    if lines.len() > max.saturating_add(1) {
+        let more = lines.len() - max;
+        lines.truncate(max);
+        lines.push(format!("  {}", said(&format!("… {more} more lines: {rest}"))));
+    }
+    lines
 }
 
 #[derive(Debug, Default)]
@@ -314,4 +344,22 @@ fn finish(rows: &[Row], output: &Output) -> Result<(), Failure> {
         output.say(&format!("start    toolcrib run {}", row.name));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_a_change_is_cut_and_says_so() {
+        let packages: String = (0..80).map(|number| format!("packages    p{number} none -> 1\n")).collect();
+        let text = format!("version     1 -> 2\n{packages}files       1 added\n");
+        let short = by_parts(&text, 8);
+        assert_eq!(short.len(), 1 + 8 + 1 + 1);
+        assert_eq!(short[9], "  … 72 more lines: all of them in a pipe and with --json");
+        assert_eq!(by_parts(&text, usize::MAX).len(), 82);
+        let asks: String = (0..30).map(|number| format!("asks        now also for {number}\n")).collect();
+        assert_eq!(by_parts(&asks, 8).len(), 30);
+        assert_eq!(shortened(vec!["a".to_owned(), "b".to_owned()], 1, EVERYTHING), ["a", "b"]);
+    }
 }

@@ -91,6 +91,9 @@ fn a_load_test_stays_in_its_bounds() {
     let test = "inspect_load";
     let text = out(test, &["inspect", "demo", "--load", "200ms", "--connections", "2", "--tool", "add", "--args", r#"{"a":1,"b":2}"#], "");
     assert!(text.starts_with("exit 0") && text.contains("errors       none"), "{text}");
+    assert!(text.starts_with("exit 0"), "{text}");
+    let text = out(test, &["inspect", "demo", "--load", "100ms", "--tool", "add", "--args", r#"{"a":"x"}"#], "");
+    assert!(text.starts_with("exit 5") && text.contains("error: every call of `") && text.contains("latency "), "{text}");
     let text = out(test, &["inspect", "demo", "--load", "61s"], "");
     assert!(text.starts_with("exit 2") && text.contains("TC0464"), "{text}");
 }

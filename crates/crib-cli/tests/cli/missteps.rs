@@ -268,6 +268,7 @@ fn a_prompt_names_its_commands_as_they_are_typed() {
     let done = child.wait_with_output().expect("it ends");
     let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(stdout.contains("\n/resources, /templates, /prompts  list them\n") && !stdout.contains("/quit"), "{stdout}");
+    assert!(stdout.contains("\n/read URI                         read a resource\n"), "{stdout}");
     assert!(stdout.contains("did you mean `add`?"), "{stdout}");
     assert!(stderr.contains("hint: commands: /help") && stderr.contains("hint: /read URI"), "{stderr}");
 }

@@ -193,14 +193,16 @@ fn missing(seen: &Seen, places: &Places) -> Failure {
     let client = seen.client;
     let failure = Failure::coded(Code::ClientMissing, format!("{} is not installed here", client.name));
     let mut signs: Vec<String> = client.directories(places).iter().map(|path| places::shown(path, places)).collect();
-    signs.extend(client.programs().iter().filter(|name| program(name).is_none()).map(|name| format!("a program `{name}`")));
-    let failure = if signs.is_empty() {
-        failure
-    } else {
-        failure.because(match signs.as_slice() {
-            [only] => format!("there is no {only}"),
-            signs => format!("there is neither {}", signs.join(" nor ")),
-        })
+    let programs = client.programs().iter().filter(|name| program(name).is_none());
+    let programs = programs.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+    let failure = match signs.as_slice() {
+        [] if programs.is_empty() => failure,
+        [] => failure.because(format!("there is no program {programs}")),
+        [only] if programs.is_empty() => failure.because(format!("there is no {only}")),
+        _ => {
+            signs.extend(Some(format!("a program {programs}")).filter(|_| !programs.is_empty()));
+            failure.because(format!("there is neither {}", signs.join(" nor ")))
+        }
     };
     failure.hint(format!("the entry to put in by hand: toolcrib connect {} --print", client.id))
 }

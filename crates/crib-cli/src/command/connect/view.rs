@@ -150,6 +150,9 @@ pub(super) fn report(task: &Task<'_>, mut report: Report, output: &Output) -> Re
     for failure in &report.failures {
         output.failure(failure);
     }
+    if task.args.remove && report.is_empty() {
+        output.say("nothing was changed");
+    }
     if let Some(backup) = report.backup.as_ref().filter(|_| changed > 0) {
         let files = if changed == 1 { "1 file".to_owned() } else { format!("{changed} files") };
         output.say(&format!("\n{files} changed, backup in {}\nundo      toolcrib connect --restore", shown(backup, &task.places)));

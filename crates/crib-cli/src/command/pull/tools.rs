@@ -17,6 +17,8 @@ use crib_registry::pins::{
 use serde::Serialize;
 use serde_json::json;
 
+use super::super::approve::diff_line;
+use super::{EVERYTHING, shortened};
 use crate::failure::Failure;
 use crate::instance::package;
 use crate::machine::Machine;
@@ -221,21 +223,21 @@ fn change(before: &Record, listed: &ListedTools<'_>, held: &Held) -> Option<Chan
 }
 
 impl Tools {
-    /// Says it in lines.
-    pub(super) fn lines(&self, server: &str) -> Vec<String> {
+    /// Says it in lines, of each tool no more than so many of what is different.
+    pub(super) fn lines(&self, server: &str, diff_max: usize) -> Vec<String> {
         match self {
             Self::Skipped { why, hint } => {
                 let mut lines = vec![said(&format!("tools       not compared: {why}")).into_owned()];
                 lines.extend(hint.iter().flat_map(|hint| hint.lines()).map(|line| format!("            {line}")));
                 lines
             }
-            Self::Compared(compared) => compared.lines(server),
+            Self::Compared(compared) => compared.lines(server, diff_max),
         }
     }
 }
 
 impl Compared {
-    fn lines(&self, server: &str) -> Vec<String> {
+    fn lines(&self, server: &str, diff_max: usize) -> Vec<String> {
         let tools = self.changes.iter().filter(|change| change.tool != INSTRUCTIONS);
         let count = |kind: Kind| tools.clone().filter(|change| change.kind == kind).count();
         let counts = [
@@ -248,12 +250,14 @@ impl Compared {
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| said(&format!("{count} {what}")).into_owned()).collect();
         head.push(said(&format!("{} as before", self.same)).into_owned());
         let mut lines = vec![said(&format!("tools       {}", head.join(", "))).into_owned()];
+        let rest = if self.held { format!("toolcrib approve {server} --diff") } else { EVERYTHING.to_owned() };
         for change in &self.changes {
             lines.push(format!("{server}.{} {}", change.tool, said(&change.message)));
             // Of a new tool everything is new, and shown where it is approved.
             let is_new = change.kind == Kind::Added;
             let diff = change.diff.lines().filter(|line| !is_new || (line.starts_with('+') && !line.starts_with("+++")));
-            lines.extend(diff.take(if is_new { ADDED_LINES } else { usize::MAX }).map(|line| format!("  {line}")));
+            let diff: Vec<String> = diff.map(|line| format!("  {}", diff_line(line))).collect();
+            lines.extend(if is_new { diff.into_iter().take(ADDED_LINES).collect() } else { shortened(diff, diff_max, &rest) });
         }
         if self.held {
             let held = format!("what is new or changed is held back until it is approved: toolcrib approve {server} --diff");

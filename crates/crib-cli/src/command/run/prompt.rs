@@ -115,10 +115,10 @@ async fn talk(client: &Client, terminal: &Terminal, signals: &mut Signals, outpu
 fn help() -> String {
     let is_other = |line: &&str| !["call ", "quit "].iter().any(|word| line.starts_with(word));
     let slashed = |line: &str| {
-        let (commands, about) = line.split_at_checked(line.find("  ").unwrap_or(line.len())).unwrap_or((line, ""));
-        format!("/{}{about}\n", commands.replace(", ", ", /"))
+        let (commands, about) = line.split_once("  ").unwrap_or((line, ""));
+        format!("/{:<33}{}\n", commands.replace(", ", ", /"), about.trim_start())
     };
-    crib_inspect::HELP.lines().filter(is_other).map(slashed).collect()
+    crate::tongue::said(crib_inspect::HELP).lines().filter(is_other).map(slashed).collect()
 }
 
 /// Says what was wrong with a line, in the commands as they are written here.

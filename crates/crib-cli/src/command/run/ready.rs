@@ -70,7 +70,7 @@ fn text(wanted: &Wanted, row: Option<&ServerRow>, tools: &[Tool]) -> String {
     let count = if tools.len() == 1 { "1 tool".to_owned() } else { format!("{} tools", tools.len()) };
     let mut head = vec![format!("started  {}", wanted.name), said(&count).into_owned()];
     let held = row.map_or(0, |row| row.left_out.iter().filter(|left_out| left_out.state == "held").count());
-    head.extend((held > 0).then(|| format!("{held} held back")));
+    head.extend((held > 0).then(|| format!("{held} {}", said("held back"))));
     head.extend(row.and_then(|row| row.revision.as_ref()).map(|revision| format!("MCP {revision}")));
     head.extend(row.and_then(|row| row.pid).map(|pid| format!("pid {pid}")));
     let mut out = format!("{}\n", head.join(" · "));
