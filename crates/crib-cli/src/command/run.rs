@@ -19,6 +19,7 @@ use crate::background::{self, Gateway};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::shop;
+use crate::signals::Signals;
 use crate::{runtime, world};
 use config::Configuration;
 pub(super) use package::is_same_package;
@@ -57,12 +58,18 @@ pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
         // A download takes its time: what others have written meanwhile stays.
         configuration = configuration.renewed(&wanted.name).await?;
         let is_new = configuration.servers()?.iter().all(|(known, _)| *known != wanted.name);
+        // From here on an interrupt ends nothing by itself: what is written may have to be taken back.
+        let mut signals = Signals::new()?;
         if configuration.put(&wanted.name, &wanted.entry)? {
             output.say(&format!("written  {}", configuration.shown()));
         }
         configuration.release();
         let gateway = gateway(output).await?;
-        if let Err(failure) = ready::show(&wanted, args, &gateway, output).await {
+        let shown = tokio::select! {
+            shown = ready::show(&wanted, args, &gateway, output) => shown,
+            _ = signals.stop() => Err(Failure::shown(Exit::Interrupted)),
+        };
+        if let Err(failure) = shown {
             return Err(if is_new { take_back(&wanted, failure, &gateway, output).await } else { failure });
         }
         if args.interactive {
@@ -78,14 +85,15 @@ pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
 }
 
 /// A new server that could not be started once is not left for the gateway to try again and again. A package stays, as its
-/// arguments, grants and hints build on it.
+/// arguments, grants and hints build on it, unless its user has had enough.
 async fn take_back(wanted: &Wanted, failure: Failure, gateway: &Gateway, output: &Output) -> Failure {
+    let is_interrupted = failure.exit() == Exit::Interrupted;
     // It is there, and wants a key or a moment more.
-    if failure.exit() != Exit::Unreachable || failure.code() == Some(Code::DeadlineExceeded) {
+    if !is_interrupted && (failure.exit() != Exit::Unreachable || failure.code() == Some(Code::DeadlineExceeded)) {
         return failure;
     }
     let removal = format!("remove it: toolcrib rm {}", wanted.name);
-    if wanted.entry.member("run").is_some() {
+    if wanted.entry.member("run").is_some() && !is_interrupted {
         let hint = failure.remedy().map_or_else(|| removal.clone(), |hint| format!("{hint}\n{removal}"));
         return failure.hint(hint);
     }
@@ -93,7 +101,12 @@ async fn take_back(wanted: &Wanted, failure: Failure, gateway: &Gateway, output:
     let removed = Configuration::read().and_then(|mut now| now.remove(&wanted.name).map(|is_removed| is_removed.then(|| now.shown())));
     match removed {
         Ok(Some(shown)) => output.say(&format!("taken back  {shown}")),
-        Ok(None) | Err(_) => return failure.hint(removal),
+        Ok(None) | Err(_) => {
+            if is_interrupted {
+                output.say(&removal);
+            }
+            return failure.hint(removal);
+        }
     }
     if let Err(reload) = background::reload(gateway).await {
         output.warn(&reload.one_line());

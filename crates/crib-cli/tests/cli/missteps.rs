@@ -83,6 +83,28 @@ fn a_first_start_that_fails_leaves_nothing_behind() {
     assert!(!listed.contains("\"false\""), "{listed}");
 }
 
+#[cfg(unix)]
+#[test]
+fn who_interrupts_a_first_start_leaves_nothing_behind() {
+    let home = Home::new("first_interrupted");
+    home.good(&["run", "demo"]);
+    let before = home.config();
+    for (signal, language, words) in [("-INT", "en", "taken back  ~/.config/toolcrib/config.yaml"), ("-TERM", "zh-CN", "已撤回")] {
+        let mut command = home.command(&["run", "--", "sleep", "1000"]);
+        let mut child = command.env("TOOLCRIB_LANG", language).stderr(Stdio::piped()).spawn().expect("it starts");
+        // What is written is taken back from then on.
+        while home.config() == before {
+            assert!(child.try_wait().expect("ours").is_none(), "it writes first");
+            std::thread::yield_now();
+        }
+        assert!(std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().expect("there is kill").success());
+        let done = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.code() == Some(130) && said.contains(words), "{:?} {said}", done.status);
+        assert_eq!(home.config(), before);
+    }
+}
+
 #[test]
 fn an_address_of_digits_has_one_name_that_every_command_knows() {
     let home = Home::new("digits");
