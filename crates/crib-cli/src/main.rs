@@ -7,6 +7,7 @@
 
 mod amount;
 mod args;
+mod asked;
 mod background;
 mod client;
 mod command;

@@ -31,6 +31,11 @@ where
     result
 }
 
+/// Waits on this thread, where another runtime may be busy on others.
+pub(crate) fn for_one_wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
 /// On one core, handing work from thread to thread only costs.
 fn build(cores: usize) -> std::io::Result<Runtime> {
     let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };

@@ -1,7 +1,7 @@
 //! What a file of VS Code has its user asked for: asked once, and kept as a secret.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 
 use crib_control::Compiled;
 use crib_control::inputs::{Asked, Input};
@@ -11,11 +11,11 @@ use crib_policy::SecretString;
 use crib_store::SecretName;
 
 use super::secret::opened;
+use crate::asked;
 use crate::failure::Failure;
 use crate::machine::Machine;
-use crate::output::{Output, harmless};
+use crate::output::Output;
 use crate::pins::secrets;
-use crate::tongue::said;
 
 /// Tells whether somebody sits here who may be asked.
 pub(super) fn can_ask(output: &Output) -> bool {
@@ -47,7 +47,7 @@ pub(super) fn ask(input: &Input, server: &str, output: &Output) -> Result<bool, 
     let answer = if !input.choices.is_empty() {
         choose(input, &question, output)?
     } else if input.is_password || input.command.is_some() {
-        rpassword::prompt_password(harmless(&said(&format!("{question}: "))))?
+        asked::hidden(&format!("{question}: "))?
     } else {
         let default = input.default.as_ref().map(|default| format!(" [{default}]")).unwrap_or_default();
         output.ask(&format!("{question}{default}: "));
@@ -100,7 +100,5 @@ fn choose(input: &Input, question: &str, output: &Output) -> Result<String, Fail
 }
 
 fn line() -> Result<String, Failure> {
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().to_owned())
+    Ok(asked::line()?.trim().to_owned())
 }

@@ -1,6 +1,6 @@
 //! `toolcrib new`: the project of a server, which runs and passes its own tests.
 
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use crib_model::Code;
@@ -8,6 +8,7 @@ use crib_scaffold::{Language, Name, Project, Step, Tools};
 use serde::Serialize;
 
 use crate::args::New;
+use crate::asked;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::places;
@@ -45,8 +46,8 @@ fn ask(output: &Output) -> Result<Language, Failure> {
     }
     for _ in 0..ASK_MAX {
         output.ask("Language: [r]ust, [t]ypescript or [p]ython? ");
-        let mut answer = String::new();
-        if io::stdin().lock().read_line(&mut answer)? == 0 {
+        let answer = asked::line()?;
+        if answer.is_empty() {
             break;
         }
         if let Some(language) = Language::parse(&answer) {

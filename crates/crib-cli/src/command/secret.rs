@@ -12,6 +12,7 @@ use crib_store::{KeySource, SecretName, StoreKind};
 use serde::Serialize;
 
 use crate::args::TEMPLATE;
+use crate::asked;
 use crate::config;
 use crate::failure::Failure;
 use crate::machine::Machine;
@@ -141,7 +142,7 @@ fn set(args: &Set, output: &Output) -> Result<(), Failure> {
 /// Reads the value without showing it; one line break at the end does not belong to it.
 fn value(name: &SecretName) -> Result<SecretString, Failure> {
     if io::stdin().is_terminal() {
-        return Ok(SecretString::from(rpassword::prompt_password(format!("value of {name}: "))?));
+        return Ok(SecretString::from(asked::hidden(&format!("value of {name}: "))?));
     }
     let mut text = String::new();
     let read = io::stdin().lock().take(VALUE_BYTES_MAX + 2).read_to_string(&mut text);
@@ -215,7 +216,7 @@ pub(super) fn opened() -> Result<crib_store::Secrets, Failure> {
     let secrets = secrets()?;
     let needs = secrets.key_source().map_err(|error| Failure::from(fault(&error)))? == KeySource::Passphrase;
     if needs && crate::world::variable(PASSPHRASE).is_none() && io::stdin().is_terminal() {
-        let passphrase = rpassword::prompt_password("passphrase of the secrets: ")?;
+        let passphrase = asked::hidden("passphrase of the secrets: ")?;
         return secrets_with(Some(SecretString::from(passphrase)));
     }
     Ok(secrets)

@@ -191,6 +191,36 @@ fn what_a_tool_says_keeps_its_bytes_and_gives_no_orders_to_a_terminal() {
     }
 }
 
+#[test]
+fn who_interrupts_a_question_finds_the_terminal_as_it_was() {
+    if lacks("python3") {
+        return;
+    }
+    let home = Home::new("interrupted_question");
+    for (language, question) in [("en", "value of A: "), ("zh-CN", "A 的值：")] {
+        let template = home.command(&[]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "\"$0\" secret set A; echo ended $?; stty -a; echo over"]).arg(template.get_program());
+        shell.current_dir(template.get_current_dir().expect("a folder")).env("TOOLCRIB_LANG", language);
+        for (name, value) in template.get_envs() {
+            value.map(|value| shell.env(name, value));
+        }
+        let mut terminal = Terminal::of(&shell);
+        terminal.shows(question);
+        terminal.types("hidden\u{3}");
+        terminal.shows("ended 130");
+        let modes = terminal.shows("over");
+        assert!(modes.contains(" echo ") && modes.contains(" icanon ") && modes.contains("isig ") && !modes.contains("-isig"), "{modes}");
+        assert_eq!(terminal.end().0, 0);
+    }
+    assert!(!home.good(&["secret", "ls"]).stdout.contains('A'), "nothing was kept");
+    let mut terminal = Terminal::start(&home, &["secret", "set", "A", "--store", "file"]);
+    terminal.shows("value of A: ");
+    terminal.types("hiddem\u{7f}n\n");
+    let (status, shown) = terminal.end();
+    assert!(status == 0 && shown.contains("kept     A in the encrypted file") && !shown.contains("hidde"), "{status} {shown}");
+}
+
 const LONG: &str = "servers:\n  demo: { builtin: demo }\n  broken: { command: /nonexistent/a-folder-with-a-long-name/another-folder/the-server, args: [--with, --many-arguments] }\n";
 
 #[test]

@@ -5,6 +5,8 @@ use super::Entry;
 pub(super) const ENTRIES: &[Entry] = &[
     // Inputs of VS Code.
     ("`{}` asks for {}", "`{}` 需要输入 {}"),
+    ("value of {}: ", "{} 的值："),
+    ("passphrase of the secrets: ", "机密的口令："),
     ("`{}` asks for {}: ", "`{}` 需要输入 {}："),
     ("`{}` asks for {} [{}]: ", "`{}` 需要输入 {} [{}]："),
     ("{}choose 1 to {}{}: ", "{}请选 1 到 {}{}："),

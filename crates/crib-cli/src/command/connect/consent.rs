@@ -1,10 +1,11 @@
 //! Nothing is changed without a yes.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 
 use crib_model::Code;
 
 use super::Task;
+use crate::asked;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
@@ -28,8 +29,7 @@ pub(super) fn ask(task: &Task<'_>, files: &[Asked], output: &Output) -> Result<(
     }
     let files = if lines.len() == 1 { "one file" } else { "these files" };
     output.ask(&format!("This changes {files}; a copy is kept:\n\n{}\n\nGo on? [y/N] ", lines.join("\n")));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
+    let answer = asked::line()?;
     if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "j" | "ja" | "是" | "好") {
         return Ok(());
     }

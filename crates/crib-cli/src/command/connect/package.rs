@@ -1,6 +1,6 @@
 //! What of an import comes from a package: it comes in as one, and runs in the sandbox.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use crib_clients::{Imported, Value};
@@ -9,6 +9,7 @@ use crib_package::Source;
 
 use super::Task;
 use crate::args::Run;
+use crate::asked;
 use crate::command::run::{confined, is_same_package};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -131,8 +132,7 @@ pub(super) fn choose(task: &Task<'_>, names: &[&str], output: &Output) -> Result
         "\n{} come from packages. Run them in the sandbox, where they see no files and no network but what you grant? [Y/n] ",
         names.join(", ")
     ));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
+    let answer = asked::line()?;
     let is_no = matches!(answer.trim().to_lowercase().as_str(), "n" | "no" | "nein" | "否" | "不");
     Ok(if is_no { Way::Unconfined } else { Way::Confined })
 }

@@ -1,6 +1,6 @@
 //! What `doctor --fix` does.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crib_package::{Build, NetGrant, Progress, unbuilt};
 use super::super::{connect, pull};
 use super::rights;
 use crate::args::{Connect, Doctor};
+use crate::asked;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::shop::{self, Believed, Shop};
@@ -151,9 +152,7 @@ fn asked(again: &Again, package: &str, script: &str, build: &mut Build, output: 
 }
 
 fn answer() -> Result<String, Failure> {
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim().to_owned())
+    Ok(asked::line()?.trim().to_owned())
 }
 
 /// Installs what runs a package, where the machine has none that does.

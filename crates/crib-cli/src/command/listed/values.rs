@@ -1,6 +1,6 @@
 //! Values for a server, from the command line or from somebody who can be asked.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 
 use crib_control::secrets::fault;
 use crib_market::{Given, Missing, Value};
@@ -9,6 +9,7 @@ use crib_policy::SecretString;
 use crib_store::SecretName;
 
 use crate::args::Run;
+use crate::asked;
 use crate::command::run::grant;
 use crate::failure::Failure;
 use crate::machine::Machine;
@@ -116,8 +117,7 @@ pub(crate) fn ask(missing: &[Missing], server: &str, told: &mut Told, output: &O
         }
         let choices = if one.choices.is_empty() { String::new() } else { format!(" [{}]", one.choices.join(", ")) };
         output.ask(&format!("{}{about}{choices}: ", one.name));
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer)?;
+        let answer = asked::line()?;
         let answer = answer.trim();
         if answer.is_empty() {
             return Err(needs(missing, server));
@@ -134,8 +134,7 @@ fn kept(one: &Missing, about: &str, output: &Output) -> Result<String, Failure> 
     let store = secrets()?;
     if store.names().map_err(|error| Failure::from(fault(&error)))?.contains_key(&name) {
         output.ask(&format!("{}{about}: may it have your secret {name}? [y/N] ", one.name));
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer)?;
+        let answer = asked::line()?;
         if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "j" | "ja" | "是" | "好") {
             return Ok(name.to_string());
         }
@@ -143,7 +142,7 @@ fn kept(one: &Missing, about: &str, output: &Output) -> Result<String, Failure> 
             Failure::coded(Code::SecretMissing, format!("`{}` needs a secret", one.name)).hint(format!("--secret NAME={}", one.name))
         );
     }
-    let value = SecretString::from(rpassword::prompt_password(format!("{}{about}: ", one.name))?);
+    let value = SecretString::from(asked::hidden(&format!("{}{about}: ", one.name))?);
     store.set(&name, &value, None, Machine.unix().as_secs()).map_err(|error| Failure::from(fault(&error)))?;
     output.say(&format!("kept     {name} among the secrets"));
     Ok(name.to_string())

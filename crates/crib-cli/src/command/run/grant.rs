@@ -1,12 +1,13 @@
 //! What a server may have: from flags, or asked for once, and kept in the lockfile.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use crib_package::{Engine, Entry, Grants, Locked, NetGrant, Owner};
 use crib_sandbox::HostRule;
 
 use crate::args::{Run, Sandbox};
+use crate::asked;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::shop::{self, Shop};
@@ -132,10 +133,8 @@ fn agree(args: &Run, name: &str, why: &str, output: &Output) -> Result<(), Failu
 }
 
 /// Reads what is typed.
-pub(in crate::command) fn answer() -> std::io::Result<String> {
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim().to_lowercase())
+pub(in crate::command) fn answer() -> Result<String, Failure> {
+    Ok(asked::line()?.trim().to_lowercase())
 }
 
 pub(in crate::command) fn is_yes(answer: &str) -> bool {
