@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crib_control::{Compiled, Misnamed, Package, World, compile, compile_only, default_config};
+use crib_model::Code;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -70,6 +71,19 @@ pub(crate) fn made(name: &str, entry: &Value) -> Result<Compiled, Failure> {
     let mut compiled = compile(&[PathBuf::from(Typed::FILE)], &world).map_err(|problems| Failure::problems(&problems))?;
     compiled.needs_key = false;
     Ok(compiled)
+}
+
+/// Says what is wrong with an address that was typed: it stands in no file.
+pub(crate) fn check_address(url: &str) -> Result<(), Failure> {
+    let entry = json!({ "version": 1, "servers": { "typed": { "url": url } } });
+    let world = Typed { system: System::new()?, text: entry.to_string() };
+    let Err(problems) = compile(&[PathBuf::from(Typed::FILE)], &world) else { return Ok(()) };
+    let Some(first) = problems.into_iter().next() else { return Ok(()) };
+    let summary = first.summary();
+    let label =
+        summary.strip_prefix(Typed::FILE).and_then(|rest| rest.split_once(": ")).map_or(first.message, |(_, label)| label.to_owned());
+    let failure = Failure::coded(Code::SourceInvalid, label);
+    Err(failure.hint(first.hint.unwrap_or_else(|| "the address of a server looks like this: https://example.com/mcp".to_owned())))
 }
 
 /// The surroundings of this process, and one file that was typed.

@@ -20,7 +20,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::shop;
 use crate::signals::Signals;
-use crate::{runtime, world};
+use crate::{config as configurations, runtime, world};
 use config::Configuration;
 pub(super) use package::is_same_package;
 
@@ -41,6 +41,10 @@ pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
         );
     }
     let args = &Run { env: [flags::variables(args)?, args.env.clone()].concat(), ..args.clone() };
+    if let Some(odd) = args.call.first().filter(|tool| tool.contains(['/', ':'])) {
+        let failure = Failure::usage(format!("`{odd}` is not the name of a tool"));
+        return Err(failure.hint("grant a folder: --allow-read DIR   (or --allow-write DIR)"));
+    }
     let mut configuration = Configuration::read()?;
     let (name, gateway) = runtime::on_all_cores(async {
         if let Some(gateway) = elsewhere::find(args).await? {
@@ -193,7 +197,7 @@ fn reachable(url: &str) -> Result<(), Failure> {
     if background::find().is_some_and(|own| place(&own.url) == wanted) {
         return Err(Failure::usage("this is the gateway itself").hint("toolcrib list"));
     }
-    Ok(())
+    configurations::check_address(url)
 }
 
 /// A command of this machine.
