@@ -3,6 +3,7 @@
 mod connect;
 mod examples;
 mod inspect;
+mod list;
 mod market;
 mod mistake;
 mod new;
@@ -21,6 +22,7 @@ use crate::tongue;
 
 pub(crate) use connect::{Connect, Doctor, ScopeName};
 pub(crate) use inspect::Inspect;
+pub(crate) use list::{List, Ps};
 pub(crate) use market::{Registry, RegistryAdd, RegistryCommand, Search, StatusName};
 pub(crate) use new::New;
 pub(crate) use package::{Fetch, Level, Logs, Pull, Remove, Run, Sandbox, Stop, Transport};
@@ -81,8 +83,11 @@ pub(crate) enum Command {
     /// Run the gateway
     Serve(Serve),
     /// List servers and their state
-    #[command(visible_alias = "ls", alias = "ps")]
+    #[command(visible_alias = "ls")]
     List(List),
+    /// List the servers that are running
+    #[command(hide = true)]
+    Ps(Ps),
     /// Show a server's tools, or a tool's arguments
     Show(ShowTool),
     /// Call a tool and print the result
@@ -212,23 +217,6 @@ pub(crate) struct Target {
     /// Longest wait: 500ms, 30s, 5m
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "120s")]
     pub(crate) timeout: Duration,
-}
-
-#[derive(Debug, Args)]
-#[command(help_template = TEMPLATE, before_help = "Examples:
-  toolcrib list                                    servers of the running gateway
-  toolcrib list -w                                 and what becomes of them
-  toolcrib list -c ~/.cursor/mcp.json --json       servers of a file, for programs
-")]
-pub(crate) struct List {
-    /// Show more: failed calls, median time, process, calls that wait for a person
-    #[arg(long)]
-    pub(crate) wide: bool,
-    /// Go on showing, every second
-    #[arg(long, short)]
-    pub(crate) watch: bool,
-    #[command(flatten)]
-    pub(crate) target: Target,
 }
 
 #[derive(Debug, Args)]

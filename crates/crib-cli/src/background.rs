@@ -57,6 +57,11 @@ pub(crate) struct Gateway {
     /// Why it did not take over what it has read last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) problem: Option<String>,
+    /// Its code and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) remedy: Option<String>,
 }
 
 /// Held by a gateway as long as it serves the user's own configuration.
@@ -79,6 +84,19 @@ pub(crate) fn log(data: &Path) -> PathBuf {
     data.join("gateway.log")
 }
 
+impl Gateway {
+    /// Returns why it did not take over what it has read last.
+    fn refusal(&self) -> Option<Failure> {
+        let why = self.problem.as_ref()?;
+        let code = self.code.as_ref().and_then(|code| Code::ALL.iter().find(|known| known.as_str() == code));
+        let failure = Failure::coded(code.copied().unwrap_or(Code::ConfigInvalid), "the gateway stays as it was").because(why);
+        Some(match &self.remedy {
+            Some(remedy) => failure.hint(remedy),
+            None => failure,
+        })
+    }
+}
+
 impl Registration {
     /// Becomes the one that serves the user's own configuration, if nobody is.
     pub(crate) fn new(gateway: Gateway) -> Result<Option<Self>, Failure> {
@@ -96,9 +114,11 @@ impl Registration {
     }
 
     /// Says that the configuration was read again, and what was wrong with it.
-    pub(crate) fn has_read(&mut self, problem: Option<String>) {
+    pub(crate) fn has_read(&mut self, problem: Option<&Failure>) {
         self.gateway.reads += 1;
-        self.gateway.problem = problem;
+        self.gateway.problem = problem.map(Failure::one_line);
+        self.gateway.code = problem.and_then(Failure::code).map(|code| code.to_string());
+        self.gateway.remedy = problem.and_then(Failure::remedy).map(str::to_owned);
         if let Err(error) = self.write() {
             tracing::warn!(%error, "other commands are not told of the reload");
         }
@@ -185,9 +205,7 @@ pub(crate) async fn reload(gateway: &Gateway) -> Result<(), Failure> {
     loop {
         match find() {
             Some(now) if now.pid == gateway.pid && now.reads > gateway.reads => {
-                return now
-                    .problem
-                    .map_or(Ok(()), |why| Err(Failure::coded(Code::ConfigInvalid, "the gateway stays as it was").because(why)));
+                return now.refusal().map_or(Ok(()), Err);
             }
             Some(_) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
             Some(_) => return Err(Failure::coded(Code::DeadlineExceeded, "the gateway does not read its configuration again")),

@@ -105,10 +105,15 @@ impl Client {
 
     /// Connects to the running gateway, and starts nothing in its place.
     pub(crate) async fn running_only(target: &Target) -> Result<Self, Failure> {
-        let deadline = Instant::now() + target.timeout;
         let none = || Failure::coded(Code::ServerUnreachable, "no gateway is running").hint("start a server: toolcrib run NAME");
-        let carrier = Self::running(target, deadline).await?.ok_or_else(none)?;
-        Ok(Self { carrier, key: key(target)?, deadline })
+        Self::running_if_any(target).await?.ok_or_else(none)
+    }
+
+    /// The same; the usual place may be empty.
+    pub(crate) async fn running_if_any(target: &Target) -> Result<Option<Self>, Failure> {
+        let deadline = Instant::now() + target.timeout;
+        let Some(carrier) = Self::running(target, deadline).await? else { return Ok(None) };
+        Ok(Some(Self { carrier, key: key(target)?, deadline }))
     }
 
     /// Gives the next answers as much time as the first one had.

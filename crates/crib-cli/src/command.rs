@@ -53,6 +53,7 @@ pub(crate) fn run(mut cli: Cli, output: &Output) -> Result<(), Failure> {
             serve::run(&args, output)
         }
         Some(Command::List(args)) => list::run(&args, quiet_log(&cli.show, output)),
+        Some(Command::Ps(args)) => list::run(&args.into(), quiet_log(&cli.show, output)),
         Some(Command::Show(args)) => show::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Call(args)) => call::run(&args, quiet_log(&cli.show, output)),
         Some(Command::Connect(mut args)) => {

@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 
 /// The name of the file in the data directory.
 const FILE: &str = "pins.json";
+/// What to do about a file that cannot be used.
+const DAMAGED: &str = "if the file is damaged, bring it back from a backup, or move it away: every server is then trusted as it is at its next start\ntoolcrib explain TC0603";
 /// Largest file: some thousand tools of every server there is.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -27,7 +29,7 @@ impl PinsError {
     /// Returns the refusal for people.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        Fault::new(Code::PinsUnusable, format!("the pinned tools cannot be used: {self}")).hint("toolcrib explain TC0603")
+        Fault::new(Code::PinsUnusable, format!("the pinned tools cannot be used: {self}")).hint(DAMAGED)
     }
 }
 

@@ -311,7 +311,8 @@ impl Lock {
 }
 
 fn failed(path: &Path, what: &str, why: impl std::fmt::Display) -> Fault {
-    Fault::new(Code::LockInvalid, format!("`{}` cannot be {what}", path.display())).because(why)
+    let fault = Fault::new(Code::LockInvalid, format!("`{}` cannot be {what}", path.display())).because(why);
+    fault.hint("if the file is damaged, bring it back from a backup, or move it away: packages are pulled, and grants asked for, anew\ntoolcrib explain TC0508")
 }
 
 #[cfg(test)]

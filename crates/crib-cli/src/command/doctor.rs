@@ -48,11 +48,11 @@ enum Health {
 
 impl Finding {
     fn new(about: &'static str, state: Health, words: impl Into<String>) -> Self {
-        Self { about, state, words: words.into(), fix: None, fixable: false, mend: None }
+        Self { about, state, words: in_one_line(&words.into()), fix: None, fixable: false, mend: None }
     }
 
     fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.fix = Some(fix.into());
+        self.fix = Some(in_one_line(&fix.into()));
         self
     }
 
@@ -65,6 +65,13 @@ impl Finding {
         self.mend = Some(mend);
         self
     }
+}
+
+/// Every finding has a line of the table: without the picture of a place in a file.
+fn in_one_line(text: &str) -> String {
+    let is_picture = |line: &&str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty() && !is_picture(line)).map(str::trim).collect();
+    lines.join("; ")
 }
 
 pub(super) fn run(args: &Doctor, output: &Output) -> Result<(), Failure> {

@@ -26,40 +26,76 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 
 pub(super) fn run(args: &List, output: &Output) -> Result<(), Failure> {
     runtime::on_all_cores(async {
-        let client = Client::connect(&args.target, None, output).await?;
+        // What is not running is not started to be shown.
+        let client = if args.is_running_only && args.target.config.is_empty() {
+            match Client::running_if_any(&args.target).await? {
+                Some(client) => client,
+                None => return nothing(args, output),
+            }
+        } else {
+            Client::connect(&args.target, None, output).await?
+        };
         let origins = Origins::read(&args.target);
-        let result = if args.watch { watch(args, client, &origins, output).await } else { once(args, client, &origins, output).await };
+        let result = if args.rows.watch { watch(args, client, &origins, output).await } else { once(args, client, &origins, output).await };
         // Whoever watches ends it like this.
-        if matches!(&result, Err(failure) if args.watch && failure.exit() == Exit::Interrupted) { Ok(()) } else { result }
+        if matches!(&result, Err(failure) if args.rows.watch && failure.exit() == Exit::Interrupted) { Ok(()) } else { result }
     })
 }
 
 async fn once(args: &List, client: Client, origins: &Origins, output: &Output) -> Result<(), Failure> {
-    let found = servers(&client).await;
+    let found = look(args, &client).await;
     client.close().await;
-    let mut found = found?;
+    let (mut found, others) = found?;
     origins.tell(&mut found);
     if output.is_json {
         return output.document("servers", &found);
     }
-    output.data(&text(&found, args.wide, table::columns()))?;
+    output.data(&text(&found, args.rows.wide, table::columns()))?;
+    match others {
+        0 => {}
+        1 => output.say("1 more does not run: toolcrib list"),
+        others => output.say(&format!("{others} more do not run: toolcrib list")),
+    }
     say_left_out(&found, None, output);
     origins.say_apart(output);
     Ok(())
+}
+
+/// No gateway runs, and so does no server.
+fn nothing(args: &List, output: &Output) -> Result<(), Failure> {
+    let found = Servers { servers: Vec::new() };
+    if output.is_json {
+        return output.document("servers", &found);
+    }
+    output.data(&text(&found, args.rows.wide, table::columns()))?;
+    output.say("no gateway is running, and so no server   (toolcrib run NAME)");
+    Ok(())
+}
+
+/// Returns the servers that are wanted, and how many others there are.
+async fn look(args: &List, client: &Client) -> Result<(Servers, usize), Failure> {
+    if !args.is_running_only {
+        return Ok((servers(client).await?, 0));
+    }
+    let mut found = if args.target.config.is_empty() { client.get("/v1/servers").await?.read()? } else { servers(client).await? };
+    let all = found.servers.len();
+    found.servers.retain(|server| server.processes > 0 || state(server) == "running");
+    let others = all - found.servers.len();
+    Ok((found, others))
 }
 
 /// Shows the servers again and again, until somebody has seen enough.
 async fn watch(args: &List, mut client: Client, origins: &Origins, output: &Output) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let is_terminal = std::io::stdout().is_terminal();
-    let mut found = servers(&client).await?;
+    let (mut found, _) = look(args, &client).await?;
     loop {
         origins.tell(&mut found);
         if output.is_json {
             output.document("servers", &found)?;
         } else {
             let clear = if is_terminal { CLEAR } else { "" };
-            output.data(&[clear, &text(&found, args.wide, table::columns())].concat())?;
+            output.data(&[clear, &text(&found, args.rows.wide, table::columns())].concat())?;
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -69,7 +105,7 @@ async fn watch(args: &List, mut client: Client, origins: &Origins, output: &Outp
             }
         }
         client.renew(args.target.timeout);
-        found = client.get("/v1/servers").await?.read()?;
+        found = if args.is_running_only { look(args, &client).await?.0 } else { client.get("/v1/servers").await?.read()? };
     }
 }
 

@@ -41,7 +41,8 @@ pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
         );
     }
     let args = &Run { env: [flags::variables(args)?, args.env.clone()].concat(), ..args.clone() };
-    if let Some(odd) = args.call.first().filter(|tool| tool.contains(['/', ':'])) {
+    // Docker's habit, `-v DIR:DIR`; servers do have tools with a slash in their names.
+    if let Some(odd) = args.call.first().filter(|tool| tool.starts_with(['/', '.', '~']) || tool.contains(":/")) {
         let failure = Failure::usage(format!("`{odd}` is not the name of a tool"));
         return Err(failure.hint("grant a folder: --allow-read DIR   (or --allow-write DIR)"));
     }

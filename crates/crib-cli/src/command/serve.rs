@@ -236,10 +236,10 @@ fn read_again(
 ) {
     let problem = reload.now(instance, pages, output).err();
     if let Some(why) = &problem {
-        tracing::error!("the configuration stays as it was: {why}");
+        tracing::error!("the configuration stays as it was: {}", why.one_line());
     }
     if let Some(registration) = registration {
-        registration.has_read(problem);
+        registration.has_read(problem.as_ref());
     }
 }
 
@@ -257,7 +257,16 @@ fn register(args: &Serve, addresses: &[SocketAddr]) -> Result<Option<Registratio
     let pid = i32::try_from(std::process::id()).unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let url = format!("http://{address}");
-    let gateway = background::Gateway { pid, url, version, is_background: args.started_by.is_some(), reads: 1, problem: None };
+    let gateway = background::Gateway {
+        pid,
+        url,
+        version,
+        is_background: args.started_by.is_some(),
+        reads: 1,
+        problem: None,
+        code: None,
+        remedy: None,
+    };
     match Registration::new(gateway) {
         Ok(None) if args.started_by.is_some() => {
             Err(Failure::usage("another gateway serves your configuration already").hint("end it: toolcrib stop --gateway"))

@@ -95,6 +95,27 @@ fn a_server_that_was_stopped_stays_so_until_it_is_run() {
 }
 
 #[test]
+fn what_does_not_run_is_not_in_ps() {
+    let home = Home::new("ps");
+    home.write(".config/toolcrib/config.yaml", "servers:\n  demo: { builtin: demo }\n  second: { builtin: demo }\n");
+    let none = home.good(&["ps"]);
+    assert!(none.stdout.lines().count() == 1 && none.stderr.contains("no gateway is running, and so no server"), "{}", none.stderr);
+    home.good(&["run", "demo"]);
+    home.good(&["run", "second"]);
+    let names = |args: &[&str]| -> Vec<String> {
+        let listed: Value = serde_json::from_str(&home.good(&[args, &["--json"]].concat()).stdout).expect("one document");
+        let rows = listed["servers"].as_array().expect("servers");
+        rows.iter().filter_map(|row| row["name"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(names(&["ps"]), ["demo", "second"]);
+    home.good(&["stop", "second"]);
+    assert_eq!(names(&["ps"]), ["demo"]);
+    assert_eq!([names(&["ps", "--all"]), names(&["list"]), names(&["ls"])], [["demo", "second"]; 3]);
+    let shown = said(home.command(&["ps"]).env("TOOLCRIB_LANG", "zh-CN"));
+    assert!(!shown.stdout.contains("second") && shown.stderr.contains("另有 1 个没有运行"), "{}", shown.stderr);
+}
+
+#[test]
 fn what_was_stopped_stays_so_in_the_next_gateway() {
     let home = Home::new("stopped_for_good");
     home.good(&["run", "demo"]);

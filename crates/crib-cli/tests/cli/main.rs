@@ -108,6 +108,7 @@ cli!(help_rm, ["rm", "--help"]);
 cli!(help_stop, ["stop", "--help"]);
 cli!(help_logs, ["logs", "--help"]);
 cli!(help_list, ["list", "--help"]);
+cli!(help_ps, ["ps", "--help"]);
 cli!(help_show, ["show", "--help"]);
 cli!(help_call, ["call", "--help"]);
 cli!(help_connect, ["connect", "--help"]);

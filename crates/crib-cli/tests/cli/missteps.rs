@@ -269,7 +269,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         (&["run", "https://"], "error[TC0502]: `https://` is not an http:// or https:// address"),
         (&["run", "http://localhost:99999/mcp"], "`99999` is not a port"),
         (&["run", "./server", "--name", "other", "-v", "/tmp/folder:/data"], "hint: grant a folder: --allow-read DIR"),
-        (&["run", "demo", "a/b"], "`a/b` is not the name of a tool"),
+        (&["run", "demo", "/a/b"], "`/a/b` is not the name of a tool"),
         (&["run", "-e", "=x", "--", "true"], "is not the name of a variable"),
         (&["serve", "-e", "A=b"], "--env goes with a URL or a command"),
         (&["serve", "-H", "A: b"], "--header goes with a URL or a command"),

@@ -199,7 +199,7 @@ fn who_interrupts_a_question_finds_the_terminal_as_it_was() {
     let home = Home::new("interrupted_question");
     for (language, question) in [("en", "value of A: "), ("zh-CN", "A 的值：")] {
         let template = home.command(&[]);
-        let mut shell = Command::new("sh");
+        let mut shell = Command::new("/bin/sh");
         shell.args(["-c", "\"$0\" secret set A; echo ended $?; stty -a; echo over"]).arg(template.get_program());
         shell.current_dir(template.get_current_dir().expect("a folder")).env("TOOLCRIB_LANG", language);
         for (name, value) in template.get_envs() {

@@ -127,7 +127,7 @@ const RULES: &str = "servers:\n  demo: { builtin: demo, tools: { exclude: [echo]
 const TABLES: &[&[&str]] = &[
     &["list", "-c", "a.yaml"],
     &["list", "--wide", "-c", "a.yaml"],
-    &["ps", "-c", "rules.yaml"],
+    &["list", "-c", "rules.yaml"],
     &["show", "demo", "-c", "a.yaml"],
     &["show", "demo.add", "-c", "a.yaml"],
     &["registry", "ls"],

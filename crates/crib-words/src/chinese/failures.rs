@@ -48,13 +48,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("--header goes with a URL, and --env with a command after `--`", "--header 用于 URL，--env 用于 `--` 之后的命令"),
     ("a header is NAME: VALUE", "请求头写作 NAME: VALUE"),
     ("registries list:", "各注册表列出："),
-    ("there is neither {} nor {}", "没有 {}，也没有 {}"),
-    ("there is neither {} nor a program `{}`", "没有 {}，也没有程序 `{}`"),
-    ("there is neither {} nor a program `{}` or `{}`", "没有 {}，也没有程序 `{}` 或 `{}`"),
-    ("there is neither {} nor {} nor a program `{}`", "没有 {} 和 {}，也没有程序 `{}`"),
-    ("there is neither {} nor {} nor a program `{}` or `{}`", "没有 {} 和 {}，也没有程序 `{}` 或 `{}`"),
-    ("there is no program `{}`", "没有程序 `{}`"),
-    ("there is no program `{}` or `{}`", "没有程序 `{}` 或 `{}`"),
     (
         "it needs a package.json with `bin`, a pyproject.toml with scripts, a Cargo.toml, a manifest.json, a server.py or a main.py",
         "它需要带 `bin` 的 package.json、带 scripts 的 pyproject.toml、Cargo.toml、manifest.json、server.py 或 main.py 之一",

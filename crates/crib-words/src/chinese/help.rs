@@ -35,6 +35,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Show more: failed calls, median time, process, calls that wait for a person",
         "显示更多：失败的调用、耗时中位数、进程、等待人回答的调用",
     ),
+    ("List the servers that are running", "列出正在运行的服务器"),
+    ("servers that are running", "正在运行的服务器"),
+    ("all servers, as `toolcrib list` shows them", "所有服务器，与 `toolcrib list` 所示相同"),
+    ("Show the others, too: what sleeps, was stopped, failed or needs a key", "也显示其他的：休眠、已停止、失败或缺密钥的"),
     ("Go on showing, every second", "每秒更新，持续显示"),
     (
         "How long it lives without a call: 90s, 5m, 2h, 0, forever; the next call starts it again [default: 5m for a new server]",

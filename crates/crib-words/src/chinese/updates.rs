@@ -1,4 +1,4 @@
-//! What `pull` and `show` say of an update, and what is asked for and granted.
+//! What `pull` and `show` say of an update, what is asked for and granted, and what is missing or damaged.
 
 use super::Entry;
 
@@ -63,4 +63,20 @@ pub(super) const ENTRIES: &[Entry] = &[
         "有别的程序在那里监听（`ss -ltnp 'sport = :{}'` 会给出它的名字）：停止它，或者选择别的地址：--listen、TOOLCRIB_LISTEN",
     ),
     ("give the address of a gateway: --url", "请用 --url 给出网关的地址"),
+    (
+        "if the file is damaged, bring it back from a backup, or move it away: every server is then trusted as it is at its next start",
+        "如果该文件已损坏，请从备份恢复，或将其移走：此后每个服务器在下次启动时都按原样被信任",
+    ),
+    (
+        "if the file is damaged, bring it back from a backup, or move it away: packages are pulled, and grants asked for, anew",
+        "如果该文件已损坏，请从备份恢复，或将其移走：软件包会重新拉取，授权会重新询问",
+    ),
+    ("there is neither {} nor {}", "没有 {}，也没有 {}"),
+    ("there is neither {} nor a program `{}`", "没有 {}，也没有程序 `{}`"),
+    ("there is neither {} nor a program `{}` or `{}`", "没有 {}，也没有程序 `{}` 或 `{}`"),
+    ("there is neither {} nor {} nor a program `{}`", "没有 {} 和 {}，也没有程序 `{}`"),
+    ("there is neither {} nor {} nor a program `{}` or `{}`", "没有 {} 和 {}，也没有程序 `{}` 或 `{}`"),
+    ("there is no program `{}`", "没有程序 `{}`"),
+    ("there is no program `{}` or `{}`", "没有程序 `{}` 或 `{}`"),
+    ("starting  {} to see whether they do (--no-start leaves it out)", "正在启动  {}，看能否启动（--no-start 可省去）"),
 ];

@@ -26,7 +26,7 @@ pub(super) async fn find(args: &Run) -> Result<Option<Gateway>, Failure> {
     let is_there = |name: &String| running.servers.iter().flatten().any(|server| server.name == *name);
     if is_plain && args.server.as_ref().is_some_and(is_there) {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        return Ok(Some(Gateway { pid: 0, url, version, is_background: false, reads: 0, problem: None }));
+        return Ok(Some(Gateway { pid: 0, url, version, is_background: false, reads: 0, problem: None, code: None, remedy: None }));
     }
     let places = places::places()?;
     let own = places::shown(&places::own(&places).config, &places);

@@ -35,7 +35,7 @@ pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output:
     let client = Client::connect(&target(args, gateway), None, output).await?;
     let looked = look(wanted, &client).await;
     client.close().await;
-    let (row, tools) = looked?;
+    let (row, tools, was_there) = looked?;
     // Whoever wants a result wants nothing else.
     if !args.call.is_empty() {
         return Ok(());
@@ -45,7 +45,10 @@ pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output:
         return output.document("run", &document);
     }
     let tools: Vec<Tool> = tools.into_iter().filter_map(|tool| serde_json::from_value(tool).ok()).collect();
-    output.prose(&text(wanted, row.as_ref(), &tools))?;
+    output.prose(&text(wanted, row.as_ref(), &tools, was_there))?;
+    if was_there {
+        output.say(&format!("again    toolcrib stop {name} && toolcrib run {name}", name = wanted.name));
+    }
     if let Some(tool) = tools.first() {
         output.say(&["try      toolcrib call ", &tool.path(), &show::example(&tool.parameters())].concat());
     }
@@ -56,19 +59,25 @@ pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output:
     Ok(())
 }
 
-async fn look(wanted: &Wanted, client: &Client) -> Result<(Option<ServerRow>, Vec<Value>), Failure> {
+/// Returns how the server is, its tools, and whether it ran before.
+async fn look(wanted: &Wanted, client: &Client) -> Result<(Option<ServerRow>, Vec<Value>, bool), Failure> {
     let slug = slug(&wanted.name);
+    let row = |Servers { servers }| servers.into_iter().find(|row: &ServerRow| row.name == slug.as_str());
+    let before = row(client.get("/v1/servers").await?.read()?).and_then(|row| row.pid);
     // One that sleeps or was stopped is there already, and does not run. Who may not start it sees how it is.
     drop(change(client, slug.as_str(), "start").await);
     let answer = client.get(&format!("/v1/tools?server={slug}")).await?;
     let Tools { tools } = answer.read().map_err(|failure: Failure| failure.server(slug.as_str()))?;
-    let Servers { servers } = client.get("/v1/servers").await?.read()?;
-    Ok((servers.into_iter().find(|row| row.name == slug.as_str()), tools))
+    let row = row(client.get("/v1/servers").await?.read()?);
+    let was_there = before.is_some() && row.as_ref().and_then(|row| row.pid) == before;
+    Ok((row, tools, was_there))
 }
 
-fn text(wanted: &Wanted, row: Option<&ServerRow>, tools: &[Tool]) -> String {
+fn text(wanted: &Wanted, row: Option<&ServerRow>, tools: &[Tool], was_there: bool) -> String {
     let count = if tools.len() == 1 { "1 tool".to_owned() } else { format!("{} tools", tools.len()) };
-    let mut head = vec![format!("started  {}", wanted.name), said(&count).into_owned()];
+    // It may have been started for this command, or run with what it was made of before.
+    let is = if was_there { "running  " } else { "started  " };
+    let mut head = vec![[is, wanted.name.as_str()].concat(), said(&count).into_owned()];
     let held = row.map_or(0, |row| row.left_out.iter().filter(|left_out| left_out.state == "held").count());
     head.extend((held > 0).then(|| format!("{held} {}", said("held back"))));
     head.extend(row.and_then(|row| row.revision.as_ref()).map(|revision| format!("MCP {revision}")));

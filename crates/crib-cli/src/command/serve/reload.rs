@@ -8,6 +8,7 @@ use crib_control::{AtStart, Compiled};
 use super::load;
 use super::pages::Pages;
 use crate::args::Serve;
+use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::output::Output;
 
@@ -49,15 +50,15 @@ impl<'a> Reload<'a> {
     ///
     /// # Errors
     /// Says what is wrong.
-    pub(super) fn now(&mut self, instance: &Instance, routes: &Pages, output: &Output) -> Result<(), String> {
-        let mut compiled = load(self.args, output).map_err(|failure| failure.one_line())?;
+    pub(super) fn now(&mut self, instance: &Instance, routes: &Pages, output: &Output) -> Result<(), Failure> {
+        let mut compiled = load(self.args, output)?;
         self.files = stamped(&compiled.files);
         let pending = self.at_start.pending(&compiled);
         // Keys take effect now and addresses do not: what is listened on must not lose its keys.
         compiled.listen.clone_from(&self.at_start.listen);
         compiled.web_socket.clone_from(&self.at_start.web_socket);
-        compiled.check_bind().map_err(|fault| fault.to_string())?;
-        instance.reload(&compiled).map_err(|fault| fault.to_string())?;
+        compiled.check_bind().map_err(Failure::from)?;
+        instance.reload(&compiled).map_err(Failure::from)?;
         routes.renew(instance, &compiled);
         for pending in pending {
             tracing::warn!("{pending}");
