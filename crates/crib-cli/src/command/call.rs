@@ -1,6 +1,7 @@
 //! `toolcrib call`: a tool, once.
 
 mod arguments;
+mod lacks;
 mod result;
 
 use std::io::Read as _;
@@ -40,7 +41,7 @@ async fn call(args: &Call, output: &Output) -> Result<(), Failure> {
     if let Err(failure) = &result
         && failure.exit() == Exit::Tool
         && failure.remedy().is_none()
-        && let Some(hint) = refused(args, begin, &client).await
+        && let Some(hint) = refused(args, begin, &client).await.or_else(|| lacks::grant(args, failure))
     {
         result = Err(failure.clone().hint(hint));
     }

@@ -388,3 +388,33 @@ fn a_configuration_whose_last_server_went_stays_one_for_people() {
     home.good(&["run", "demo"]);
     assert_eq!(fs::read_to_string(&path).expect("a file"), "# mine\nservers:\n  demo:\n    builtin: demo\n");
 }
+
+#[test]
+fn a_tool_that_lacks_a_grant_is_told_how_to_get_it() {
+    if lacks("npm") || lacks("node") {
+        return;
+    }
+    let home = Home::new("lacks_grant");
+    let (base, pages) = registry();
+    let fails = SERVER.replace(
+        "return { content: [{ type: 'text', text: read(params.arguments.path) }] };",
+        "return { isError: true, content: [{ type: 'text', text: params.arguments.path }] };",
+    );
+    assert_ne!(fails, SERVER);
+    publish_server(&pages, ("lacking", "1.0.0"), &fails);
+    let ran = of_registry(&home, &base, &["run", "npm:lacking", "--name", "lacking", "--no-input"]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    for (says, hint) in [
+        (
+            "path=TypeError: fetch failed",
+            "hint: `lacking` has no network in its sandbox; if it needs one: toolcrib run lacking --allow-net HOST",
+        ),
+        ("path=EROFS: read-only file system", "if it shall: toolcrib run lacking --allow-write DIR"),
+        ("path=EACCES", "toolcrib run lacking --allow-read DIR"),
+    ] {
+        let failed = of_registry(&home, &base, &["call", "lacking.read", says]);
+        assert!(failed.status == 5 && failed.stderr.contains(hint), "{}", failed.stderr);
+    }
+    let failed = of_registry(&home, &base, &["call", "lacking.read", "path=no such row"]);
+    assert!(failed.status == 5 && !failed.stderr.contains("hint"), "{}", failed.stderr);
+}

@@ -79,4 +79,16 @@ pub(super) const ENTRIES: &[Entry] = &[
     ("there is no program `{}`", "没有程序 `{}`"),
     ("there is no program `{}` or `{}`", "没有程序 `{}` 或 `{}`"),
     ("starting  {} to see whether they do (--no-start leaves it out)", "正在启动  {}，看能否启动（--no-start 可省去）"),
+    (
+        "`{}` may not write there in its sandbox; if it shall: toolcrib run {} --allow-write DIR",
+        "`{}` 在沙箱中不能写入那里；如果应当允许：toolcrib run {} --allow-write DIR",
+    ),
+    (
+        "`{}` sees in its sandbox what it was granted; if it shall see more: toolcrib run {} --allow-read DIR   (or --allow-write DIR)",
+        "`{}` 在沙箱中只看得到授予它的内容；如果应当看到更多：toolcrib run {} --allow-read DIR   （或 --allow-write DIR）",
+    ),
+    (
+        "`{}` has no network in its sandbox; if it needs one: toolcrib run {} --allow-net HOST",
+        "`{}` 在沙箱中没有网络；如果它需要：toolcrib run {} --allow-net HOST",
+    ),
 ];
