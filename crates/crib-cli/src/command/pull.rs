@@ -293,7 +293,7 @@ fn progress(seen: Arc<Mutex<Seen>>, output: &Output) -> Progress {
     })
 }
 
-fn is_watched(output: &Output) -> bool {
+pub(super) fn is_watched(output: &Output) -> bool {
     !output.is_json && !output.is_quiet() && std::io::stderr().is_terminal()
 }
 

@@ -71,7 +71,7 @@ pub(super) fn run(args: &Run, output: &Output) -> Result<(), Failure> {
         configuration.release();
         let gateway = gateway(output).await?;
         let shown = tokio::select! {
-            shown = ready::show(&wanted, args, &gateway, output) => shown,
+            shown = Box::pin(ready::show(&wanted, args, &gateway, output)) => shown,
             _ = signals.stop() => Err(Failure::shown(Exit::Interrupted)),
         };
         if let Err(failure) = shown {

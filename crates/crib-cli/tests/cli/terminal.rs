@@ -192,6 +192,19 @@ fn what_a_tool_says_keeps_its_bytes_and_gives_no_orders_to_a_terminal() {
 }
 
 #[test]
+fn a_slow_start_is_seen_and_can_be_given_up() {
+    if lacks("python3") {
+        return;
+    }
+    let home = Home::new("slow_start");
+    let mut terminal = Terminal::start(&home, &["run", "--", "sleep", "100"]);
+    terminal.shows("starting sleep   1s");
+    terminal.types("\u{3}");
+    let (status, shown) = terminal.end();
+    assert!(status == 130 && shown.contains("taken back"), "{status} {shown}");
+}
+
+#[test]
 fn who_interrupts_a_question_finds_the_terminal_as_it_was() {
     if lacks("python3") {
         return;

@@ -91,4 +91,5 @@ pub(super) const ENTRIES: &[Entry] = &[
         "`{}` has no network in its sandbox; if it needs one: toolcrib run {} --allow-net HOST",
         "`{}` 在沙箱中没有网络；如果它需要：toolcrib run {} --allow-net HOST",
     ),
+    ("starting {}   {}s", "正在启动 {}   {} 秒"),
 ];

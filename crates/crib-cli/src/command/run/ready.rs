@@ -1,10 +1,15 @@
 //! A server that is there: its tools, and what to do with them.
 
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
 use crib_control::{ServerRow, Servers};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::connect::{self, Task};
+use super::super::pull::is_watched;
 use super::super::show;
 use super::super::stop::servers::change;
 use super::{Wanted, slug, target};
@@ -12,9 +17,11 @@ use crate::args::{Connect, Run};
 use crate::background::Gateway;
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, note};
 use crate::tongue::said;
 use crate::tool::Tool;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 struct Tools {
@@ -33,7 +40,7 @@ struct Document<'a> {
 /// Waits until the server lists its tools, and shows them.
 pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output: &Output) -> Result<(), Failure> {
     let client = Client::connect(&target(args, gateway), None, output).await?;
-    let looked = look(wanted, &client).await;
+    let looked = watched(&wanted.name, Box::pin(look(wanted, &client)), output).await;
     client.close().await;
     let (row, tools, was_there) = looked?;
     // Whoever wants a result wants nothing else.
@@ -57,6 +64,30 @@ pub(super) async fn show(wanted: &Wanted, args: &Run, gateway: &Gateway, output:
     }
     output.say(&["connect  toolcrib connect", &found()].concat());
     Ok(())
+}
+
+/// Shows at a terminal that something is waited for, and for how long it has been.
+async fn watched<T>(name: &str, work: impl Future<Output = T>, output: &Output) -> T {
+    if !is_watched(output) {
+        return work.await;
+    }
+    let (mut work, begin) = (pin!(work), Instant::now());
+    let _line = Line;
+    loop {
+        match tokio::time::timeout(SECOND, &mut work).await {
+            Ok(done) => return done,
+            Err(_still) => note(&format!("\r\x1b[2K{}", said(&format!("starting {name}   {}s", begin.elapsed().as_secs())))),
+        }
+    }
+}
+
+/// The line that changes; it goes when what was waited for is there, or is waited for no more.
+struct Line;
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        note("\r\x1b[2K");
+    }
 }
 
 /// Returns how the server is, its tools, and whether it ran before.
